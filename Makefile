@@ -1,0 +1,148 @@
+# The one interface: people and every CI system call only these targets.
+# Works with GNU make 3.81 (macOS) and newer, alone or with -j.
+
+# Newest first. PYTHON=… names another interpreter; .venv is then built again with it.
+PYTHONS := 3.13 3.12 3.11 3.10 3.9
+PORT ?= 5000
+export AWS_DEFAULT_REGION ?= eu-west-1
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python -m ml_template
+INSTALLED := $(VENV)/.installed$(if $(PYTHON),-$(subst /,-,$(PYTHON)))
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+
+MAKEFLAGS += --no-builtin-rules --keep-going
+.DEFAULT_GOAL := help
+
+# $(call after,TARGETS): those of TARGETS that were asked for on the same command line. As an order-only
+# prerequisite it makes `make -j format quality-gates` or `make -j train validate` do first things first.
+after = $(filter $(1),$(MAKECMDGOALS))
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  PYTHON=python3.12  PORT=5000  DEBUG=1\n'
+
+##@ Set up
+
+.PHONY: install
+install: $(INSTALLED) ## Create .venv and install the locked dependencies
+
+# uv comes from the lock like everything else. The interpreter's own pip installs it where that is new enough
+# (22.3), which saves the seconds that putting a pip into .venv costs.
+$(INSTALLED): requirements.txt | $(call after,clean)
+	@for python in $(or $(PYTHON),python3 $(addprefix python,$(PYTHONS))); do \
+	    version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
+	    case " $(PYTHONS) " in *" $$version "*) break ;; esac; \
+	    python=; \
+	done; \
+	if test -z "$$python"; then \
+	    echo "error: $(or $(PYTHON),python3) is not there or is not one of Python $(PYTHONS): give PYTHON=…" >&2; \
+	    exit 2; \
+	fi; \
+	echo "install: $(VENV) with Python $$version"; \
+	"$$python" -m venv --clear --without-pip $(VENV) || exit 2; \
+	awk '/^uv==/ { uv = 1 } uv { print } uv && !/\\$$/ { exit }' requirements.txt > $(VENV)/uv.txt; \
+	set -- "$$python" -m pip --python $(BIN)/python; \
+	if ! "$$@" --version >/dev/null 2>&1; then \
+	    set -- $(BIN)/python -m pip; \
+	    $(BIN)/python -m ensurepip >/dev/null || \
+	        { echo "error: Python $$version has no pip (Debian, Ubuntu: apt install python3-venv)" >&2; exit 2; }; \
+	fi; \
+	"$$@" install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt || \
+	    { echo "error: pip could not install uv: is the package index reachable?" >&2; exit 2; }
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $(VENV)/.installed $@
+
+.PHONY: lock
+lock: $(INSTALLED) ## Refresh requirements.txt from pyproject.toml
+	@$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version $(lastword $(PYTHONS)) \
+	    --generate-hashes --upgrade --custom-compile-command "make lock" --output-file requirements.txt
+	@echo "lock: requirements.txt is fresh; next: make install quality-gates"
+
+.PHONY: config-schema
+config-schema: $(INSTALLED) ## Write the JSON schema that editors check configs/train.yaml against
+	@$(RUN) config-schema
+
+.PHONY: clean
+clean: ## Remove .venv, caches and reports; models, runs and artifacts stay
+	@rm -rf $(VENV) reports .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find src tests -name __pycache__ -type d -exec rm -rf {} +
+
+##@ Train
+
+.PHONY: train
+train: $(INSTALLED) ## Fit the model that CONFIG describes and track the run
+	@$(RUN) train
+
+.PHONY: validate
+validate: $(INSTALLED) | $(call after,train) ## Judge the last run on held-out data and against the champion
+	@$(RUN) validate
+
+.PHONY: register
+register: $(INSTALLED) | $(call after,validate) ## Make the validated run the registered champion
+	@$(RUN) register
+
+.PHONY: pipeline
+pipeline: $(INSTALLED) ## train, validate and register, in this order
+	@$(RUN) train
+	@$(RUN) validate
+	@$(RUN) register
+
+.PHONY: mlflow-ui
+mlflow-ui: $(INSTALLED) ## Show the runs and models in the browser (PORT=5000)
+	@$(RUN) mlflow-ui
+
+##@ Check
+
+.PHONY: quality-gates
+quality-gates: $(INSTALLED) | $(call after,format) ## Every check below at once; all failures are shown
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(CORES)) \
+	    $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
+	    format-check lint type-check security test
+	@echo "quality gates: all passed"
+
+.PHONY: format
+format: $(INSTALLED) ## Rewrite the code with isort and black
+	@$(BIN)/isort --quiet src tests
+	@$(BIN)/black --quiet src tests
+
+.PHONY: format-check
+format-check: check-black check-isort ## Check the format (black, isort)
+
+.PHONY: check-black
+check-black: $(INSTALLED) | $(call after,format)
+	@$(BIN)/black --quiet --check --diff src tests
+
+.PHONY: check-isort
+check-isort: $(INSTALLED) | $(call after,format)
+	@$(BIN)/isort --quiet --check --diff src tests
+
+.PHONY: lint
+lint: $(INSTALLED) | $(call after,format) ## Lint (ruff)
+	@$(BIN)/ruff check --quiet src tests
+
+.PHONY: type-check
+type-check: $(INSTALLED) | $(call after,format) ## Check the types (mypy, strict)
+	@$(BIN)/mypy --no-error-summary
+
+.PHONY: security
+security: bandit audit ## Scan the code (bandit) and the locked dependencies (pip-audit)
+
+.PHONY: bandit
+bandit: $(INSTALLED) | $(call after,format)
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src
+
+.PHONY: audit
+audit: $(INSTALLED)
+	@$(RUN) audit
+
+.PHONY: test
+test: $(INSTALLED) | $(call after,format) ## Run the tests with coverage (floor: 90 %)
+	@$(BIN)/python -m pytest -q --cov --cov-report=term --cov-report=xml:reports/coverage.xml
+
+.PHONY: bench
+bench: $(INSTALLED) ## Time set-up, gates and train against their peers
+	@$(BIN)/python tests/bench
