@@ -1,0 +1,204 @@
+"""Make the copy of the reference project the user's own: her names, her licence, her Pythons, a git repository.
+
+cookiecutter renders this file with Jinja before it runs it, so nothing here may look like Jinja but the one
+expression in main(). It runs in the new project's folder.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+REFERENCE = {
+    "project_name": "ML Template",
+    "project_slug": "ml-template",
+    "package_name": "ml_template",
+    "description": "A machine-learning repository that trains, gates, registers, serves and deploys a model.",
+    "author_name": "ML Template Authors",
+    "author_email": "authors@ml-template.example",
+    "license": "MIT",
+    "python_versions": "3.9-3.13",
+    "aws_region": "eu-west-1",
+    "github_org": "ml-template-org",
+}
+
+# These are set where they stand, in set_python_versions() and set_licence(); all others are swapped everywhere.
+SET_IN_PLACE = ("license", "python_versions")
+
+
+def refuse_without_links(project):
+    """Stop when the template's links arrived as small text files that hold only a path."""
+    if not (project / "src").is_dir():
+        sys.exit(
+            "error: this copy of the template has no symbolic links (a zip download, or git on Windows without "
+            "core.symlinks=true): clone it with git and symbolic links on, then generate again"
+        )
+
+
+def remove_caches(project):
+    """Remove what running the reference project left in the folders that were copied."""
+    for cache in list(project.rglob("__pycache__")):
+        shutil.rmtree(cache)
+
+
+def edit(path, old, new):
+    """Replace a line that has to be there."""
+    content = path.read_bytes().decode()
+    if old not in content:
+        sys.exit(
+            f"error: {path.name} has no {old!r}; this is a fault of the template, please report it"
+        )
+    path.write_bytes(content.replace(old, new).encode())
+
+
+def minors(python_versions):
+    """List the minor versions in an answer such as 3.9-3.13 or 3.13."""
+    ends = [int(version.split(".")[1]) for version in python_versions.split("-")]
+    return range(ends[0], ends[-1] + 1)
+
+
+def set_python_versions(project, answer):
+    """Say which Pythons are supported; the lock and the tools' settings serve all of them and stay."""
+    before, after = minors(REFERENCE["python_versions"]), minors(answer)
+    required = 'requires-python = ">=3.{0.start},<3.{0.stop}"'
+    edit(project / "pyproject.toml", required.format(before), required.format(after))
+    listed = ["PYTHONS := " + " ".join(f"3.{n}" for n in reversed(m)) for m in (before, after)]
+    edit(project / "Makefile", *listed)
+
+
+def set_licence(project, answer):
+    """Name the licence in the package's metadata; LICENSE itself came with the copy."""
+    name = "LicenseRef-Proprietary" if answer == "Proprietary" else answer
+    edit(project / "pyproject.toml", f'license = "{REFERENCE["license"]}"', f'license = "{name}"')
+
+
+def swaps(answers):
+    """Return the reference names with what takes their place."""
+    names = {REFERENCE[key]: answers[key] for key in REFERENCE if key not in SET_IN_PLACE}
+    names[REFERENCE["package_name"].upper()] = answers["package_name"].upper()
+    return names
+
+
+def swap_names(project, names):
+    """Swap all names in one pass, the longest first, so that nothing is replaced twice; paths as well."""
+    pattern = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
+
+    def swapped(text):
+        return pattern.sub(lambda found: names[found.group()], text)
+
+    for folder, folders, files in os.walk(project, topdown=False):
+        if ".git" in Path(folder).relative_to(project).parts:
+            continue
+        for file in files:
+            swap_content(Path(folder, file), swapped)
+        for name in files + folders:
+            if swapped(name) != name:
+                Path(folder, name).rename(Path(folder, swapped(name)))
+
+
+def swap_content(path, swapped):
+    """Swap names in a text file, byte by byte the same otherwise."""
+    if path.is_symlink():
+        return
+    content = path.read_bytes()
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return
+    if swapped(text) != text:
+        path.write_bytes(swapped(text).encode())
+
+
+def is_comparison(project, answers):
+    """Whether cruft renders this only to compare versions: a .git folder would end up in its comparison.
+
+    cruft gives _commit among the answers, and does its comparisons in a fresh folder of the tempfile module.
+    """
+    parent = project.resolve().parent
+    is_temporary = parent.parent == Path(tempfile.gettempdir()).resolve()
+    in_tempfile_folder = is_temporary and re.fullmatch(r"tmp\w{8}", parent.name)
+    return "_commit" in answers and bool(in_tempfile_folder)
+
+
+def git(*arguments):
+    """Run git on the new project only, also when this runs inside of another repository's hook."""
+    elsewhere = (
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_COMMON_DIR",
+    )
+    env = {name: value for name, value in os.environ.items() if name not in elsewhere}
+    return subprocess.run(
+        ["git", *arguments],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
+def identity(answers):
+    """Return git's options for those parts of an identity that nobody has configured."""
+    who = {"user.name": answers["author_name"], "user.email": answers["author_email"]}
+    missing = [f"{key}={value}" for key, value in who.items() if git("config", key).returncode]
+    return [part for setting in missing for part in ("-c", setting)]
+
+
+def start_repository(answers):
+    """Make a git repository with a first commit; return why that was not possible, if so."""
+    if shutil.which("git") is None:
+        return "git is not installed"
+    steps = (
+        lambda: git("init", "--quiet"),
+        lambda: git("symbolic-ref", "HEAD", "refs/heads/main"),
+        lambda: git("add", "--all"),
+        # Nobody is there to enter a passphrase, and hooks that a user has for all her repositories know
+        # nothing of this one.
+        lambda: git(
+            *("-c", f"core.hooksPath={os.devnull}", *identity(answers)),
+            *("commit", "--quiet", "--no-gpg-sign", "--message", "Start the project"),
+        ),
+    )
+    for step in steps:
+        result = step()
+        if result.returncode:
+            said = result.stdout.strip().splitlines() or [f"exit code {result.returncode}"]
+            return f"git said: {said[-1]}"
+    return None
+
+
+def main():
+    """Turn the folder this runs in into the user's project."""
+    # JSON in a raw string: it writes " as \" and a newline as \n, so that no answer can end the string.
+    answers = json.loads(r"""{{ cookiecutter | jsonify }}""")
+    sys.stdout.reconfigure(errors="replace")
+    project = Path.cwd()
+    refuse_without_links(project)
+    remove_caches(project)
+    set_python_versions(project, answers["python_versions"])
+    set_licence(project, answers["license"])
+    swap_names(project, swaps(answers))
+    if is_comparison(project, answers):
+        return
+    if not (project / ".git").exists():
+        failure = start_repository(answers)
+        if failure:
+            print(f"note: commit the project yourself ({failure})")
+    if "_commit" in answers:
+        print(
+            "note: commit .cruft.json, which cruft writes next: it is how the project takes updates"
+        )
+    print(
+        f"{project.name} is ready; next:\n  cd {project.name}\n  make pipeline\n  make quality-gates"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Refuse answers that cannot become a working project: one sentence, exit 1, nothing left behind.
+
+cookiecutter renders this file with Jinja before it runs it, so nothing here may look like Jinja but the one
+expression in main().
+"""
+
+import builtins
+import json
+import keyword
+import re
+import sys
+import unicodedata
+
+# The standard library of Python 3.9 to 3.13 and of isort, which sorts by it. The interpreter that runs this
+# knows only its own.
+STANDARD_LIBRARY = frozenset(
+    """
+    abc aifc antigravity argparse array ast asynchat asyncio asyncore atexit audioop base64 bdb
+    binascii binhex bisect builtins bz2 calendar cgi cgitb chunk cmath cmd code codecs codeop
+    collections colorsys compileall concurrent configparser contextlib contextvars copy copyreg
+    cprofile crypt csv ctypes curses dataclasses datetime dbm decimal difflib dis distutils doctest
+    dummy_threading email encodings ensurepip enum errno faulthandler fcntl filecmp fileinput
+    fnmatch formatter fpectl fractions ftplib functools gc genericpath getopt getpass gettext glob
+    graphlib grp gzip hashlib heapq hmac html http idlelib imaplib imghdr imp importlib inspect io
+    ipaddress itertools json keyword lib2to3 linecache locale logging lzma macpath mailbox mailcap
+    marshal math mimetypes mmap modulefinder msilib msvcrt multiprocessing netrc nis nntplib nt
+    ntpath nturl2path numbers opcode operator optparse os ossaudiodev parser pathlib pdb pickle
+    pickletools pipes pkgutil platform plistlib poplib posix posixpath pprint profile pstats pty pwd
+    py_compile pyclbr pydoc pydoc_data pyexpat queue quopri random re readline reprlib resource
+    rlcompleter runpy sched secrets select selectors shelve shlex shutil signal site smtpd smtplib
+    sndhdr socket socketserver spwd sqlite3 sre sre_compile sre_constants sre_parse ssl stat
+    statistics string stringprep struct subprocess sunau symbol symtable sys sysconfig syslog
+    tabnanny tarfile telnetlib tempfile termios test textwrap this threading time timeit tkinter
+    token tokenize tomllib trace traceback tracemalloc tty turtle turtledemo types typing
+    unicodedata unittest urllib uu uuid venv warnings wave weakref webbrowser winreg winsound
+    wsgiref xdrlib xml xmlrpc xx xxlimited xxlimited_35 xxsubtype zipapp zipfile zipimport zlib
+    zoneinfo
+    """.split()
+)
+
+# What requirements.txt installs: the names in `import` and the names on the package index (with underscores).
+INSTALLED = frozenset(
+    """
+    aiohappyeyeballs aiohttp aiosignal alembic annotated_doc annotated_types anyio async_timeout
+    attr attrs bandit black blackd blib2to3 blinker boolean boolean_py boto3 botocore cachecontrol
+    cachetools certifi cffi charset_normalizer click cloudpickle colorama contourpy coverage
+    cryptography cycler cyclonedx cyclonedx_python_lib databricks databricks_sdk dateutil defusedxml
+    docker dotenv exceptiongroup fastapi filelock flask flask_cors fonttools frozenlist git gitdb
+    gitpython google google_auth graphene graphql graphql_core graphql_relay greenlet gunicorn h11
+    huey hypothesis idna importlib_metadata importlib_resources iniconfig isort itsdangerous jinja2
+    jmespath joblib kiwisolver librt license_expression mako markdown_it markdown_it_py markupsafe
+    matplotlib mdurl mlflow mlflow_skinny mlflow_tracing moto mpl_toolkits msgpack multidict mypy
+    mypy_extensions mypyc narwhals numpy opentelemetry opentelemetry_api opentelemetry_proto
+    opentelemetry_sdk opentelemetry_semantic_conventions packageurl packageurl_python packaging
+    packaging_legacy_version pandas pandera pathspec pil pillow pip pip_api pip_audit
+    pip_requirements_parser pkg_resources platformdirs pluggy prettytable propcache protobuf py
+    py_partiql_parser py_serializable pyarrow pyasn1 pyasn1_modules pycparser pydantic pydantic_core
+    pygments pylab pyparsing pytest pytest_cov python_dateutil python_dotenv pythoncom pythonwin
+    pytokens pytz pywin32 pywintypes pyyaml requests responses rich ruff s3transfer scikit_learn
+    scipy setuptools shellingham six sklearn skops smmap sortedcontainers sqlalchemy sqlparse
+    starlette stevedore threadpoolctl toml tomli tomli_w typeguard typer types_pyyaml
+    typing_extensions typing_inspect typing_inspection tzdata urllib3 uv uvicorn waitress wcwidth
+    werkzeug win32api win32con xmltodict yaml yarl zipp
+    """.split()
+)
+
+# Taken in every project: its own folders and what .gitignore files commonly hide; words that YAML reads as a
+# value; device names on Windows.
+RESERVED = frozenset(
+    """
+    build conftest dist docs src test tests
+    false no null off on true yes
+    aux con nul prn
+    """.split()
+)
+
+# Longer names are cut off by somebody (AWS, a terminal, a formatter).
+LONGEST = {
+    "project_name": 60,
+    "project_slug": 40,
+    "package_name": 40,
+    "description": 300,
+    "author_name": 100,
+    "author_email": 100,
+    "aws_region": 30,
+    "github_org": 39,
+}
+
+SHAPES = {
+    "project_slug": (
+        r"[a-z](-?[a-z0-9])*",
+        "lower-case letters, digits and single hyphens, beginning with a letter and ending with a letter or digit",
+    ),
+    "package_name": (
+        r"[a-z][a-z0-9_]*",
+        "lower-case letters, digits and underscores, beginning with a letter",
+    ),
+    "author_email": (
+        r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
+        "an address like name@example.com",
+    ),
+    "aws_region": (r"[a-z]+(-[a-z]+)+-[0-9]+", "a region like eu-west-1"),
+    "github_org": (r"[A-Za-z0-9]([-_]?[A-Za-z0-9])*", "letters, digits and single hyphens"),
+}
+
+# They end a string somewhere: in TOML, YAML, Python or Jinja.
+FORBIDDEN = '"\\{}'
+
+
+def unprintable(character):
+    """Whether a character is invisible or no character at all; what joins letters in scripts and emoji is fine."""
+    hidden = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
+    return unicodedata.category(character) in hidden and character not in "\u200c\u200d"
+
+
+def refuse_text(key, value):
+    """Say what is wrong with any answer, or return None."""
+    if not value or value != value.strip():
+        return f"{key} is empty or has spaces around it: give it without, at least one character"
+    for character in value:
+        if unprintable(character):
+            return f"{key} has the unprintable character U+{ord(character):04X} in it: only printable ones are accepted"
+        if character in FORBIDDEN:
+            return f"{key} has {character} in it: every printable character but {' '.join(FORBIDDEN)} is accepted"
+    if len(value) > LONGEST[key]:
+        return f"{key} has {len(value)} characters: at most {LONGEST[key]} are accepted"
+    if key in SHAPES and not re.fullmatch(SHAPES[key][0], value):
+        return f'{key} "{value}" is not accepted: give {SHAPES[key][1]}'
+    return None
+
+
+def refuse_name(key, value):
+    """Say why a well-formed name of the repository or the package is taken, or return None."""
+    name = value.replace("-", "_")
+    if name in INSTALLED:
+        return f'{key} "{value}" is the name of an installed dependency: give another one'
+    if name in RESERVED:
+        return f'{key} "{value}" is a reserved word here: give another one'
+    if key == "project_slug":
+        return None
+    if keyword.iskeyword(name) or name in ("case", "match", "type"):
+        return f'{key} "{value}" is a Python keyword: give another one'
+    if name in STANDARD_LIBRARY or name in getattr(sys, "stdlib_module_names", ()):
+        return f'{key} "{value}" would shadow the standard library: give another one'
+    if hasattr(builtins, name):
+        return f'{key} "{value}" is a Python built-in: give another one'
+    return None
+
+
+def refusal(answers):
+    """Return the sentence for the first answer that is not accepted, or None."""
+    for key in LONGEST:
+        sentence = refuse_text(key, answers[key])
+        if sentence is None and key in ("project_slug", "package_name"):
+            sentence = refuse_name(key, answers[key])
+        if sentence is not None:
+            return sentence
+    return None
+
+
+def main():
+    """Check the answers."""
+    # JSON in a raw string: it writes " as \" and a newline as \n, so that no answer can end the string.
+    answers = json.loads(r"""{{ cookiecutter | jsonify }}""")
+    sentence = refusal(answers)
+    if sentence:
+        sys.exit(f"error: {sentence}")
+
+
+if __name__ == "__main__":
+    main()
