@@ -1,0 +1,121 @@
+"""The command line: one subcommand for each make target; it reads arguments and prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import config_file
+from .console import say, show_table
+from .errors import UserError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The settings.")]
+Overrides = Annotated[
+    str, typer.Option("--set", envvar="SET", help="key=value …, over the settings.")
+]
+CONFIG = Path("configs/train.yaml")
+
+
+@app.command()
+def train(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
+    """Fit the model that the config describes and track the run."""
+    settings = config_file.load(config, overrides)
+    from . import training
+
+    training.train(settings)
+    say("trained: reports/train.json; next: make validate (or look: make mlflow-ui)")
+
+
+@app.command()
+def validate(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
+    """Judge the last run on held-out data and against the champion; exit 1 if it is not good enough."""
+    settings = config_file.load(config, overrides)
+    from . import validation
+
+    verdict = validation.validate(settings)
+    rows = [
+        [c.name, c.measured, c.asked, "passed" if c.passed else "FAILED"] for c in verdict.checks
+    ]
+    show_table(f"run {verdict.run_id}", ["check", "measured", "asked", ""], rows)
+    if not verdict.passed:
+        say("not good enough: reports/validation.json; nothing is registered")
+        raise typer.Exit(1)
+    say("validated: reports/validation.json; next: make register")
+
+
+@app.command()
+def register() -> None:
+    """Make the validated run the registered champion."""
+    from . import registry
+
+    done = registry.register()
+    version = f"{done['registered_model']} version {done['version']}"
+    say(
+        f"{version} {'is now' if done['changed'] else 'already was'} the champion: next: make mlflow-ui"
+    )
+
+
+@app.command("mlflow-ui")
+def mlflow_ui(port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535)] = 5000) -> None:
+    """Show the runs and models in the browser."""
+    from . import tracking
+
+    tracking.show(port)
+
+
+@app.command()
+def audit() -> None:
+    """Scan the locked dependencies for known vulnerabilities; exit 1 if make lock can mend one."""
+    from . import dependency_audit
+
+    report = dependency_audit.audit()
+    for kind in ("vulnerable", "held_back"):
+        for problem in report.get(kind, []):
+            fixed = ", ".join(problem["fixed_in"]) or "no release yet"
+            say(
+                f"{kind.replace('_', ' ')}: {problem['package']} {problem['version']},"
+                f" {problem['advisory']} (mended in: {fixed})"
+            )
+    if report["status"] == "not audited":
+        say(f"NOT AUDITED: no advisories could be had, so nothing is known ({report['reason']})")
+    elif report["status"] == "vulnerable":
+        say("audit: vulnerable dependencies; make lock brings mended releases")
+        raise typer.Exit(1)
+    else:
+        say("audit: clean" + (" but for what is held back" if report["held_back"] else ""))
+
+
+@app.command("config-schema")
+def config_schema() -> None:
+    """Write the JSON schema that editors check configs/train.yaml against."""
+    from .files import write_text
+
+    write_text(CONFIG.with_suffix(".schema.json"), config_file.schema())
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is one sentence and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        _stop(error, str(error), 2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _stop(error, f"{where}{error.strerror or error}", 2)
+
+
+def _stop(error: Exception, sentence: str, code: int) -> None:
+    if os.environ.get("DEBUG"):
+        raise error
+    sys.stderr.write(f"error: {sentence}\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

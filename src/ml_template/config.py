@@ -1,0 +1,113 @@
+"""What configs/train.yaml may say: typed, unknown keys refused, ranges told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Optional
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+METRICS: dict[str, tuple[str, ...]] = {
+    "classification": ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "log_loss"),
+    "regression": ("r2", "mae", "rmse"),
+}
+
+# The description of each field says what it accepts: it is what an error prints, and what editors show.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$")]
+_FROM_0_TO_1 = Field(None, ge=0, le=1, description="0 to 1")
+_AT_LEAST_0 = Field(None, ge=0, description="a number, 0 or more")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DataConfig(_Section):
+    """Where the rows come from and how to read them."""
+
+    source: str = Field(
+        description="sklearn:NAME, a path or an s3:// URL that ends in .csv, .csv.gz or .parquet"
+    )
+    target: str = Field(description="the name of the column to predict")
+    drop: list[str] = Field([], description="a list of column names")
+    keep: list[str] = Field([], description="a list of column names")
+    categorical: list[str] = Field([], description="a list of column names")
+    dates: dict[str, str] = Field({}, description="a mapping of column names to strptime formats")
+    missing_values: list[str] = Field([], description="a list of texts, in quotes")
+    delimiter: str = Field(",", min_length=1, max_length=1, description="one character, in quotes")
+    encoding: str = Field("utf-8", description="the name of a text encoding, like utf-8 or cp1252")
+
+
+class SplitConfig(_Section):
+    """Which part of the rows is held out."""
+
+    test_size: float = Field(0.2, ge=0.01, le=0.9, description="0.01 to 0.9")
+
+
+class ModelConfig(_Section):
+    """Which estimator is fitted, with which parameters."""
+
+    kind: str = Field("hist_gradient_boosting", description="a name listed in model.py")
+    params: dict[str, Any] = Field({}, description="a mapping of the estimator's parameters")
+
+
+class Thresholds(_Section):
+    """The worst acceptable value of each metric, on the held-out rows."""
+
+    accuracy: Optional[float] = _FROM_0_TO_1
+    balanced_accuracy: Optional[float] = _FROM_0_TO_1
+    f1_macro: Optional[float] = _FROM_0_TO_1
+    roc_auc: Optional[float] = _FROM_0_TO_1
+    log_loss: Optional[float] = _AT_LEAST_0
+    r2: Optional[float] = Field(None, le=1, description="a number, 1 or less")
+    mae: Optional[float] = _AT_LEAST_0
+    rmse: Optional[float] = _AT_LEAST_0
+
+    def given(self) -> dict[str, float]:
+        """Return the thresholds that the config sets, by metric."""
+        return {name: value for name, value in self if value is not None}
+
+
+class SliceConfig(_Section):
+    """The groups of rows that must not fall behind."""
+
+    column: str = Field(description="the name of a column")
+    metric: str = Field(description="a metric of the task")
+    worst: float = Field(description="a number")
+    min_rows: int = Field(20, ge=1, description="a whole number, 1 or more")
+
+
+class ValidationConfig(_Section):
+    """When a run is good enough to be registered."""
+
+    metric: str = Field(description="a metric of the task")
+    thresholds: Thresholds = Field(Thresholds(), description="a mapping of metrics to numbers")
+    confidence: float = Field(0.95, ge=0.5, le=0.999, description="0.5 to 0.999")
+    slices: Optional[SliceConfig] = Field(None, description="a mapping, or nothing")
+    prediction_ms: float = Field(100, gt=0, description="milliseconds, more than 0")
+
+
+class TrainConfig(_Section):
+    """The whole of configs/train.yaml."""
+
+    experiment: Name = Field(description="letters, digits, spaces and . _ - (at most 100)")
+    registered_model: Name = Field(description="letters, digits, spaces and . _ - (at most 100)")
+    task: Literal["classification", "regression"] = Field(
+        description="classification or regression"
+    )
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="a whole number, 0 to 4294967295")
+    data: DataConfig = Field(description="a mapping; see configs/train.yaml")
+    split: SplitConfig = Field(SplitConfig(), description="a mapping; see configs/train.yaml")
+    model: ModelConfig = Field(ModelConfig(), description="a mapping; see configs/train.yaml")
+    validation: ValidationConfig = Field(description="a mapping; see configs/train.yaml")
+
+    @model_validator(mode="after")
+    def _metrics_fit_the_task(self) -> TrainConfig:
+        named = {"validation.metric": self.validation.metric}
+        named.update({f"validation.thresholds.{m}": m for m in self.validation.thresholds.given()})
+        if self.validation.slices:
+            named["validation.slices.metric"] = self.validation.slices.metric
+        for key, metric in named.items():
+            if metric not in METRICS[self.task]:
+                accepted = ", ".join(METRICS[self.task])
+                raise ValueError(f"{key} is {metric!r}; accepted for {self.task}: {accepted}")
+        return self

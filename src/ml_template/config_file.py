@@ -1,0 +1,114 @@
+"""Read configs/*.yaml, apply SET, and say in a sentence what is wrong."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from .config import TrainConfig
+from .errors import UserError, did_you_mean
+
+
+def load(path: Path, overrides: str = "") -> TrainConfig:
+    """Read `path` and apply `overrides`, blank-separated `dotted.key=value` pairs with YAML values.
+
+    Raises:
+        UserError: The file is missing or no YAML mapping, or a key or value is not accepted; the
+            sentence lists every such key.
+    """
+    settings = _read(path)
+    changed = _override(settings, overrides)
+    try:
+        return TrainConfig.model_validate(settings)
+    except ValidationError as error:
+        told = [_sentence(dict(problem), settings, path, changed) for problem in error.errors()]
+        raise UserError("; ".join(told)) from None
+
+
+def schema() -> str:
+    """Return the JSON schema of configs/train.yaml, for editors."""
+    return json.dumps(TrainConfig.model_json_schema(), indent=2) + "\n"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(f"configs file {path} not found (give CONFIG=…)")
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(settings, dict):
+        raise UserError(f"{path} holds no settings: a mapping of keys to values is expected")
+    return settings
+
+
+def _override(settings: dict[str, Any], overrides: str) -> set[str]:
+    try:
+        words = shlex.split(overrides)
+    except ValueError as error:
+        raise UserError(f"SET={overrides} cannot be read: {error}") from None
+    changed = set()
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise UserError(
+                f"SET has {word!r}; accepted: key=value, like model.params.max_iter=300"
+            )
+        *parents, last = key.split(".")
+        place = settings
+        for parent in parents:
+            if place.get(parent) is None:
+                place[parent] = {}
+            place = place[parent]
+            if not isinstance(place, dict):
+                raise UserError(f"SET has {word!r}, but {parent!r} is a value and has no keys")
+        try:
+            place[last] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UserError(f"SET has {word!r}, whose value is not YAML") from None
+        changed.add(key)
+    return changed
+
+
+def _sentence(
+    problem: dict[str, Any], settings: dict[str, Any], path: Path, changed: set[str]
+) -> str:
+    where = [str(part) for part in problem["loc"]]
+    key = ".".join(where)
+    origin = "SET" if any(f"{key}.".startswith(f"{name}.") for name in changed) else str(path)
+    fields = _fields(where[:-1])
+    if problem["type"] == "extra_forbidden":
+        return f"{origin}: unknown key {key!r}{did_you_mean(where[-1], fields)}"
+    if problem["type"] == "missing":
+        return f"{origin}: {key!r} is missing; accepted: {fields[where[-1]]}"
+    if not where:
+        return f"{origin}: {problem['msg'].split(', ', 1)[-1]}"
+    accepted = _accepted(where) or problem["msg"]
+    return f"{origin}: {key} is {problem['input']!r}; accepted: {accepted}"
+
+
+def _accepted(where: list[str]) -> str:
+    """Return the description of the deepest field on the way: list items and dict keys have none."""
+    for depth in range(len(where), 0, -1):
+        fields = _fields(where[: depth - 1])
+        if where[depth - 1] in fields:
+            return fields[where[depth - 1]]
+    return ""
+
+
+def _fields(where: list[str]) -> dict[str, str]:
+    """Return the names and descriptions of the keys that the section at `where` accepts."""
+    section: Any = TrainConfig
+    for part in where:
+        field = section.model_fields.get(part)
+        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if not models:
+            return {}
+        section = models[0]
+    return {name: field.description or "" for name, field in section.model_fields.items()}

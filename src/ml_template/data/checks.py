@@ -1,0 +1,199 @@
+"""What must hold before anything is fitted; pandera runs the checks and gathers every failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from ..config import TrainConfig
+from ..errors import UserError, did_you_mean
+from .columns import Columns
+
+# Below this many rows for each value, perfect agreement with the target is likely by chance.
+_ROWS_PER_VALUE = 10
+_LEAK_SAMPLE = 10_000
+_MOST_CLASSES = 100
+
+
+def check_names(frame: Any, config: TrainConfig) -> None:
+    """Check that every column that the config names is there, and that features are left.
+
+    Raises:
+        UserError: A column is not there; the sentence gives the closest names.
+    """
+    data, known = config.data, [str(name) for name in frame]
+    frame.columns = known
+    if data.target not in known:
+        raise UserError(
+            f"data.target {data.target!r} is no column of {data.source}"
+            f"{did_you_mean(data.target, known, most=3)}; its columns: {_some(known)}"
+        )
+    for key in ("drop", "keep", "categorical", "dates"):
+        for name in getattr(data, key):
+            if name not in known:
+                raise UserError(
+                    f"data.{key} names {name!r}, which is no column of {data.source}"
+                    f"{did_you_mean(name, known, most=3)}"
+                )
+    if data.target in data.drop:
+        raise UserError(f"data.drop names the target {data.target!r}")
+    if set(known) == {data.target, *data.drop}:
+        raise UserError(f"{data.source} has no column left to predict {data.target!r} from")
+
+
+def check_target(values: Any, config: TrainConfig) -> Any:
+    """Return the target as an array: float64 in regression, else of int64, bool or text labels.
+
+    Raises:
+        UserError: Values are missing, or do not fit the task.
+    """
+    name = config.data.target
+    if values.isna().any():
+        raise UserError(
+            f"target {name!r} is missing in {values.isna().sum()} of {len(values)} rows, the first"
+            f" is row {int(np.argmax(values.isna())) + 1}: remove these rows"
+        )
+    if config.task == "regression":
+        return _check_numbers(values, name)
+    if pd.api.types.is_float_dtype(values) and not (values % 1 == 0).all():
+        raise UserError(
+            f"target {name!r} holds fractions like {values[values % 1 != 0].iloc[0]}:"
+            " task: regression fits such a target"
+        )
+    if pd.api.types.is_bool_dtype(values):
+        labels = values.to_numpy(dtype=bool)
+    elif pd.api.types.is_numeric_dtype(values):
+        labels = values.to_numpy(dtype=np.int64)
+    else:
+        labels = values.astype(str).to_numpy(dtype=object)
+    classes = len(pd.unique(labels))
+    if classes < 2:
+        raise UserError(
+            f"target {name!r} has one class only, {labels[0]!r}: two or more are needed"
+        )
+    if classes > min(_MOST_CLASSES, len(labels) / 2):
+        raise UserError(
+            f"target {name!r} has {classes} distinct values in {len(labels)} rows, too many for"
+            " classes: is task: regression meant?"
+        )
+    return labels
+
+
+def _check_numbers(values: Any, name: str) -> Any:
+    numeric = pd.to_numeric(values, errors="coerce").astype("float64")
+    wrong = ~np.isfinite(numeric)
+    if wrong.any():
+        raise UserError(
+            f"target {name!r} holds {values[wrong].iloc[0]!r} in row {values.index[wrong][0] + 1};"
+            " task: regression takes finite numbers"
+        )
+    if numeric.nunique() < 2:
+        raise UserError(f"target {name!r} is {numeric.iloc[0]:g} in every row")
+    return numeric.to_numpy()
+
+
+def check_rows(rows: Any, columns: Columns, target: Any, config: TrainConfig) -> None:
+    """Check the features: constant, repeated, identifying and leaking columns.
+
+    Raises:
+        UserError: Any check failed; the sentence tells all of them.
+    """
+    twins = _twins(rows)
+    checked = {
+        name: pa.Column(
+            None,
+            nullable=True,
+            checks=_checks(name, kind, rows, twins.get(name), target, config),
+        )
+        for name, kind in columns.kinds.items()
+        if name not in config.data.keep
+    }
+    try:
+        pa.DataFrameSchema(checked).validate(rows, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        told = dict.fromkeys(error.failure_cases["check"])
+        raise UserError(f"{config.data.source}: {'; '.join(told)}") from None
+
+
+def _checks(
+    name: str, kind: str, rows: Any, twin: str | None, target: Any, config: TrainConfig
+) -> list[pa.Check]:
+    remedy = "add it to data.drop (or to data.keep, if it must stay)"
+    if rows[name].nunique() < 2 and (rows[name].isna().all() or rows[name].notna().all()):
+        constant = "empty" if rows[name].isna().all() else f"{rows[name].iloc[0]!r} in every row"
+        return [pa.Check(_varies, error=f"column {name!r} is {constant}: {remedy}")]
+    checks = [
+        pa.Check(
+            lambda values: not _predicts(values, kind, target, config.task),
+            error=f"column {name!r} predicts {config.data.target!r} without a mistake, which only a"
+            f" leak does: {remedy}",
+        )
+    ]
+    if twin:
+        checks.append(
+            pa.Check(
+                lambda values: not values.equals(rows[twin]),
+                error=f"columns {twin!r} and {name!r} hold the same values: add one to data.drop"
+                f" (or {name!r} to data.keep, if it must stay)",
+            )
+        )
+    if kind == "categorical":
+        checks.append(
+            pa.Check(
+                lambda values: values.nunique() < max(len(values), 3),
+                error=f"column {name!r} has a different text in every row, like an identifier:"
+                f" {remedy}",
+            )
+        )
+    return checks
+
+
+def _varies(values: Any) -> bool:
+    return bool(values.nunique(dropna=False) > 1)
+
+
+def _twins(rows: Any) -> dict[str, str]:
+    """Return, for each column whose content hashes like an earlier one's, that one's name."""
+    first: dict[int, str] = {}
+    twins = {}
+    for name in rows:
+        content = int(pd.util.hash_pandas_object(rows[name], index=True).sum())
+        if content in first:
+            twins[name] = first[content]
+        first.setdefault(content, name)
+    return twins
+
+
+def _predicts(values: Any, kind: str, target: Any, task: str) -> bool:
+    """Tell whether one column alone gives the target for every row."""
+    if len(values) < 2 * _ROWS_PER_VALUE:
+        return False
+    if kind == "categorical":
+        of_value = pd.DataFrame({"value": values.fillna(""), "target": target}).groupby("value")
+        enough = len(values) >= _ROWS_PER_VALUE * of_value.ngroups
+        return bool(enough and (of_value["target"].nunique() == 1).all())
+    numbers = values.astype("int64").where(values.notna()) if kind == "date" else values
+    if task == "regression":
+        ranks = numbers.rank(), pd.Series(target).rank()
+        return bool(numbers.notna().all() and abs(ranks[0].corr(ranks[1])) > 1 - 1e-9)
+    few = slice(None, None, -(-len(values) // _LEAK_SAMPLE))
+    return _separates(numbers[few], target[few]) and _separates(numbers, target)
+
+
+def _separates(numbers: Any, labels: Any) -> bool:
+    """Tell whether cuts along one column, one fewer than there are classes, part all the classes."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    classes = len(pd.unique(labels))
+    if classes < 2:
+        return True
+    feature = numbers.to_numpy(dtype="float64").reshape(-1, 1)
+    tree = DecisionTreeClassifier(max_leaf_nodes=classes, random_state=0).fit(feature, labels)
+    return bool(tree.score(feature, labels) == 1.0)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -1,0 +1,135 @@
+"""Where rows come from: scikit-learn's samples, CSV and Parquet files, S3."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..config import DataConfig
+from ..errors import UserError, did_you_mean
+
+SAMPLES = ("breast_cancer", "diabetes", "iris", "wine")
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+
+def read(config: DataConfig) -> tuple[Any, str]:
+    """Return the rows of `config.source` as a data frame, and the SHA-256 of the source's bytes.
+
+    Raises:
+        UserError: The source is not there or cannot be read as what it claims to be.
+    """
+    if config.source.startswith("sklearn:"):
+        return _read_sample(config.source)
+    if not config.source.endswith(SUFFIXES):
+        raise UserError(
+            f"data.source is {config.source!r}; accepted: sklearn:NAME, or a path or s3:// URL that"
+            f" ends in {', '.join(SUFFIXES)}"
+        )
+    if config.source.startswith("s3://"):
+        with tempfile.TemporaryDirectory() as folder:
+            return _read_file(_download(config.source, Path(folder)), config)
+    path = Path(config.source)
+    if not path.is_file():
+        raise UserError(f"data.source {config.source} not found (paths start at the repository)")
+    return _read_file(path, config)
+
+
+def _read_sample(source: str) -> tuple[Any, str]:
+    import sklearn.datasets
+
+    name = source.partition(":")[2]
+    if name not in SAMPLES:
+        raise UserError(
+            f"data.source is {source!r}; accepted: sklearn: and one of {', '.join(SAMPLES)}"
+            f"{did_you_mean(name, SAMPLES)}"
+        )
+    frame = getattr(sklearn.datasets, f"load_{name}")(as_frame=True).frame
+    return frame, hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
+
+
+def _download(url: str, folder: Path) -> Path:
+    """Fetch `url` into `folder`; boto3 finds credentials, region and endpoint."""
+    import boto3
+    from boto3.exceptions import Boto3Error
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, _, key = url[len("s3://") :].partition("/")
+    path = folder / Path(key).name
+    bounded = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 3})
+    try:
+        boto3.client("s3", config=bounded).download_file(bucket, key, str(path))
+    except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
+        raise UserError(f"data.source {url} cannot be fetched: {error}") from None
+    return path
+
+
+def _read_file(path: Path, config: DataConfig) -> tuple[Any, str]:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    frame = _read_parquet(path, config) if path.suffix == ".parquet" else _read_csv(path, config)
+    if frame.empty:
+        raise UserError(f"{config.source} has no rows")
+    return frame, digest.hexdigest()
+
+
+def _read_parquet(path: Path, config: DataConfig) -> Any:
+    import pyarrow
+
+    try:
+        return pd.read_parquet(path, engine="pyarrow")
+    except (pyarrow.ArrowException, ValueError, OSError) as error:
+        raise UserError(f"{config.source} is not Parquet: {error}") from None
+
+
+def _read_csv(path: Path, config: DataConfig) -> Any:
+    try:
+        header = _header(path, config)
+        _check_header(header, config)
+        return pd.read_csv(
+            path,
+            sep=config.delimiter,
+            encoding=config.encoding,
+            na_values=config.missing_values,
+            low_memory=False,
+        )
+    except UnicodeError as error:
+        raise UserError(
+            f"{config.source} is not {config.encoding}: {error}; try data.encoding: cp1252"
+        ) from None
+    except LookupError:
+        raise UserError(
+            f"data.encoding is {config.encoding!r}; accepted: a text encoding that Python knows,"
+            " like utf-8 or cp1252"
+        ) from None
+    except (pd.errors.ParserError, csv.Error, EOFError, gzip.BadGzipFile) as error:
+        raise UserError(f"{config.source} is not CSV: {' '.join(str(error).split())}") from None
+
+
+def _header(path: Path, config: DataConfig) -> list[str]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding=config.encoding, newline="") as file:
+        return next(csv.reader(file, delimiter=config.delimiter), [])
+
+
+def _check_header(header: list[str], config: DataConfig) -> None:
+    if not any(name.strip() for name in header):
+        raise UserError(f"{config.source} is empty: a line of column names is expected")
+    if len(header) == 1:
+        for other in ";\t|,":
+            if other != config.delimiter and other in header[0]:
+                raise UserError(
+                    f"{config.source} has one column under data.delimiter {config.delimiter!r} but"
+                    f" {header[0].count(other) + 1} under {other!r}: set data.delimiter"
+                )
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise UserError(f"{config.source} has more than one column named {', '.join(twice)}")

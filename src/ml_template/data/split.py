@@ -1,0 +1,60 @@
+"""Which rows are held out: decided by content, so that a row keeps its side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..config import TrainConfig
+from ..errors import UserError
+
+
+def held_out(rows: Any, target: Any, config: TrainConfig) -> npt.NDArray[np.bool_]:
+    """Return a mask, shape (rows,), of the rows that fit must not see.
+
+    Each row gets a number from its content and the seed; within each class (in regression: over all
+    rows) the lowest `split.test_size` of them are held out. So the split is stratified, does not
+    depend on the rows' order, and exact copies, having the same number, stay on one side.
+
+    Raises:
+        UserError: A part would be left without rows of every class.
+    """
+    numbers = _mix(
+        pd.util.hash_pandas_object(rows.assign(**{"": target}), index=False), config.seed
+    )
+    groups = target if config.task == "classification" else np.zeros(len(target))
+    mask = np.zeros(len(rows), dtype=bool)
+    for group in pd.unique(groups):
+        of_group = groups == group
+        wanted = max(1, round(of_group.sum() * config.split.test_size))
+        highest = np.sort(numbers[of_group])[wanted - 1]
+        mask |= of_group & (numbers <= highest)
+        _check_parts(mask[of_group], wanted, group, config)
+    return mask
+
+
+def _check_parts(held: Any, wanted: int, group: Any, config: TrainConfig) -> None:
+    of_what = f" of class {group!r}" if config.task == "classification" else ""
+    # Two rows are what the estimators need of each class to fit anything.
+    if len(held) - held.sum() < 2:
+        raise UserError(
+            f"{len(held)} rows{of_what} are too few for split.test_size {config.split.test_size}:"
+            " at least 2 distinct rows must be left to fit on, and 1 to judge on"
+        )
+    if held.sum() > wanted + 0.1 * len(held):
+        raise UserError(
+            f"the rows{of_what} are copies of so few distinct rows that duplicates would lie on both"
+            f" sides of the split ({held.sum()} of {len(held)} held out, {wanted} wanted): remove"
+            " duplicate rows, or keep a column that tells them apart"
+        )
+
+
+def _mix(hashes: Any, seed: int) -> npt.NDArray[np.uint64]:
+    """Spread hashes by SplitMix64 (Steele, Lea and Flood, 2014), started from `seed`."""
+    mixed = hashes.to_numpy(dtype=np.uint64) + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)

@@ -1,0 +1,105 @@
+"""How a fitted pipeline is stored and loaded: by skops, which runs no code from the file.
+
+The module is a flavor in MLflow's sense (`mlflow.models.Model.log` calls `save_model`, `mlflow.pyfunc`
+calls `_load_pyfunc`). This package itself loads a model by `load` alone, which first compares the file
+with a SHA-256 kept outside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import skops.io
+
+from .data import Columns
+from .errors import UserError
+from .model import TRUSTED_TYPES
+from .provenance import requirements
+
+MODEL = "model.skops"
+COLUMNS = "columns.json"
+
+_EXAMPLE = "input_example.json"
+_EXAMPLE_ROWS = 5
+_RUNS_ON = ["mlflow", "pandas", "scikit-learn", "skops"]
+
+
+def save_model(path: str, mlflow_model: Any, pipeline: Any, columns: Columns, rows: Any) -> None:
+    """Write `pipeline` as an MLflow model folder with signature and input example.
+
+    Raises:
+        UserError: The pipeline stores a type that nobody has reviewed.
+    """
+    from mlflow.models import infer_signature
+
+    folder = Path(path)
+    folder.mkdir(parents=True)
+    skops.io.dump(pipeline, folder / MODEL)
+    _check_types(folder / MODEL)
+    (folder / COLUMNS).write_text(json.dumps(columns.to_dict(), indent=2), encoding="utf-8")
+    example = rows.head(_EXAMPLE_ROWS)
+    example.to_json(folder / _EXAMPLE, orient="split", index=False, date_format="iso")
+    mlflow_model.signature = infer_signature(rows, pipeline.predict(example))
+    mlflow_model.saved_input_example_info = {
+        "artifact_path": _EXAMPLE,
+        "type": "dataframe",
+        "pandas_orient": "split",
+    }
+    mlflow_model.add_flavor("skops", data=MODEL, columns=COLUMNS)
+    mlflow_model.add_flavor("python_function", loader_module=__name__, env="requirements.txt")
+    lines = "\n".join(requirements(_RUNS_ON)) + "\n"
+    (folder / "requirements.txt").write_text(lines, encoding="utf-8")
+    mlflow_model.save(str(folder / "MLmodel"))
+
+
+def digest(folder: Path) -> str:
+    """Return the SHA-256 of the stored pipeline in `folder`."""
+    return hashlib.sha256((folder / MODEL).read_bytes()).hexdigest()
+
+
+def load(folder: Path, expected: str) -> tuple[Any, Columns]:
+    """Return the pipeline in `folder` and the columns it takes.
+
+    Raises:
+        UserError: The file is missing, or its SHA-256 is not `expected`.
+    """
+    try:
+        found = digest(folder)
+    except FileNotFoundError:
+        raise UserError(f"{folder} holds no {MODEL}: it is no model of this repository") from None
+    if found != expected:
+        raise UserError(
+            f"{folder / MODEL} was changed after training: its SHA-256 is {found}, not {expected}"
+        )
+    return _read(folder)
+
+
+def _check_types(file: Path) -> None:
+    unknown = sorted(set(skops.io.get_untrusted_types(file=file)) - set(TRUSTED_TYPES))
+    if unknown:
+        raise UserError(
+            f"the fitted pipeline stores {', '.join(unknown)}: read what such a type does when it is"
+            " loaded, then add it to TRUSTED_TYPES in model.py"
+        )
+
+
+def _read(folder: Path) -> tuple[Any, Columns]:
+    pipeline = skops.io.load(folder / MODEL, trusted=TRUSTED_TYPES)
+    return pipeline, Columns(**json.loads((folder / COLUMNS).read_text(encoding="utf-8")))
+
+
+class _Predictor:
+    """What `mlflow.pyfunc` calls for predictions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.pipeline, self.columns = _read(folder)
+
+    def predict(self, rows: Any) -> Any:
+        return self.pipeline.predict(self.columns.coerce(rows))
+
+
+def _load_pyfunc(path: str) -> _Predictor:
+    return _Predictor(Path(path))

@@ -1,0 +1,82 @@
+"""Make a validated run the registered champion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from . import runs, tracking, training, validation
+from .console import step
+from .errors import UserError
+from .files import write_json
+
+REPORT = Path("reports/registration.json")
+PREVIOUS = "previous"
+
+_COPIED_TAGS = (
+    "git.commit",
+    "git.dirty",
+    "lock.digest",
+    "data.source",
+    "data.digest",
+    "model.sha256",
+)
+
+
+def register() -> dict[str, Any]:
+    """Register the last run, give it the alias `champion` and the earlier champion `previous`.
+
+    Each step can be repeated: after a kill in the middle, the next call finishes the work; once all is
+    done, a further call changes nothing. Writes and returns reports/registration.json.
+
+    Raises:
+        UserError: There is no run, or it has not passed validation.
+    """
+    with tracking.connected() as client, tracking.one_at_a_time():
+        run = runs.find(client, runs.last(training.REPORT))
+        verdict = run.tags.get(validation.TAG)
+        if verdict != "passed":
+            found = f"it {verdict}" if verdict else "it was not judged yet (make validate)"
+            raise UserError(f"run {run.run_id} has not passed validation: {found}")
+        with step("register") as running:
+            version = _version(client, run)
+            changed = _crown(client, run.config.registered_model, version)
+            running.detail = f"{run.config.registered_model} version {version}"
+    report = {
+        "registered_model": run.config.registered_model,
+        "version": version,
+        "run_id": run.run_id,
+        "changed": changed,
+    }
+    write_json(REPORT, report)
+    return report
+
+
+def _version(client: Any, run: runs.Run) -> str:
+    """Return the number of the run's registered version, which is created at most once."""
+    from mlflow.exceptions import MlflowException
+
+    name = run.config.registered_model
+    for version in client.search_model_versions(f"name = '{name}'"):
+        if version.run_id == run.run_id:
+            return str(version.version)
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    tags = {key: run.tags[key] for key in _COPIED_TAGS}
+    source = run.tags["model.uri"]
+    created = client.create_model_version(name, source, run_id=run.run_id, tags=tags)
+    return str(created.version)
+
+
+def _crown(client: Any, name: str, version: str) -> bool:
+    """Move the aliases; `previous` first, so that a kill between the two loses neither version."""
+    champion = runs.champion(client, name)
+    if champion is not None and str(champion.version) == version:
+        return False
+    if champion is not None:
+        client.set_registered_model_alias(name, PREVIOUS, champion.version)
+    client.set_registered_model_alias(name, runs.CHAMPION, version)
+    return True

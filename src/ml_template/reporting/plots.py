@@ -1,0 +1,105 @@
+"""Pictures of how a model does on the held-out rows, by scikit-learn's own displays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.calibration import CalibrationDisplay
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import (
+    ConfusionMatrixDisplay,
+    PrecisionRecallDisplay,
+    PredictionErrorDisplay,
+    RocCurveDisplay,
+)
+
+from ..evaluation import Predictions
+
+_IMPORTANCE_ROWS = 1000
+_MOST_FEATURES = 20
+_MOST_CURVES = 10
+
+_CURVES = {
+    "roc": RocCurveDisplay,
+    "precision_recall": PrecisionRecallDisplay,
+    "calibration": CalibrationDisplay,
+}
+
+mpl.use("Agg")
+
+
+def draw(folder: Path, model: Any, rows: Any, target: Any, predictions: Predictions) -> list[Path]:
+    """Write the PNGs that fit the task into `folder` and return them.
+
+    Classification: ROC, precision-recall, calibration, confusion. Regression: residuals, predicted
+    against actual. Both: permutation importance (Breiman, 2001) on at most 1,000 rows.
+    """
+    if predictions.probabilities is None:
+        figures = {
+            "residuals": _errors(predictions, "residual_vs_predicted"),
+            "predicted": _errors(predictions, "actual_vs_predicted"),
+        }
+    else:
+        labels, truth = [str(label) for label in model.classes_], predictions.truth
+        figures = {
+            name: _curves(display, labels, truth, predictions.probabilities)
+            for name, display in _CURVES.items()
+        }
+        figures["confusion"] = _confusion(labels, predictions)
+    figures["importance"] = _importance(model, rows, target)
+    return [_save(folder / f"{name}.png", figure) for name, figure in figures.items()]
+
+
+def _save(path: Path, figure: Figure) -> Path:
+    figure.savefig(path, dpi=100)
+    return path
+
+
+def _curves(display: Any, labels: list[str], truth: Any, probabilities: Any) -> Figure:
+    """One curve for the second of two classes; of more classes, one each against the rest."""
+    figure, axes = _square()
+    for k in [1] if len(labels) == 2 else range(min(len(labels), _MOST_CURVES)):
+        display.from_predictions(truth == k, probabilities[:, k], name=labels[k], ax=axes)
+    return figure
+
+
+def _confusion(labels: list[str], predictions: Predictions) -> Figure:
+    figure, axes = _square()
+    ConfusionMatrixDisplay.from_predictions(
+        predictions.truth,
+        predictions.predicted,
+        labels=range(len(labels)),
+        display_labels=labels,
+        ax=axes,
+        xticks_rotation="vertical" if len(labels) > 4 else "horizontal",
+    )
+    return figure
+
+
+def _errors(predictions: Predictions, kind: str) -> Figure:
+    figure, axes = _square()
+    PredictionErrorDisplay.from_predictions(
+        predictions.truth, predictions.predicted, kind=kind, ax=axes
+    )
+    return figure
+
+
+def _importance(model: Any, rows: Any, target: Any) -> Figure:
+    few = slice(None, None, -(-len(rows) // _IMPORTANCE_ROWS))
+    found = permutation_importance(model, rows[few], target[few], n_repeats=5, random_state=0)
+    order = np.argsort(found.importances_mean)[-_MOST_FEATURES:]
+    figure = Figure(figsize=(7, 1 + 0.3 * len(order)), layout="constrained")
+    axes = figure.subplots()
+    axes.boxplot(found.importances[order].T, vert=False)
+    axes.set_yticks(range(1, len(order) + 1), [str(rows.columns[i]) for i in order])
+    axes.set_xlabel("loss of score when the column is shuffled")
+    return figure
+
+
+def _square() -> tuple[Figure, Any]:
+    figure = Figure(figsize=(6, 5), layout="constrained")
+    return figure, figure.subplots()

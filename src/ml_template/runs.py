@@ -1,0 +1,90 @@
+"""Look up runs and registered versions, and load the models that belong to them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import model_file, tracking
+from .config import TrainConfig
+from .data import Columns
+from .errors import UserError
+
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run: its id, the config it was made by, and its tags."""
+
+    run_id: str
+    config: TrainConfig
+    tags: dict[str, str]
+
+
+def last(report: Path) -> str:
+    """Return the id of the run that `report`, written by train, is about.
+
+    Raises:
+        UserError: There is no such report.
+    """
+    try:
+        return str(json.loads(report.read_text(encoding="utf-8"))["run_id"])
+    except FileNotFoundError:
+        raise UserError(f"{report} not found: there is no run yet (make train)") from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{report} is damaged: make train writes it again") from None
+
+
+def find(client: Any, run_id: str) -> Run:
+    """Return the run `run_id` of the store in force.
+
+    Raises:
+        UserError: The store does not have it, or it did not finish.
+    """
+    import mlflow
+
+    found = client.search_runs(
+        [e.experiment_id for e in client.search_experiments()],
+        filter_string=f"attributes.run_id = '{run_id}'",
+        max_results=1,
+    )
+    if not found:
+        raise UserError(f"run {run_id} is not in {tracking.uri()}: make train")
+    run = found[0]
+    if run.info.status != "FINISHED" or "model.sha256" not in run.data.tags:
+        raise UserError(f"run {run_id} did not finish ({run.info.status}): make train")
+    settings = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/config.json")
+    return Run(run_id, TrainConfig.model_validate(settings), dict(run.data.tags))
+
+
+def champion(client: Any, name: str) -> Any | None:
+    """Return the registered version with the alias `champion`, or None if there is none."""
+    return by_alias(client, name, CHAMPION)
+
+
+def by_alias(client: Any, name: str, alias: str) -> Any | None:
+    """Return the version of the registered model `name` that `alias` points to, or None."""
+    models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
+    if not models or alias not in models[0].aliases:
+        return None
+    return client.get_model_version_by_alias(name, alias)
+
+
+def load_model(run: Run) -> tuple[Any, Columns]:
+    """Download and load the model of `run`, after comparing its SHA-256 with the run's tag.
+
+    Raises:
+        UserError: The artifact is gone or was changed.
+    """
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(run.tags["model.uri"], dst_path=folder)
+        except OSError as error:
+            raise UserError(f"the model of run {run.run_id} cannot be read: {error}") from None
+        return model_file.load(Path(path), run.tags["model.sha256"])

@@ -1,0 +1,174 @@
+"""The MLflow store: the embedded SQLite file, or the server that MLFLOW_TRACKING_URI names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from .console import say
+from .errors import UserError
+
+STORE = Path("mlflow.db")
+ARTIFACTS = Path("mlartifacts")
+
+_LOCK = Path("mlflow.db.lock")
+_LOCK_SECONDS = 300
+_SERVER_SECONDS = 10
+
+# MLflow stores absolute artifact paths in these tables of its SQLite file.
+_MOVE_PATHS = (
+    "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)",
+    "UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)",
+    "UPDATE logged_models SET artifact_location = replace(artifact_location, ?, ?)",
+    "UPDATE model_versions SET storage_location = replace(storage_location, ?, ?)",
+)
+
+
+def uri() -> str:
+    """Return the tracking URI in force."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{STORE}"
+
+
+@contextmanager
+def connected() -> Iterator[Any]:
+    """Yield an `mlflow.MlflowClient`; the `mlflow` module uses the same store.
+
+    Raises:
+        UserError: The server does not answer within 10 seconds, or MLflow fails inside the block; the
+            sentence names the URI.
+    """
+    _settle_environment()
+    if uri().startswith(("http://", "https://")):
+        _await_server()
+    import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        if uri() == f"sqlite:///{STORE}":
+            with one_at_a_time():
+                _open_embedded()
+        mlflow.set_tracking_uri(uri())
+        yield mlflow.MlflowClient()
+    except (mlflow.exceptions.MlflowException, SQLAlchemyError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"the tracking store {uri()} failed: {reason}") from error
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let one process of this checkout at a time into the block; a killed one frees the way."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(str(_LOCK), timeout=_LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{_LOCK} is held by another process for {_LOCK_SECONDS} s") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def experiment_id(client: Any, name: str) -> str:
+    """Return the id of the experiment `name`, made if it is not there yet."""
+    from mlflow.exceptions import MlflowException
+
+    embedded = uri() == f"sqlite:///{STORE}"
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        with suppress(MlflowException):  # another process was faster
+            location = str(ARTIFACTS.resolve()) if embedded else None
+            return str(client.create_experiment(name, artifact_location=location))
+        experiment = client.get_experiment_by_name(name)
+    if experiment is None or experiment.lifecycle_stage == "deleted":
+        raise UserError(f"experiment {name!r} is deleted in {uri()}: restore it or rename yours")
+    return str(experiment.experiment_id)
+
+
+def show(port: int) -> None:
+    """Serve MLflow's pages for the store in force on 127.0.0.1 until Ctrl-C.
+
+    Raises:
+        UserError: `port` is taken, or MLFLOW_TRACKING_URI is a server that has pages of its own.
+    """
+    if uri().startswith(("http://", "https://")):
+        raise UserError(f"MLFLOW_TRACKING_URI is a server: open {uri()} in the browser")
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise UserError(f"port {port} is taken: give PORT=…") from None
+    with connected():
+        from mlflow.cli import cli
+
+    say(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    store, artifacts = ["--backend-store-uri", uri()], ["--default-artifact-root", str(ARTIFACTS)]
+    cli.main(
+        ["ui", "--port", str(port), "--workers", "1", *store, *artifacts], standalone_mode=False
+    )
+
+
+def _settle_environment() -> None:
+    """Bound MLflow's waits (its defaults retry for minutes) and keep it quiet."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+def _await_server() -> None:
+    deadline = time.monotonic() + _SERVER_SECONDS
+    while True:
+        try:
+            requests.get(f"{uri().rstrip('/')}/health", timeout=3)
+            return  # something answers: whether it is MLflow shows at the first call
+        except requests.RequestException as error:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"MLFLOW_TRACKING_URI {uri()} did not answer within {_SERVER_SECONDS} s: {error}"
+                ) from None
+            time.sleep(0.5)
+
+
+def _open_embedded() -> None:
+    """Make the store if it is not there, and follow the repository if it was moved.
+
+    Four processes that migrate one fresh SQLite file crash each other, and one that is killed leaves
+    half a schema: so the caller holds the lock, and a new store gets its name when it is complete.
+    """
+    import mlflow
+
+    if not STORE.exists():
+        unfinished = STORE.with_name("mlflow.db.unfinished")
+        for leftover in STORE.parent.glob("mlflow.db.unfinished*"):
+            leftover.unlink()
+        mlflow.MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments()
+        unfinished.replace(STORE)
+    with suppress(OSError):
+        Path("mlruns").rmdir()  # MLflow 3.1 makes this empty folder, which MLflow 3.13 refuses
+    _follow_move()
+
+
+def _follow_move() -> None:
+    here = str(ARTIFACTS.resolve())
+    with closing(sqlite3.connect(STORE, timeout=60)) as store, store:
+        row = store.execute(
+            "SELECT artifact_location FROM experiments WHERE artifact_location LIKE ?"
+            " AND artifact_location != ?",
+            (f"%/{ARTIFACTS}", here),
+        ).fetchone()
+        if row is not None and not Path(row[0]).exists():
+            for statement in _MOVE_PATHS:
+                store.execute(statement, (row[0], here))

@@ -1,0 +1,151 @@
+"""Fit a model on the training part and track everything about the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from . import data, model, model_file, tracking
+from .config import METRICS, TrainConfig
+from .console import step
+from .data import Dataset
+from .errors import UserError
+from .evaluation import Estimate, Predictions, estimates, predict
+from .files import write_json
+from .provenance import tags
+from .reporting import plots
+
+REPORT = Path("reports/train.json")
+MODEL_NAME = "model"
+
+# Below this many cells, handing work to a second thread costs more than the work.
+_SMALL = 2_000_000
+
+
+def train(config: TrainConfig) -> dict[str, Any]:
+    """Fit, measure and track one run; write and return reports/train.json.
+
+    Raises:
+        UserError: The data, a parameter or the tracking store is not as it must be.
+    """
+    with step("data") as running:
+        dataset = data.load(config)
+        running.detail = _describe(dataset)
+    with step("fit") as running, threadpool_limits(threads(dataset.train_rows.size)):
+        pipeline = _fit(config, dataset)
+        running.detail = config.model.kind
+    with step("measure") as running:
+        predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
+        measured = estimates(
+            METRICS[config.task], predictions, config.validation.confidence, config.seed
+        )
+        metric = config.validation.metric
+        running.detail = f"{metric} {measured[metric].value:.4f}"
+    with step("track") as running:
+        report = _track(config, dataset, pipeline, predictions, measured)
+        running.detail = f"run {report['run_id']}"
+    write_json(REPORT, report)
+    return report
+
+
+def threads(cells: int) -> int:
+    """Return how many threads to fit with: one for small data, else as many as there are free cores."""
+    if cells < _SMALL:
+        return 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return max(1, round(cores - os.getloadavg()[0]))
+
+
+def _describe(dataset: Dataset) -> str:
+    text = (
+        f"{len(dataset.train_rows)} rows to fit on, {len(dataset.test_rows)} held out,"
+        f" {len(dataset.columns.kinds)} columns"
+    )
+    if dataset.copies:
+        text += f"; {dataset.copies} rows repeat another (copies stay on one side of the split)"
+    return text
+
+
+def _fit(config: TrainConfig, dataset: Dataset) -> Any:
+    pipeline = model.build(config, dataset.columns)
+    try:
+        return pipeline.fit(dataset.train_rows, dataset.train_target)
+    except (ValueError, TypeError, MemoryError) as error:
+        reason = " ".join(str(error).split()) or "not enough memory"
+        raise UserError(f"model.kind {config.model.kind} could not be fitted: {reason}") from error
+
+
+def _track(
+    config: TrainConfig,
+    dataset: Dataset,
+    pipeline: Any,
+    predictions: Predictions,
+    measured: dict[str, Estimate],
+) -> dict[str, Any]:
+    with tracking.connected() as client, tempfile.TemporaryDirectory() as folder:
+        import mlflow
+
+        experiment = tracking.experiment_id(client, config.experiment)
+        origin = {**tags(), "data.source": config.data.source, "data.digest": dataset.digest}
+        with mlflow.start_run(experiment_id=experiment, tags=origin) as run:
+            mlflow.log_params(_flat(config.model_dump(mode="json")))
+            mlflow.log_metrics(_with_bounds(measured))
+            mlflow.log_dict(config.model_dump(mode="json"), "config.json")
+            pictures = Path(folder, "plots")
+            pictures.mkdir()
+            plots.draw(pictures, pipeline, dataset.test_rows, dataset.test_target, predictions)
+            mlflow.log_artifacts(str(pictures), "plots")
+            logged = _log_model(folder, pipeline, dataset)
+        return {
+            "run_id": run.info.run_id,
+            "experiment": config.experiment,
+            "tracking_uri": tracking.uri(),
+            **origin,
+            **logged,
+            "metrics": {name: vars(estimate) for name, estimate in measured.items()},
+        }
+
+
+def _log_model(folder: str, pipeline: Any, dataset: Dataset) -> dict[str, str]:
+    """Log the pipeline as a model of the active run, and the file's SHA-256 as a tag outside it."""
+    import mlflow
+
+    info = mlflow.models.Model.log(
+        artifact_path=None,
+        name=MODEL_NAME,
+        flavor=model_file,
+        pipeline=pipeline,
+        columns=dataset.columns,
+        rows=dataset.train_rows,
+    )
+    stored = mlflow.artifacts.download_artifacts(info.model_uri, dst_path=folder)
+    logged = {"model.uri": info.model_uri, "model.sha256": model_file.digest(Path(stored))}
+    mlflow.set_tags(logged)
+    return logged
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings as MLflow parameters with dotted names; unset ones are left out."""
+    flat = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        elif value is not None:
+            flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def _with_bounds(measured: dict[str, Estimate]) -> dict[str, float]:
+    metrics = {}
+    for name, estimate in measured.items():
+        metrics[name] = estimate.value
+        metrics[f"{name}.lower"] = estimate.lower
+        metrics[f"{name}.upper"] = estimate.upper
+    return {name: value for name, value in metrics.items() if value == value}
