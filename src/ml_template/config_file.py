@@ -26,7 +26,7 @@ def load(path: Path, overrides: str = "") -> TrainConfig:
     try:
         return TrainConfig.model_validate(settings)
     except ValidationError as error:
-        told = [_sentence(dict(problem), settings, path, changed) for problem in error.errors()]
+        told = [_sentence(dict(problem), path, changed) for problem in error.errors()]
         raise UserError("; ".join(told)) from None
 
 
@@ -75,9 +75,7 @@ def _override(settings: dict[str, Any], overrides: str) -> set[str]:
     return changed
 
 
-def _sentence(
-    problem: dict[str, Any], settings: dict[str, Any], path: Path, changed: set[str]
-) -> str:
+def _sentence(problem: dict[str, Any], path: Path, changed: set[str]) -> str:
     where = [str(part) for part in problem["loc"]]
     key = ".".join(where)
     origin = "SET" if any(f"{key}.".startswith(f"{name}.") for name in changed) else str(path)

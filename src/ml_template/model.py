@@ -44,9 +44,7 @@ TAKES_RAW_COLUMNS = (HistGradientBoostingClassifier, HistGradientBoostingRegress
 class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """Turn each date column into days since 1970, month, weekday and hour, as float64."""
 
-    def fit(
-        self, rows: Any, target: Any = None
-    ) -> DateParts:  # noqa: ARG002 (scikit-learn's signature)
+    def fit(self, rows: Any, _target: Any = None) -> DateParts:
         """Learn nothing but the number of columns."""
         self.n_features_in_ = rows.shape[1]
         return self

@@ -36,25 +36,29 @@ def train(config: TrainConfig) -> dict[str, Any]:
     with step("data") as running:
         dataset = data.load(config)
         running.detail = _describe(dataset)
-    with step("fit") as running, threadpool_limits(threads(dataset.train_rows.size)):
-        pipeline = _fit(config, dataset)
-        running.detail = config.model.kind
-    with step("measure") as running:
-        predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
-        measured = estimates(
-            METRICS[config.task], predictions, config.validation.confidence, config.seed
-        )
-        metric = config.validation.metric
-        running.detail = f"{metric} {measured[metric].value:.4f}"
-    with step("track") as running:
-        report = _track(config, dataset, pipeline, predictions, measured)
-        running.detail = f"run {report['run_id']}"
+    with threadpool_limits(threads(dataset.train_rows.size)):
+        report = _run(config, dataset)
     write_json(REPORT, report)
     return report
 
 
+def _run(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
+    with step("fit") as running:
+        pipeline = _fit(config, dataset)
+        running.detail = config.model.kind
+    with step("measure") as running:
+        predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
+        confidence, metric = config.validation.confidence, config.validation.metric
+        measured = estimates(METRICS[config.task], predictions, confidence, config.seed)
+        running.detail = f"{metric} {measured[metric].value:.4f}"
+    with step("track") as running:
+        report = _track(config, dataset, pipeline, predictions, measured)
+        running.detail = f"run {report['run_id']}"
+    return report
+
+
 def threads(cells: int) -> int:
-    """Return how many threads to fit with: one for small data, else as many as there are free cores."""
+    """Return how many threads to use: one for small data, else as many as there are free cores."""
     if cells < _SMALL:
         return 1
     cores = (

@@ -1,0 +1,41 @@
+"""What all tests share: an empty checkout to work in, and its settings."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ml_template import config_file
+from ml_template.config import TrainConfig
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A fresh folder with the configs and the lock, as the current directory; no service is named."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    shutil.copy(ROOT / "requirements.txt", tmp_path)
+    for variable in ("MLFLOW_TRACKING_URI", "CONFIG", "SET", "DEBUG", "PORT"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def settings():
+    """A function from `"key=value …"` overrides to a config that starts from the smallest one."""
+    base = {
+        "experiment": "e",
+        "registered_model": "m",
+        "task": "classification",
+        "data": {"source": "data.csv", "target": "y"},
+        "validation": {"metric": "accuracy"},
+    }
+
+    def make(overrides: str = "") -> TrainConfig:
+        Path("settings.yaml").write_text(yaml.safe_dump(base))
+        return config_file.load(Path("settings.yaml"), overrides)
+
+    return make
