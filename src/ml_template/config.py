@@ -13,12 +13,14 @@ METRICS: dict[str, tuple[str, ...]] = {
 
 # The description of each field says what it accepts: it is what an error prints, and what editors show.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$")]
+_NAME = "letters, digits, spaces and . _ - (at most 100, the first a letter or digit)"
+_NAMES = "a list of column names, texts (quote a number)"
 _FROM_0_TO_1 = Field(None, ge=0, le=1, description="0 to 1")
 _AT_LEAST_0 = Field(None, ge=0, description="a number, 0 or more")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataConfig(_Section):
@@ -27,13 +29,15 @@ class DataConfig(_Section):
     source: str = Field(
         description="sklearn:NAME, a path or an s3:// URL that ends in .csv, .csv.gz or .parquet"
     )
-    target: str = Field(description="the name of the column to predict")
-    drop: list[str] = Field([], description="a list of column names")
-    keep: list[str] = Field([], description="a list of column names")
-    categorical: list[str] = Field([], description="a list of column names")
+    target: str = Field(description="the name of the column to predict, a text (quote a number)")
+    drop: list[str] = Field([], description=_NAMES)
+    keep: list[str] = Field([], description=_NAMES)
+    categorical: list[str] = Field([], description=_NAMES)
     dates: dict[str, str] = Field({}, description="a mapping of column names to strptime formats")
     missing_values: list[str] = Field([], description="a list of texts, in quotes")
-    delimiter: str = Field(",", min_length=1, max_length=1, description="one character, in quotes")
+    delimiter: str = Field(
+        ",", min_length=1, max_length=1, description='one character, in quotes (a tab: "\\t")'
+    )
     encoding: str = Field("utf-8", description="the name of a text encoding, like utf-8 or cp1252")
 
 
@@ -89,8 +93,8 @@ class ValidationConfig(_Section):
 class TrainConfig(_Section):
     """The whole of configs/train.yaml."""
 
-    experiment: Name = Field(description="letters, digits, spaces and . _ - (at most 100)")
-    registered_model: Name = Field(description="letters, digits, spaces and . _ - (at most 100)")
+    experiment: Name = Field(description=_NAME)
+    registered_model: Name = Field(description=_NAME)
     task: Literal["classification", "regression"] = Field(
         description="classification or regression"
     )
@@ -102,12 +106,12 @@ class TrainConfig(_Section):
 
     @model_validator(mode="after")
     def _metrics_fit_the_task(self) -> TrainConfig:
-        named = {"validation.metric": self.validation.metric}
-        named.update({f"validation.thresholds.{m}": m for m in self.validation.thresholds.given()})
+        named = [("validation.metric is", self.validation.metric)]
+        named += [("validation.thresholds names", m) for m in self.validation.thresholds.given()]
         if self.validation.slices:
-            named["validation.slices.metric"] = self.validation.slices.metric
-        for key, metric in named.items():
+            named.append(("validation.slices.metric is", self.validation.slices.metric))
+        for place, metric in named:
             if metric not in METRICS[self.task]:
                 accepted = ", ".join(METRICS[self.task])
-                raise ValueError(f"{key} is {metric!r}; accepted for {self.task}: {accepted}")
+                raise ValueError(f"{place} {metric!r}; accepted for {self.task}: {accepted}")
         return self

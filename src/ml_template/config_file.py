@@ -13,6 +13,9 @@ from pydantic import BaseModel, ValidationError
 from .config import TrainConfig
 from .errors import UserError, did_you_mean
 
+# PyYAML raises more than its own: ValueError for 2026-13-45, RecursionError for thousands of brackets.
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+
 
 def load(path: Path, overrides: str = "") -> TrainConfig:
     """Read `path` and apply `overrides`, blank-separated `dotted.key=value` pairs with YAML values.
@@ -39,8 +42,8 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"configs file {path} not found (give CONFIG=…)")
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except _NOT_YAML as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
         raise UserError(f"{path} holds no settings: a mapping of keys to values is expected")
@@ -69,7 +72,7 @@ def _override(settings: dict[str, Any], overrides: str) -> set[str]:
                 raise UserError(f"SET has {word!r}, but {parent!r} is a value and has no keys")
         try:
             place[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except _NOT_YAML:
             raise UserError(f"SET has {word!r}, whose value is not YAML") from None
         changed.add(key)
     return changed
@@ -77,17 +80,25 @@ def _override(settings: dict[str, Any], overrides: str) -> set[str]:
 
 def _sentence(problem: dict[str, Any], path: Path, changed: set[str]) -> str:
     where = [str(part) for part in problem["loc"]]
-    key = ".".join(where)
-    origin = "SET" if any(f"{key}.".startswith(f"{name}.") for name in changed) else str(path)
+    # What is wrong between keys has no place of its own; its message begins with a key.
+    message = problem["msg"].split(", ", 1)[-1]
+    key = ".".join(where) or message.split()[0]
+    origin = "SET" if any(_same_branch(key, name) for name in changed) else str(path)
     fields = _fields(where[:-1])
-    if problem["type"] == "extra_forbidden":
-        return f"{origin}: unknown key {key!r}{did_you_mean(where[-1], fields)}"
+    if problem["type"] in ("extra_forbidden", "invalid_key"):
+        elsewhere = [name for name in _all_keys() if name.split(".")[-1] == where[-1]]
+        nearest = did_you_mean(key, elsewhere) or did_you_mean(where[-1], fields)
+        return f"{origin}: unknown key {key!r}{nearest}"
     if problem["type"] == "missing":
         return f"{origin}: {key!r} is missing; accepted: {fields[where[-1]]}"
     if not where:
-        return f"{origin}: {problem['msg'].split(', ', 1)[-1]}"
+        return f"{origin}: {message}"
     accepted = _accepted(where) or problem["msg"]
     return f"{origin}: {key} is {problem['input']!r}; accepted: {accepted}"
+
+
+def _same_branch(key: str, other: str) -> bool:
+    return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
 
 
 def _accepted(where: list[str]) -> str:
@@ -110,3 +121,8 @@ def _fields(where: list[str]) -> dict[str, str]:
             return {}
         section = models[0]
     return {name: field.description or "" for name, field in section.model_fields.items()}
+
+
+def _all_keys(section: tuple[str, ...] = ()) -> list[str]:
+    keys = [".".join((*section, name)) for name in _fields(list(section))]
+    return keys + [deeper for key in keys for deeper in _all_keys(tuple(key.split(".")))]
