@@ -157,6 +157,11 @@ def hard_projects() -> dict[str, Path]:
     return {}
 
 
+@pytest.fixture(scope="session")
+def hard() -> dict[str, dict[str, str]]:
+    return HARD
+
+
 @pytest.fixture(params=sorted(HARD))
 def hard_answers(request) -> dict[str, str]:
     return HARD[request.param]
