@@ -36,9 +36,15 @@ class DataConfig(_Section):
     dates: dict[str, str] = Field({}, description="a mapping of column names to strptime formats")
     missing_values: list[str] = Field([], description="a list of texts, in quotes")
     delimiter: str = Field(
-        ",", min_length=1, max_length=1, description='one character, in quotes (a tab: "\\t")'
+        ",",
+        pattern=r"^[\t !#-~]$",
+        description='one ASCII character, in quotes (a tab: "\\t"), not a quote itself',
     )
-    encoding: str = Field("utf-8", description="the name of a text encoding, like utf-8 or cp1252")
+    encoding: str = Field(
+        "utf-8",
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="the name of a text encoding, like utf-8 or cp1252",
+    )
 
 
 class SplitConfig(_Section):

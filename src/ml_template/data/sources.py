@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import hashlib
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +63,14 @@ def _download(url: str, folder: Path) -> Path:
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, key = url[len("s3://") :].partition("/")
+    if not (bucket and key):
+        raise UserError(f"data.source is {url!r}; accepted: s3://BUCKET/KEY")
     path = folder / Path(key).name
     bounded = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 3})
     try:
         boto3.client("s3", config=bounded).download_file(bucket, key, str(path))
     except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
-        raise UserError(f"data.source {url} cannot be fetched: {error}") from None
+        raise UserError(f"data.source {url} cannot be fetched: {_line(error)}") from None
     return path
 
 
@@ -83,45 +87,60 @@ def _read_file(path: Path, config: DataConfig) -> tuple[Any, str]:
 
 def _read_parquet(path: Path, config: DataConfig) -> Any:
     import pyarrow
+    from pyarrow import parquet
 
     try:
-        return pd.read_parquet(path, engine="pyarrow")
+        _check_names(parquet.read_schema(path).names, config)
+        frame = pd.read_parquet(path, engine="pyarrow")
     except (pyarrow.ArrowException, ValueError, OSError) as error:
-        raise UserError(f"{config.source} is not Parquet: {error}") from None
+        raise UserError(f"{config.source} is not Parquet: {_line(error)}") from None
+    return frame.reset_index(drop=frame.index.names == [None])
 
 
 def _read_csv(path: Path, config: DataConfig) -> Any:
     try:
-        header = _header(path, config)
+        # Excel begins a file with a byte order mark, which is no part of the first name.
+        is_utf_8 = codecs.lookup(config.encoding).name == "utf-8"
+        encoding = "utf-8-sig" if is_utf_8 else config.encoding
+        header = _header(path, encoding, config.delimiter)
         _check_header(header, config)
-        return pd.read_csv(
+        frame = pd.read_csv(
             path,
             sep=config.delimiter,
-            encoding=config.encoding,
+            encoding=encoding,
             na_values=config.missing_values,
             low_memory=False,
         )
     except UnicodeError as error:
+        is_utf_16 = getattr(error, "object", b"")[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        other = "utf-16" if is_utf_16 else "cp1252"
         raise UserError(
-            f"{config.source} is not {config.encoding}: {error}; try data.encoding: cp1252"
+            f"{config.source} is not {config.encoding}: {error}; try data.encoding: {other}"
         ) from None
     except LookupError:
         raise UserError(
             f"data.encoding is {config.encoding!r}; accepted: a text encoding that Python knows,"
             " like utf-8 or cp1252"
         ) from None
-    except (pd.errors.ParserError, csv.Error, EOFError, gzip.BadGzipFile) as error:
-        raise UserError(f"{config.source} is not CSV: {' '.join(str(error).split())}") from None
+    except (pd.errors.ParserError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{config.source} is not CSV: {_line(error)}") from None
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas took the first fields for an index
+        raise UserError(
+            f"{config.source} has rows of more fields than its header names ({len(header)})"
+        )
+    return frame
 
 
-def _header(path: Path, config: DataConfig) -> list[str]:
+def _header(path: Path, encoding: str, delimiter: str) -> list[str]:
+    """Return the first line that is not blank, as pandas does."""
     opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding=config.encoding, newline="") as file:
-        return next(csv.reader(file, delimiter=config.delimiter), [])
+    with opened(path, "rt", encoding=encoding, newline="") as file:
+        lines = csv.reader(file, delimiter=delimiter)
+        return next((names for names in lines if any(name.strip() for name in names)), [])
 
 
 def _check_header(header: list[str], config: DataConfig) -> None:
-    if not any(name.strip() for name in header):
+    if not header:
         raise UserError(f"{config.source} is empty: a line of column names is expected")
     if len(header) == 1:
         for other in ";\t|,":
@@ -130,6 +149,14 @@ def _check_header(header: list[str], config: DataConfig) -> None:
                     f"{config.source} has one column under data.delimiter {config.delimiter!r} but"
                     f" {header[0].count(other) + 1} under {other!r}: set data.delimiter"
                 )
-    twice = sorted({name for name in header if header.count(name) > 1})
+    _check_names(header, config)
+
+
+def _check_names(names: list[str], config: DataConfig) -> None:
+    twice = sorted({repr(name) for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"{config.source} has more than one column named {', '.join(twice)}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
