@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -101,20 +102,27 @@ def config_schema() -> None:
 
 def main() -> None:
     """Run the command line; what a user can mend is one sentence and exit code 2."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
     try:
         app()
     except UserError as error:
-        _stop(error, str(error), 2)
+        _refuse(error, str(error))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _stop(error, f"{where}{error.strerror or error}", 2)
+        _refuse(error, f"{where}{error.strerror or error}")
 
 
-def _stop(error: Exception, sentence: str, code: int) -> None:
+def _refuse(error: Exception, sentence: str) -> NoReturn:
     if os.environ.get("DEBUG"):
         raise error
     sys.stderr.write(f"error: {sentence}\n")
-    sys.exit(code)
+    sys.exit(2)
+
+
+def _interrupted(number: int, _frame: object) -> NoReturn:
+    sys.stderr.write("interrupted: nothing half-done is left; the next run starts afresh\n")
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

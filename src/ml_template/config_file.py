@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,17 @@ from .errors import UserError, did_you_mean
 
 # PyYAML raises more than its own: ValueError for 2026-13-45, RecursionError for thousands of brackets.
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, but 1e-3 is a number, as in YAML 1.2; PyYAML wants 1.0e-3."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?([0-9]+\.?|[0-9]*\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
 
 
 def load(path: Path, overrides: str = "") -> TrainConfig:
@@ -42,12 +54,16 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"configs file {path} not found (give CONFIG=…)")
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        settings = _parse(path.read_text(encoding="utf-8-sig"))
     except _NOT_YAML as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
         raise UserError(f"{path} holds no settings: a mapping of keys to values is expected")
     return settings
+
+
+def _parse(text: str) -> Any:
+    return yaml.load(text, _Loader)  # nosec B506 # a SafeLoader with one more number format
 
 
 def _override(settings: dict[str, Any], overrides: str) -> set[str]:
@@ -71,7 +87,7 @@ def _override(settings: dict[str, Any], overrides: str) -> set[str]:
             if not isinstance(place, dict):
                 raise UserError(f"SET has {word!r}, but {parent!r} is a value and has no keys")
         try:
-            place[last] = yaml.safe_load(value)
+            place[last] = _parse(value)
         except _NOT_YAML:
             raise UserError(f"SET has {word!r}, whose value is not YAML") from None
         changed.add(key)

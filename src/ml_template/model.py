@@ -62,6 +62,7 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit
 # What skops may construct when it loads a model, besides the types it knows itself. Each was read: none
 # runs code when it is built from stored values.
 TRUSTED_TYPES = [
+    "numpy.dtype",
     f"{DateParts.__module__}.{DateParts.__qualname__}",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",

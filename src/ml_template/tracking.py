@@ -20,6 +20,7 @@ from .errors import UserError
 STORE = Path("mlflow.db")
 ARTIFACTS = Path("mlartifacts")
 
+_VARIABLE = "MLFLOW_TRACKING_URI"
 _LOCK = Path("mlflow.db.lock")
 _LOCK_SECONDS = 300
 _SERVER_SECONDS = 10
@@ -34,8 +35,13 @@ _MOVE_PATHS = (
 
 
 def uri() -> str:
-    """Return the tracking URI in force."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{STORE}"
+    """Return the tracking URI in force: MLFLOW_TRACKING_URI, else the embedded store."""
+    return os.environ.get(_VARIABLE) or _embedded()
+
+
+def _embedded() -> str:
+    # Absolute, because MLflow keeps one connection for each URI, wherever the process has moved.
+    return f"sqlite:///{STORE.resolve()}"
 
 
 @contextmanager
@@ -54,15 +60,33 @@ def connected() -> Iterator[Any]:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    given = os.environ.get(_VARIABLE)
     try:
-        if uri() == f"sqlite:///{STORE}":
+        yield _open()
+    except (mlflow.exceptions.MlflowException, SQLAlchemyError) as error:
+        raise UserError(_failure(error)) from error
+    finally:
+        if given is None:
+            os.environ.pop(_VARIABLE, None)  # MLflow sets it to what it was told
+
+
+def _open() -> Any:
+    import mlflow
+
+    try:
+        if uri() == _embedded():
             with one_at_a_time():
                 _open_embedded()
         mlflow.set_tracking_uri(uri())
-        yield mlflow.MlflowClient()
-    except (mlflow.exceptions.MlflowException, SQLAlchemyError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"the tracking store {uri()} failed: {reason}") from error
+        client = mlflow.MlflowClient()
+        client.search_experiments(max_results=1)
+    except OSError as error:
+        raise UserError(_failure(error)) from error
+    return client
+
+
+def _failure(error: Exception) -> str:
+    return f"the tracking store {uri()} failed: {' '.join(str(error).split())}"
 
 
 @contextmanager
@@ -85,11 +109,10 @@ def experiment_id(client: Any, name: str) -> str:
     """Return the id of the experiment `name`, made if it is not there yet."""
     from mlflow.exceptions import MlflowException
 
-    embedded = uri() == f"sqlite:///{STORE}"
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         with suppress(MlflowException):  # another process was faster
-            location = str(ARTIFACTS.resolve()) if embedded else None
+            location = str(ARTIFACTS.resolve()) if uri() == _embedded() else None
             return str(client.create_experiment(name, artifact_location=location))
         experiment = client.get_experiment_by_name(name)
     if experiment is None or experiment.lifecycle_stage == "deleted":
@@ -154,7 +177,7 @@ def _open_embedded() -> None:
         unfinished = STORE.with_name("mlflow.db.unfinished")
         for leftover in STORE.parent.glob("mlflow.db.unfinished*"):
             leftover.unlink()
-        mlflow.MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments()
+        mlflow.MlflowClient(tracking_uri=f"sqlite:///{unfinished.resolve()}").search_experiments()
         unfinished.replace(STORE)
     with suppress(OSError):
         Path("mlruns").rmdir()  # MLflow 3.1 makes this empty folder, which MLflow 3.13 refuses

@@ -21,7 +21,6 @@ from .provenance import tags
 from .reporting import plots
 
 REPORT = Path("reports/train.json")
-MODEL_NAME = "model"
 
 # Below this many cells, handing work to a second thread costs more than the work.
 _SMALL = 2_000_000
@@ -36,13 +35,15 @@ def train(config: TrainConfig) -> dict[str, Any]:
     with step("data") as running:
         dataset = data.load(config)
         running.detail = _describe(dataset)
-    with threadpool_limits(threads(dataset.train_rows.size)):
-        report = _run(config, dataset)
+    # The store is opened before the work begins: a server that is down must not cost a long fit.
+    with tracking.connected() as client, threadpool_limits(threads(dataset.train_rows.size)):
+        experiment = tracking.experiment_id(client, config.experiment)
+        report = _run(config, dataset, experiment)
     write_json(REPORT, report)
     return report
 
 
-def _run(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
+def _run(config: TrainConfig, dataset: Dataset, experiment: str) -> dict[str, Any]:
     with step("fit") as running:
         pipeline = _fit(config, dataset)
         running.detail = config.model.kind
@@ -52,7 +53,7 @@ def _run(config: TrainConfig, dataset: Dataset) -> dict[str, Any]:
         measured = estimates(METRICS[config.task], predictions, confidence, config.seed)
         running.detail = f"{metric} {measured[metric].value:.4f}"
     with step("track") as running:
-        report = _track(config, dataset, pipeline, predictions, measured)
+        report = _track(config, dataset, experiment, pipeline, predictions, measured)
         running.detail = f"run {report['run_id']}"
     return report
 
@@ -72,8 +73,10 @@ def _describe(dataset: Dataset) -> str:
         f"{len(dataset.train_rows)} rows to fit on, {len(dataset.test_rows)} held out,"
         f" {len(dataset.columns.kinds)} columns"
     )
-    if dataset.copies:
-        text += f"; {dataset.copies} rows repeat another (copies stay on one side of the split)"
+    if dataset.repeated:
+        text += (
+            f"; {dataset.repeated} held-out rows are duplicates of rows to fit on, which flatters"
+        )
     return text
 
 
@@ -89,48 +92,49 @@ def _fit(config: TrainConfig, dataset: Dataset) -> Any:
 def _track(
     config: TrainConfig,
     dataset: Dataset,
+    experiment: str,
     pipeline: Any,
     predictions: Predictions,
     measured: dict[str, Estimate],
 ) -> dict[str, Any]:
-    with tracking.connected() as client, tempfile.TemporaryDirectory() as folder:
-        import mlflow
+    import mlflow
 
-        experiment = tracking.experiment_id(client, config.experiment)
-        origin = {**tags(), "data.source": config.data.source, "data.digest": dataset.digest}
-        with mlflow.start_run(experiment_id=experiment, tags=origin) as run:
-            mlflow.log_params(_flat(config.model_dump(mode="json")))
-            mlflow.log_metrics(_with_bounds(measured))
-            mlflow.log_dict(config.model_dump(mode="json"), "config.json")
-            pictures = Path(folder, "plots")
-            pictures.mkdir()
-            plots.draw(pictures, pipeline, dataset.test_rows, dataset.test_target, predictions)
-            mlflow.log_artifacts(str(pictures), "plots")
-            logged = _log_model(folder, pipeline, dataset)
-        return {
-            "run_id": run.info.run_id,
-            "experiment": config.experiment,
-            "tracking_uri": tracking.uri(),
-            **origin,
-            **logged,
-            "metrics": {name: vars(estimate) for name, estimate in measured.items()},
-        }
+    origin = {**tags(), "data.source": config.data.source, "data.digest": dataset.digest}
+    settings = config.model_dump(mode="json")
+    with mlflow.start_run(experiment_id=experiment, tags=origin) as run:
+        mlflow.log_params(_flat(settings))
+        mlflow.log_metrics(_with_bounds(measured))
+        mlflow.log_dict(settings, "config.json")
+        with tempfile.TemporaryDirectory() as folder:
+            test = dataset.test_rows, dataset.test_target
+            plots.draw(Path(folder), pipeline, *test, predictions)
+            mlflow.log_artifacts(folder, "plots")
+        logged = _log_model(pipeline, dataset)
+    return {
+        "run_id": run.info.run_id,
+        "experiment": config.experiment,
+        "tracking_uri": tracking.uri(),
+        **origin,
+        **logged,
+        "metrics": {name: vars(estimate) for name, estimate in measured.items()},
+    }
 
 
-def _log_model(folder: str, pipeline: Any, dataset: Dataset) -> dict[str, str]:
-    """Log the pipeline as a model of the active run, and the file's SHA-256 as a tag outside it."""
+def _log_model(pipeline: Any, dataset: Dataset) -> dict[str, str]:
+    """Log the pipeline as a model of the active run, and its SHA-256 as a tag, outside the file."""
     import mlflow
 
     info = mlflow.models.Model.log(
         artifact_path=None,
-        name=MODEL_NAME,
+        name="model",
         flavor=model_file,
         pipeline=pipeline,
         columns=dataset.columns,
         rows=dataset.train_rows,
     )
-    stored = mlflow.artifacts.download_artifacts(info.model_uri, dst_path=folder)
-    logged = {"model.uri": info.model_uri, "model.sha256": model_file.digest(Path(stored))}
+    with tempfile.TemporaryDirectory() as folder:
+        stored = Path(mlflow.artifacts.download_artifacts(info.model_uri, dst_path=folder))
+        logged = {"model.uri": info.model_uri, "model.sha256": model_file.digest(stored)}
     mlflow.set_tags(logged)
     return logged
 

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from . import data, runs, tracking, training
 from .config import METRICS, SliceConfig, TrainConfig
 from .console import step
-from .data import Dataset
+from .data import Columns, Dataset
 from .errors import UserError
 from .evaluation import (
     LOSSES,
@@ -135,14 +135,21 @@ def _against_champion(
         return Check(name, "is the champion", "not worse", True)
     champion = runs.find(client, version.run_id)
     pipeline, columns = runs.load_model(champion)
-    classes = getattr(pipeline, "classes_", None)
-    known = set(dataset.test_target) <= set(classes) if classes is not None else True
-    if champion.config.task != config.task or columns != dataset.columns or not known:
+    if champion.config.task != config.task or not _can_judge(pipeline, columns, dataset):
         return Check(name, f"version {version.version} takes other data", "not worse", True)
-    theirs = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
+    rows = dataset.test_rows[list(columns.kinds)]
+    theirs = predict(pipeline, rows, dataset.test_target, config.task)
     found = gain(metric, predictions, theirs, config.validation.confidence, config.seed)
     measured = f"{found.value:+.4f} ({found.lower:+.4f} to {found.upper:+.4f})"
     return Check(name, measured, f"not worse than version {version.version}", found.upper >= 0)
+
+
+def _can_judge(pipeline: Any, columns: Columns, dataset: Dataset) -> bool:
+    """Tell whether an earlier model takes these rows, and knows all their classes."""
+    kinds = dataset.columns.kinds
+    known = getattr(pipeline, "classes_", dataset.test_target)
+    same = all(kinds.get(name) == kind for name, kind in columns.kinds.items())
+    return same and set(dataset.test_target) <= set(known)
 
 
 def _worst_slice(config: SliceConfig, dataset: Dataset, predictions: Predictions) -> Check:

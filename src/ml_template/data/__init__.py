@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from ..config import TrainConfig
 from ..errors import UserError
 from . import checks
@@ -19,7 +21,8 @@ __all__ = ["Columns", "Dataset", "load"]
 class Dataset:
     """Checked rows: features as data frames in `columns`' types, targets as arrays.
 
-    `digest` is the SHA-256 of the source's bytes; `copies` counts the rows that repeat another.
+    `digest` is the SHA-256 of the source's bytes; `repeated` counts the held-out rows whose features
+    and target are the same as those of a row to fit on.
     """
 
     columns: Columns
@@ -28,7 +31,7 @@ class Dataset:
     test_rows: Any
     test_target: Any
     digest: str
-    copies: int
+    repeated: int
 
 
 def load(config: TrainConfig) -> Dataset:
@@ -39,8 +42,7 @@ def load(config: TrainConfig) -> Dataset:
     """
     frame, digest = read(config.data)
     checks.check_names(frame, config)
-    frame = frame.drop(columns=config.data.drop)
-    features = frame.drop(columns=config.data.target)
+    features = frame.drop(columns=[config.data.target, *config.data.drop])
     columns = infer(features, config.data)
     rows = columns.coerce(features)
     target = checks.check_target(frame[config.data.target], config)
@@ -50,7 +52,8 @@ def load(config: TrainConfig) -> Dataset:
             f"validation.slices.column is {config.validation.slices.column!r}, which is no feature"
             f" of {config.data.source}"
         )
-    test = held_out(rows, target, config)
+    # By all columns of the source: leaving one out must not deal the rows anew.
+    test = held_out(frame, target, config)
     return Dataset(
         columns=columns,
         train_rows=rows[~test].reset_index(drop=True),
@@ -58,5 +61,10 @@ def load(config: TrainConfig) -> Dataset:
         test_rows=rows[test].reset_index(drop=True),
         test_target=target[test],
         digest=digest,
-        copies=int(rows.assign(**{"": target}).duplicated().sum()),
+        repeated=_repeated(rows.assign(**{"": target}), test),
     )
+
+
+def _repeated(rows: Any, test: Any) -> int:
+    hashes = pd.util.hash_pandas_object(rows, index=False)
+    return int(hashes[test].isin(hashes[~test]).sum())

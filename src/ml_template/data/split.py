@@ -22,9 +22,8 @@ def held_out(rows: Any, target: Any, config: TrainConfig) -> npt.NDArray[np.bool
     Raises:
         UserError: A part would be left without rows of every class.
     """
-    numbers = _mix(
-        pd.util.hash_pandas_object(rows.assign(**{"": target}), index=False), config.seed
-    )
+    alike = pd.DataFrame({name: _alike(rows[name]) for name in rows}).assign(**{"": target})
+    numbers = _mix(pd.util.hash_pandas_object(alike, index=False), config.seed)
     groups = target if config.task == "classification" else np.zeros(len(target))
     mask = np.zeros(len(rows), dtype=bool)
     for group in pd.unique(groups):
@@ -50,6 +49,12 @@ def _check_parts(held: Any, wanted: int, group: Any, config: TrainConfig) -> Non
             f" sides of the split ({held.sum()} of {len(held)} held out, {wanted} wanted): remove"
             " duplicate rows, or keep a column that tells them apart"
         )
+
+
+def _alike(values: Any) -> Any:
+    """Undo what a reader makes of a column: whole numbers become fractions when one is missing."""
+    plain = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
+    return values.astype("float64") if plain else values.map(str)
 
 
 def _mix(hashes: Any, seed: int) -> npt.NDArray[np.uint64]:

@@ -94,8 +94,8 @@ def _importance(model: Any, rows: Any, target: Any) -> Figure:
     order = np.argsort(found.importances_mean)[-_MOST_FEATURES:]
     figure = Figure(figsize=(7, 1 + 0.3 * len(order)), layout="constrained")
     axes = figure.subplots()
-    axes.boxplot(found.importances[order].T, vert=False)
-    axes.set_yticks(range(1, len(order) + 1), [str(rows.columns[i]) for i in order])
+    names = [str(rows.columns[i]) for i in order]
+    axes.barh(names, found.importances_mean[order], xerr=found.importances_std[order])
     axes.set_xlabel("loss of score when the column is shuffled")
     return figure
 

@@ -1,0 +1,292 @@
+"""Train, validate and register on the embedded store, as make calls them."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from ml_template import tracking
+
+WEAK = (
+    "model.kind=random_forest model.params={} model.params.n_estimators=1 model.params.max_depth=1"
+    " validation.thresholds.accuracy=0.1"
+)
+
+
+def report(name):
+    return json.loads(Path(f"reports/{name}.json").read_text())
+
+
+def aliases():
+    with tracking.connected() as client:
+        models = client.search_registered_models()
+        return {m.name: {a: int(v) for a, v in m.aliases.items()} for m in models}
+
+
+def versions():
+    with tracking.connected() as client:
+        return sorted(int(v.version) for v in client.search_model_versions())
+
+
+def test_the_three_steps_end_with_a_champion_and_say_what_is_next(command):
+    trained, validated, registered = command("train"), command("validate"), command("register")
+    assert [trained.code, validated.code, registered.code] == [0, 0, 0], (trained, validated)
+    assert "next: make validate" in trained.out
+    assert "next: make register" in validated.out
+    assert "churn version 1 is now the champion" in registered.out
+    assert "make mlflow-ui" in registered.out
+    assert aliases() == {"churn": {"champion": 1}}
+
+
+def test_a_run_tells_where_it_came_from_and_holds_everything(command, project):
+    assert command("train", SET="seed=3").code == 0
+    with tracking.connected() as client:
+        run = client.get_run(report("train")["run_id"])
+        plots = {Path(a.path).name for a in client.list_artifacts(run.info.run_id, "plots")}
+    assert run.data.params["model.kind"] == "linear"
+    assert run.data.params["seed"] == "3"
+    assert run.data.metrics["accuracy.lower"] < run.data.metrics["accuracy"] < 1
+    assert run.data.tags["git.commit"] == "none"  # the checkout of this test is no git repository
+    assert run.data.tags["data.digest"] == report("train")["data.digest"]
+    assert len(run.data.tags["lock.digest"]) == 64
+    expected = {"roc.png", "precision_recall.png", "calibration.png", "confusion.png"}
+    assert plots == expected | {"importance.png"}
+
+
+def test_the_logged_model_has_signature_and_example_and_no_pickle(command, project):
+    assert command("train").code == 0
+    with tracking.connected():
+        folder = Path(
+            mlflow.artifacts.download_artifacts(report("train")["model.uri"], dst_path="m")
+        )
+    described = mlflow.models.Model.load(str(folder))
+    assert "mean radius" in described.signature.inputs.input_names()
+    assert described.load_input_example(str(folder)).shape == (5, 30)
+    assert not [p.name for p in folder.rglob("*") if p.suffix in (".pkl", ".pickle", ".joblib")]
+    predicted = mlflow.pyfunc.load_model(str(folder)).predict(
+        described.load_input_example(str(folder))
+    )
+    assert set(predicted) <= {0, 1}
+
+
+def test_the_same_seed_gives_the_same_metrics_and_model(command, project):
+    first, second, other = (
+        command("train", SET=s).code == 0 and report("train")
+        for s in ("seed=1", "seed=1", "seed=2")
+    )
+    assert first["metrics"] == second["metrics"]
+    assert first["metrics"] != other["metrics"]
+    assert first["run_id"] != second["run_id"]
+
+
+def test_registering_twice_changes_nothing(command):
+    for name in ("train", "validate", "register"):
+        assert command(name).code == 0
+    again = command("register")
+    assert again.code == 0
+    assert "already was the champion" in again.out
+    assert versions() == [1]
+    assert report("registration")["changed"] is False
+
+
+def test_a_better_model_becomes_champion_and_the_earlier_one_previous(command):
+    assert [command(n, SET=WEAK).code for n in ("train", "validate", "register")] == [0, 0, 0]
+    assert [command(n).code for n in ("train", "validate", "register")] == [0, 0, 0]
+    assert aliases() == {"churn": {"champion": 2, "previous": 1}}
+
+
+def test_a_worse_model_fails_against_the_champion_and_is_not_registered(command):
+    for name in ("train", "validate", "register"):
+        assert command(name).code == 0
+    assert command("train", SET=WEAK).code == 0
+    judged = command("validate", SET=WEAK)
+    assert judged.code == 1
+    assert "not good enough" in judged.out
+    failed = [check["name"] for check in report("validation")["checks"] if not check["passed"]]
+    assert failed == ["roc_auc against champion"]
+    refused = command("register")
+    assert refused.code == 2
+    assert "has not passed validation: it failed" in refused.err
+    assert aliases() == {"churn": {"champion": 1}}
+
+
+def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command):
+    for name in ("train", "validate", "register"):
+        assert command(name).code == 0
+    fewer = "\"data.drop=['mean radius']\""
+    assert command("train", SET=fewer).code == 0
+    assert command("validate", SET=fewer).code == 0
+    checks = {check["name"]: check for check in report("validation")["checks"]}
+    assert checks["roc_auc against champion"]["measured"] == "version 1 takes other data"
+    # The other way round: what the champion needs is there, so it is asked.
+    assert command("register").code == 0
+    assert [command(n).code for n in ("train", "validate")] == [0, 0]
+    checks = {check["name"]: check for check in report("validation")["checks"]}
+    assert checks["roc_auc against champion"]["asked"] == "not worse than version 2"
+
+
+def test_the_same_model_trained_again_is_not_worse_than_the_champion(command):
+    for name in ("train", "validate", "register", "train", "validate"):
+        assert command(name).code == 0
+
+
+def test_a_missed_threshold_exits_1_and_names_it(command):
+    assert command("train").code == 0
+    judged = command("validate", SET="validation.thresholds.accuracy=0.999")
+    assert judged.code == 1
+    assert "≥ 0.999" in judged.out
+    assert "FAILED" in judged.out
+    assert report("validation")["passed"] is False
+
+
+def test_prediction_time_over_budget_fails(command):
+    assert command("train").code == 0
+    judged = command("validate", SET="validation.prediction_ms=0.0001")
+    failed = [check["name"] for check in report("validation")["checks"] if not check["passed"]]
+    assert judged.code == 1
+    assert failed == ["prediction of one row"]
+
+
+def test_the_worst_slice_has_a_floor_of_its_own(command, project):
+    rows = ["region,x,y"]
+    for i in range(400):  # x tells y in the north; in the south it tells nothing
+        north = i % 2 == 0
+        label = (i // 2) % 2 if north else (i // 4) % 2
+        rows.append(f"{'north' if north else 'south'},{(i // 2) % 2 + (i % 7) / 10},{label}")
+    Path("rows.csv").write_text("\n".join(rows))
+    own = "data.source=rows.csv data.target=y data.keep=[x] validation.thresholds.accuracy="
+    sliced = (
+        f"{own} 'validation.slices={{column: region, metric: accuracy, worst: 0.9, min_rows: 10}}'"
+    )
+    assert command("train", SET=own).code == 0
+    judged = command("validate", SET=sliced)
+    assert judged.code == 1
+    failed = [check["name"] for check in report("validation")["checks"] if not check["passed"]]
+    assert failed == ["accuracy where region is south"]
+
+
+def test_changed_data_must_be_trained_on_before_it_is_judged(command, project):
+    rows = "\n".join(f"{i % 17},{i},{i % 2}" for i in range(200))
+    Path("rows.csv").write_text(f"a,b,y\n{rows}\n")
+    own = "data.source=rows.csv data.target=y"
+    assert command("train", SET=own).code == 0
+    Path("rows.csv").write_text(f"a,b,y\n{rows}\n3,4,1\n")
+    judged = command("validate", SET=own)
+    assert judged.code == 2
+    assert "rows.csv has changed since run" in judged.err
+
+
+def test_a_changed_model_file_is_refused_before_it_is_loaded(command, project):
+    assert command("train").code == 0
+    (stored,) = Path("mlartifacts").rglob("model.skops")
+    content = bytearray(stored.read_bytes())
+    content[len(content) // 2] ^= 1
+    stored.write_bytes(content)
+    judged = command("validate")
+    assert judged.code == 2
+    assert "was changed after training: its SHA-256 is" in judged.err
+
+
+def test_a_store_that_fails_between_version_and_alias_is_mended_by_the_next_call(command, project):
+    for name in ("train", "validate"):
+        assert command(name).code == 0
+    with sqlite3.connect("mlflow.db") as store:
+        store.execute(
+            "CREATE TRIGGER fault BEFORE INSERT ON registered_model_aliases"
+            " BEGIN SELECT RAISE(ABORT, 'injected'); END"
+        )
+    broken = command("register")
+    assert broken.code == 2
+    assert "injected" in broken.err
+    with sqlite3.connect("mlflow.db") as store:
+        store.execute("DROP TRIGGER fault")
+    assert command("register").code == 0
+    assert versions() == [1]
+    assert aliases() == {"churn": {"champion": 1}}
+
+
+def test_a_moved_repository_keeps_its_models(command, project, tmp_path_factory, monkeypatch):
+    for name in ("train", "validate", "register"):
+        assert command(name).code == 0
+    moved = tmp_path_factory.mktemp("elsewhere") / "moved"
+    shutil.move(str(project), moved)
+    monkeypatch.chdir(moved)
+    for name in ("validate", "train", "validate"):
+        done = command(name)
+        assert done.code == 0, done.err
+    compared = [c["name"] for c in report("validation")["checks"] if "version 1" in c["asked"]]
+    assert compared == ["roc_auc against champion"]
+
+
+def test_regression_goes_the_same_way(command):
+    own = (
+        "data.source=sklearn:diabetes task=regression validation.metric=r2 model.params={}"
+        " validation.thresholds.accuracy= validation.thresholds.r2=0.3"
+    )
+    for name in ("train", "validate", "register"):
+        done = command(name, SET=own)
+        assert done.code == 0, done.err
+    names = [check["name"] for check in report("validation")["checks"]]
+    assert names == ["r2", "mae", "rmse", "r2 against champion", "prediction of one row"]
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "sentence"),
+    [
+        (
+            "train",
+            {"CONFIG": "nope.yaml"},
+            "error: configs file nope.yaml not found (give CONFIG=…)",
+        ),
+        (
+            "train",
+            {"SET": "validation.thresholds.accuracy=1.4"},
+            "error: SET: validation.thresholds.accuracy is 1.4; accepted: 0 to 1",
+        ),
+        ("train", {"SET": "data.target=worst_radius"}, "(did you mean 'worst radius' or "),
+        ("train", {"SET": "model.params.max_itr=3"}, "(did you mean 'max_iter'?)"),
+        ("train", {"SET": "model.params.max_iter=-3"}, "must be an int in the range"),
+        ("validate", {}, "error: reports/train.json not found: there is no run yet (make train)"),
+        ("register", {}, "error: reports/train.json not found: there is no run yet (make train)"),
+        ("train", {"MLFLOW_TRACKING_URI": "sqlite:////dev/null/a.db"}, "sqlite:////dev/null/a.db"),
+        ("train", {"MLFLOW_TRACKING_URI": "carrier-pigeon://x"}, "carrier-pigeon://x"),
+        ("mlflow-ui", {"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}, "open http://127.0.0.1:1"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_2(command, name, variables, sentence):
+    done = command(name, **variables)
+    assert done.code == 2
+    assert sentence in done.err
+    assert done.err.count("\n") == 1, done.err
+
+
+def test_debug_shows_where_it_happened(command, monkeypatch):
+    monkeypatch.setenv("DEBUG", "1")
+    with pytest.raises(Exception, match=r"configs file nope\.yaml"):
+        command("train", CONFIG="nope.yaml")
+
+
+def test_a_damaged_report_says_what_to_do(command, project):
+    (project / "reports").mkdir()
+    (project / "reports/train.json").write_text("{")
+    done = command("validate")
+    assert done.code == 2
+    assert "reports/train.json is damaged: make train writes it again" in done.err
+
+
+def test_a_report_of_another_store_is_refused(command, project):
+    assert command("train").code == 0
+    Path("reports/train.json").write_text(json.dumps({**report("train"), "run_id": "0" * 32}))
+    done = command("validate")
+    assert done.code == 2
+    assert f"run {'0' * 32} is not in sqlite://" in done.err
+
+
+def test_a_folder_that_cannot_be_written_is_named(command, project):
+    (project / "reports").write_text("a file where the folder should be")
+    done = command("train")
+    assert done.code == 2
+    assert "reports" in done.err
