@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import numbers
+import re
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,9 @@ from ..errors import UserError
 
 TRUTH = {"true": 1.0, "false": 0.0}
 KINDS = ("numeric", "boolean", "categorical", "date")
+
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_NUMBER = (numbers.Real, Decimal, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -54,19 +59,32 @@ class Columns:
         if kind == "categorical":
             return _as_text(values)
         if kind == "date":
-            coerced = _as_date(values, self.date_formats.get(name))
-        elif kind == "boolean":
-            coerced = _as_truth(values)
+            coerced = self._as_date(name, values)
         else:
-            coerced = pd.to_numeric(values, errors="coerce").astype("float64")
-            coerced = coerced.where(np.isfinite(coerced))
-        strangers = values[coerced.isna() & values.notna() & ~values.isin([np.inf, -np.inf])]
+            coerced = _as_truth(values) if kind == "boolean" else _as_number(values)
+        strangers = np.flatnonzero(coerced.isna() & values.notna())
         if len(strangers):
             raise UserError(
-                f"column {name!r} is {kind} but holds {strangers.iloc[0]!r}"
-                f" in row {strangers.index[0] + 1}"
+                f"column {name!r} is {kind} but holds {plain(values.iloc[strangers[0]])!r}"
+                f" in row {strangers[0] + 1}"
             )
-        return coerced
+        return coerced.where(np.isfinite(coerced)) if kind == "numeric" else coerced
+
+    def _as_date(self, name: str, values: Any) -> Any:
+        its_format = self.date_formats.get(name)
+        try:
+            return _as_date(values, its_format)
+        except ValueError as error:
+            raise UserError(
+                f"data.dates.{name} is {its_format!r}, no format that strptime takes: {error}"
+            ) from None
+
+
+def plain(value: Any) -> Any:
+    """Return a value as a sentence shows it: 1.0, not np.float64(1.0)."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, pd.Timestamp) else value
 
 
 def infer(frame: Any, config: DataConfig) -> Columns:
@@ -90,7 +108,7 @@ def infer(frame: Any, config: DataConfig) -> Columns:
 def _kind(name: str, values: Any, config: DataConfig) -> str:
     if name in config.dates or pd.api.types.is_datetime64_any_dtype(values):
         return "date"
-    if name in config.categorical:
+    if name in config.categorical or isinstance(values.dtype, pd.CategoricalDtype):
         return "categorical"
     if pd.api.types.is_bool_dtype(values):
         return "boolean"
@@ -105,18 +123,19 @@ def _kind_of_objects(name: str, present: Any) -> str:
     """Judge a column by its values, as its type says nothing: text from a CSV file, or objects."""
     if present.map(lambda value: isinstance(value, (bool, np.bool_))).all():
         return "boolean"
-    if present.map(lambda value: isinstance(value, numbers.Number)).all():
+    if present.map(lambda value: isinstance(value, _NUMBER)).all():
         return "numeric"
     if present.map(lambda value: isinstance(value, datetime.date)).all():
         return "date"
-    if not present.map(lambda value: isinstance(value, (str, numbers.Number))).all():
-        kind = type(present.iloc[0]).__name__
+    other = present[~present.map(lambda value: isinstance(value, (str, *_NUMBER))).astype(bool)]
+    if len(other):
+        kind = type(other.iloc[0]).__name__
         raise UserError(f"column {name!r} holds {kind} values: add it to data.drop")
     if present.astype(str).str.lower().isin(TRUTH).all():
         return "boolean"
-    if _as_date(present.astype(str)).notna().all():
+    if _as_date(present).notna().all():
         return "date"
-    strangers = present[pd.to_numeric(present, errors="coerce").isna()]
+    strangers = present[_as_number(present).isna()]
     # A text column may hold a few numbers ("4", "4x4"); a number column must not hold text.
     if 0 < len(strangers) <= len(present) / 2:
         raise UserError(
@@ -128,20 +147,38 @@ def _kind_of_objects(name: str, present: Any) -> str:
 
 
 def _as_text(values: Any) -> Any:
-    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
-        values = values.astype(
-            "Int64"
-        )  # so that 4.0, a float for its missing neighbours, reads "4"
-    return values.astype(object).where(values.notna(), np.nan).map(str, na_action="ignore")
+    texts = [np.nan if gone else _text(value) for value, gone in zip(values, values.isna())]
+    return pd.Series(texts, index=values.index, dtype=object)
+
+
+def _text(value: Any) -> str:
+    # A whole number reads the same whether or not missing or broken neighbours make it a float.
+    whole = isinstance(value, (float, np.floating)) and value.is_integer()
+    return str(int(value) if whole else value)
+
+
+def _as_number(values: Any) -> Any:
+    if pd.api.types.is_numeric_dtype(values):
+        return values.astype("float64")
+    values = values.astype(object)
+    able = values.map(lambda value: isinstance(value, (str, *_NUMBER))).astype(bool)
+    return pd.to_numeric(values.where(able, np.nan), errors="coerce").astype("float64")
 
 
 def _as_truth(values: Any) -> Any:
-    if pd.api.types.is_bool_dtype(values) or pd.api.types.is_numeric_dtype(values):
+    if pd.api.types.is_numeric_dtype(values):
         numeric = values.astype("float64")
         return numeric.where(numeric.isin([0.0, 1.0]))
     return values.map(lambda value: TRUTH.get(str(value).lower(), np.nan)).astype("float64")
 
 
 def _as_date(values: Any, its_format: str | None = None) -> Any:
+    if not pd.api.types.is_datetime64_any_dtype(values):
+        texts = _as_text(values)
+        if its_format is None:  # pandas would take "2019", "now" and "20261123" for dates, too
+            is_iso = texts.map(lambda text: bool(_ISO_DATE.match(str(text)))).astype(bool)
+            texts = texts.where(is_iso, np.nan)
+        days = values.map(lambda value: isinstance(value, datetime.date)).astype(bool)
+        values = texts.where(~days, values.astype(object))
     dates = pd.to_datetime(values, format=its_format or "ISO8601", errors="coerce", utc=True)
     return dates.dt.tz_localize(None).astype("datetime64[us]")
