@@ -66,8 +66,10 @@ def _version(client: Any, run: runs.Run) -> str:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     tags = {key: run.tags[key] for key in _COPIED_TAGS}
-    source = run.tags["model.uri"]
-    created = client.create_model_version(name, source, run_id=run.run_id, tags=tags)
+    source = run.tags["model.uri"]  # models:/MODEL_ID
+    created = client.create_model_version(
+        name, source, run_id=run.run_id, tags=tags, model_id=source.rpartition("/")[2]
+    )
     return str(created.version)
 
 
