@@ -16,7 +16,10 @@ import pytest
 STAMP = Path(".venv", ".installed")
 
 # What the environment that runs this would tell the project's own.
-OURS = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+OURS = (
+    *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"),
+    *("MAKEFLAGS", "MAKELEVEL", "MFLAGS"),
+)
 
 
 def run(project: Path, *command: str, **variables: str) -> str:
