@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from pandera.errors import SchemaErrorReason
 
 from ..config import TrainConfig
 from ..errors import UserError, did_you_mean
-from .columns import Columns
+from .columns import Columns, as_number, plain
 
 # Below this many rows for each value, perfect agreement with the target is likely by chance.
 _ROWS_PER_VALUE = 10
 _LEAK_SAMPLE = 10_000
+# In how many ways a class must be able to lie among the rows, for one of them to be no coincidence.
+_PLACES = 100_000
 _MOST_CLASSES = 100
 
 
@@ -72,7 +77,7 @@ def check_target(values: Any, config: TrainConfig) -> Any:
     classes = len(pd.unique(labels))
     if classes < 2:
         raise UserError(
-            f"target {name!r} has one class only, {labels[0]!r}: two or more are needed"
+            f"target {name!r} has one class only, {plain(labels[0])!r}: two or more are needed"
         )
     if classes > min(_MOST_CLASSES, len(labels) / 2):
         raise UserError(
@@ -83,11 +88,11 @@ def check_target(values: Any, config: TrainConfig) -> Any:
 
 
 def _check_numbers(values: Any, name: str) -> Any:
-    numeric = pd.to_numeric(values, errors="coerce").astype("float64")
-    wrong = ~np.isfinite(numeric)
-    if wrong.any():
+    numeric = as_number(values)
+    wrong = np.flatnonzero(~np.isfinite(numeric))
+    if len(wrong):
         raise UserError(
-            f"target {name!r} holds {values[wrong].iloc[0]!r} in row {values.index[wrong][0] + 1};"
+            f"target {name!r} holds {plain(values.iloc[wrong[0]])!r} in row {wrong[0] + 1};"
             " task: regression takes finite numbers"
         )
     if numeric.nunique() < 2:
@@ -114,6 +119,8 @@ def check_rows(rows: Any, columns: Columns, target: Any, config: TrainConfig) ->
     try:
         pa.DataFrameSchema(checked).validate(rows, lazy=True)
     except pa.errors.SchemaErrors as error:
+        if any(one.reason_code is SchemaErrorReason.CHECK_ERROR for one in error.schema_errors):
+            raise  # a check that broke has not found anything
         told = dict.fromkeys(error.failure_cases["check"])
         raise UserError(f"{config.data.source}: {'; '.join(told)}") from None
 
@@ -123,32 +130,38 @@ def _checks(
 ) -> list[pa.Check]:
     remedy = "add it to data.drop (or to data.keep, if it must stay)"
     if rows[name].nunique() < 2 and (rows[name].isna().all() or rows[name].notna().all()):
-        constant = "empty" if rows[name].isna().all() else f"{rows[name].iloc[0]!r} in every row"
-        return [pa.Check(_varies, error=f"column {name!r} is {constant}: {remedy}")]
+        constant = (
+            "empty" if rows[name].isna().all() else f"{plain(rows[name].iloc[0])!r} in every row"
+        )
+        return [_check(_varies, f"column {name!r} is {constant}: {remedy}")]
     checks = [
-        pa.Check(
+        _check(
             lambda values: not _predicts(values, kind, target, config.task),
-            error=f"column {name!r} predicts {config.data.target!r} without a mistake, which only a"
-            f" leak does: {remedy}",
+            f"column {name!r} predicts {config.data.target!r} without a mistake, which only a leak"
+            f" does: {remedy}",
         )
     ]
     if twin:
         checks.append(
-            pa.Check(
+            _check(
                 lambda values: not values.equals(rows[twin]),
-                error=f"columns {twin!r} and {name!r} hold the same values: add one to data.drop"
+                f"columns {twin!r} and {name!r} hold the same values: add one to data.drop"
                 f" (or {name!r} to data.keep, if it must stay)",
             )
         )
     if kind == "categorical":
         checks.append(
-            pa.Check(
+            _check(
                 lambda values: values.nunique() < max(len(values), 3),
-                error=f"column {name!r} has a different text in every row, like an identifier:"
-                f" {remedy}",
+                f"column {name!r} has a different text in every row, like an identifier: {remedy}",
             )
         )
     return checks
+
+
+def _check(holds: Callable[[Any], bool], sentence: str) -> pa.Check:
+    # By default pandera would leave out the missing values, and the rest lie beside other targets.
+    return pa.Check(holds, error=sentence, ignore_na=False)
 
 
 def _varies(values: Any) -> bool:
@@ -169,7 +182,7 @@ def _twins(rows: Any) -> dict[str, str]:
 
 def _predicts(values: Any, kind: str, target: Any, task: str) -> bool:
     """Tell whether one column alone gives the target for every row."""
-    if len(values) < 2 * _ROWS_PER_VALUE:
+    if len(values) < 2 * _ROWS_PER_VALUE or (task == "classification" and _by_chance(target)):
         return False
     if kind == "categorical":
         of_value = pd.DataFrame({"value": values.fillna(""), "target": target}).groupby("value")
@@ -183,6 +196,12 @@ def _predicts(values: Any, kind: str, target: Any, task: str) -> bool:
     return _separates(numbers[few], target[few]) and _separates(numbers, target)
 
 
+def _by_chance(labels: Any) -> bool:
+    """Tell whether so few rows of the rarest class may lie at one end of a column without a reason."""
+    rarest = pd.Series(labels).value_counts().min()
+    return math.comb(len(labels), min(int(rarest), _ROWS_PER_VALUE)) < _PLACES
+
+
 def _separates(numbers: Any, labels: Any) -> bool:
     """Tell whether cuts along one column, one fewer than there are classes, part all the classes."""
     from sklearn.tree import DecisionTreeClassifier
@@ -190,7 +209,8 @@ def _separates(numbers: Any, labels: Any) -> bool:
     classes = len(pd.unique(labels))
     if classes < 2:
         return True
-    feature = numbers.to_numpy(dtype="float64").reshape(-1, 1)
+    # Ranks, because the tree rounds to float32, which dates and large numbers do not survive.
+    feature = numbers.rank(method="dense").to_numpy(dtype="float64").reshape(-1, 1)
     tree = DecisionTreeClassifier(max_leaf_nodes=classes, random_state=0).fit(feature, labels)
     return bool(tree.score(feature, labels) == 1.0)
 

@@ -61,7 +61,7 @@ class Columns:
         if kind == "date":
             coerced = self._as_date(name, values)
         else:
-            coerced = _as_truth(values) if kind == "boolean" else _as_number(values)
+            coerced = _as_truth(values) if kind == "boolean" else as_number(values)
         strangers = np.flatnonzero(coerced.isna() & values.notna())
         if len(strangers):
             raise UserError(
@@ -135,7 +135,7 @@ def _kind_of_objects(name: str, present: Any) -> str:
         return "boolean"
     if _as_date(present).notna().all():
         return "date"
-    strangers = present[_as_number(present).isna()]
+    strangers = present[as_number(present).isna()]
     # A text column may hold a few numbers ("4", "4x4"); a number column must not hold text.
     if 0 < len(strangers) <= len(present) / 2:
         raise UserError(
@@ -157,7 +157,8 @@ def _text(value: Any) -> str:
     return str(int(value) if whole else value)
 
 
-def _as_number(values: Any) -> Any:
+def as_number(values: Any) -> Any:
+    """Return `values` as float64; what is no number is NaN."""
     if pd.api.types.is_numeric_dtype(values):
         return values.astype("float64")
     values = values.astype(object)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..config import TrainConfig
 from ..errors import UserError
+from .columns import plain
 
 
 def held_out(rows: Any, target: Any, config: TrainConfig) -> npt.NDArray[np.bool_]:
@@ -36,7 +37,7 @@ def held_out(rows: Any, target: Any, config: TrainConfig) -> npt.NDArray[np.bool
 
 
 def _check_parts(held: Any, wanted: int, group: Any, config: TrainConfig) -> None:
-    of_what = f" of class {group!r}" if config.task == "classification" else ""
+    of_what = f" of class {plain(group)!r}" if config.task == "classification" else ""
     # Two rows are what the estimators need of each class to fit anything.
     if len(held) - held.sum() < 2:
         raise UserError(
