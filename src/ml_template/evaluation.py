@@ -133,10 +133,12 @@ def _accuracy(p: Predictions, weights: Array) -> Array:
 
 def _confusion(p: Predictions, weights: Array) -> tuple[Array, Array, Array]:
     """Return true positives, actual and predicted counts of each class, shape (resamples, classes)."""
-    classes = np.arange(_probabilities(p).shape[1])
-    actual = (p.truth[:, None] == classes).astype(np.float64)
-    predicted = (p.predicted[:, None] == classes).astype(np.float64)
-    return weights @ (actual * predicted), weights @ actual, weights @ predicted
+    counts = []
+    for k in range(_probabilities(p).shape[1]):  # one by one: a (rows, classes) array may be large
+        actual, predicted = p.truth == k, p.predicted == k
+        counts.append([weights @ (actual & predicted), weights @ actual, weights @ predicted])
+    hits, actuals, predictions = np.array(counts, dtype=np.float64).transpose(1, 2, 0)
+    return hits, actuals, predictions
 
 
 def _balanced_accuracy(p: Predictions, weights: Array) -> Array:
@@ -179,8 +181,10 @@ def _auc(score: Array, positive: npt.NDArray[np.bool_], weights: Array) -> Array
 def _r2(p: Predictions, weights: Array) -> Array:
     residual = _mean((p.truth - p.predicted) ** 2, weights)
     centred = p.truth - p.truth.mean()  # keeps the subtraction of squares below exact
-    spread = _mean(centred**2, weights) - _mean(centred, weights) ** 2
-    return 1 - _ratio(residual, spread)
+    square = _mean(centred**2, weights)
+    spread = square - _mean(centred, weights) ** 2
+    # A resample of equal values has no spread, whatever rounding leaves of it.
+    return 1 - _ratio(residual, np.where(spread > 1e-12 * square, spread, 0.0))
 
 
 def _mae(p: Predictions, weights: Array) -> Array:

@@ -44,7 +44,7 @@ def draw(folder: Path, model: Any, rows: Any, target: Any, predictions: Predicti
             "predicted": _errors(predictions, "actual_vs_predicted"),
         }
     else:
-        labels, truth = [str(label) for label in model.classes_], predictions.truth
+        labels, truth = [_plain(label) for label in model.classes_], predictions.truth
         figures = {
             name: _curves(display, labels, truth, predictions.probabilities)
             for name, display in _CURVES.items()
@@ -94,10 +94,15 @@ def _importance(model: Any, rows: Any, target: Any) -> Figure:
     order = np.argsort(found.importances_mean)[-_MOST_FEATURES:]
     figure = Figure(figsize=(7, 1 + 0.3 * len(order)), layout="constrained")
     axes = figure.subplots()
-    names = [str(rows.columns[i]) for i in order]
+    names = [_plain(rows.columns[i]) for i in order]
     axes.barh(names, found.importances_mean[order], xerr=found.importances_std[order])
     axes.set_xlabel("loss of score when the column is shuffled")
     return figure
+
+
+def _plain(name: Any) -> str:
+    """Return a name in which matplotlib reads no formula."""
+    return str(name).replace("$", r"\$")
 
 
 def _square() -> tuple[Figure, Any]:
