@@ -55,7 +55,7 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit
         for name in rows:
             dates = rows[name]
             days = (dates - pd.Timestamp(0)) / pd.Timedelta(days=1)
-            parts += [days, dates.dt.month, dates.dt.weekday, dates.dt.hour]
+            parts += [days, dates.dt.month, dates.dt.day_of_week, dates.dt.hour]
         return np.column_stack([part.to_numpy(dtype="float64") for part in parts])
 
 
@@ -77,7 +77,9 @@ def build(config: TrainConfig, columns: Columns) -> Pipeline:
     """
     estimator = _estimator(config.model, config.task, config.seed)
     if isinstance(estimator, TAKES_RAW_COLUMNS):
-        preparation = _as_numbers(columns, most_values=min(estimator.max_bins, 255) - 1)
+        # A number of bins that the estimator does not take is for its own fit to refuse.
+        bins = estimator.max_bins if isinstance(estimator.max_bins, int) else 255
+        preparation = _as_numbers(columns, most_values=max(1, min(bins, 255) - 1))
         categories = list(range(len(columns.named("categorical"))))
         estimator.set_params(categorical_features=categories or None)
     else:

@@ -282,6 +282,10 @@ def test_several_overrides_apply_with_the_types_of_yaml(settings):
     assert config.data.drop == ["a", "b"]
 
 
+def test_a_power_of_ten_is_a_number(settings):
+    assert settings("model.params.learning_rate=1e-3").model.params == {"learning_rate": 0.001}
+
+
 def test_blanks_are_kept_by_quotes(settings):
     config = settings("""'data.drop=[customer id, name]' experiment="my runs" """)
     assert config.data.drop == ["customer id", "name"]
