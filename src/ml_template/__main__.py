@@ -67,6 +67,8 @@ def mlflow_ui(port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535)
     """Show the runs and models in the browser."""
     from . import tracking
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ends its workers itself
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tracking.show(port)
 
 
@@ -121,8 +123,10 @@ def _refuse(error: Exception, sentence: str) -> NoReturn:
 
 
 def _interrupted(number: int, _frame: object) -> NoReturn:
-    sys.stderr.write("interrupted: nothing half-done is left; the next run starts afresh\n")
-    sys.exit(128 + number)
+    """End at once: every step survives a kill, and an exception would have to pass libraries that catch all."""
+    sys.stderr.write("interrupted: the step counts for nothing; the next run starts afresh\n")
+    sys.stderr.flush()
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

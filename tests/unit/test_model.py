@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 from sklearn.exceptions import ConvergenceWarning
 
 from ml_template import model
@@ -81,6 +82,16 @@ def test_every_estimator_takes_every_column_with_missing_values(settings, kind, 
         assert np.isfinite(predicted).all()
     else:
         assert set(predicted) <= {"yes", "no"}
+
+
+@every_task
+@every_kind
+@pytest.mark.parametrize("names", ["nbkd", "n", "k"])
+def test_every_pipeline_can_be_stored_with_reviewed_types_alone(settings, kind, task, names):
+    pipeline = fitted(settings, kind, task, names)
+    loaded = skops.io.loads(skops.io.dumps(pipeline), trusted=model.TRUSTED_TYPES)
+    rows = table(names, seed=5)
+    np.testing.assert_array_equal(loaded.predict(rows), pipeline.predict(rows))
 
 
 @every_task
