@@ -66,7 +66,7 @@ TRUSTED_TYPES = [
     f"{DateParts.__module__}.{DateParts.__qualname__}",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
-    "sklearn.compose._column_transformer._RemainderColsList",  # a list; of scikit-learn before 1.7
+    "sklearn.compose._column_transformer._RemainderColsList",  # a list, in scikit-learn 1.6
     # Gradient boosting with categories keeps partial(check_array, ...). skops builds no subclass of partial,
     # and the function inside must be trusted, too.
     "functools.partial",
