@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from .errors import UserError
 from .files import write_json
@@ -86,11 +86,6 @@ def _newest_pins(lock: str) -> dict[str, Version]:
 def _held_back(problem: dict[str, Any], newest: dict[str, Version]) -> bool:
     """Tell whether the lock, as fresh as it is, cannot bring a mended release to this Python."""
     here = Version(problem["version"])
-    if not problem["fixed_in"]:
-        return True
-    try:
-        fixes = [Version(fix) for fix in problem["fixed_in"]]
-    except InvalidVersion:
-        return False
-    there = newest.get(problem["package"], here)
-    return there > here and there >= min(fix for fix in fixes if fix > here or len(fixes) == 1)
+    fixes = [Version(fix) for fix in problem["fixed_in"]]
+    newer = [fix for fix in fixes if fix > here]
+    return not newer or newest.get(problem["package"], here) >= min(newer)

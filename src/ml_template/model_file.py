@@ -87,7 +87,10 @@ def _check_types(file: Path) -> None:
 
 
 def _read(folder: Path) -> tuple[Any, Columns]:
-    pipeline = skops.io.load(folder / MODEL, trusted=TRUSTED_TYPES)
+    try:
+        pipeline = skops.io.load(folder / MODEL, trusted=TRUSTED_TYPES)
+    except skops.io.exceptions.UntrustedTypesFoundException as error:
+        raise UserError(f"{folder / MODEL} holds a type that is not trusted: {error}") from None
     return pipeline, Columns(**json.loads((folder / COLUMNS).read_text(encoding="utf-8")))
 
 

@@ -25,7 +25,7 @@ def mlflow_server(tmp_path_factory):
         port = probe.getsockname()[1]
     options = ["--workers", "1", "--backend-store-uri", "sqlite:///server.db"]
     options += ["--artifacts-destination", "stored", "--port", str(port)]
-    with open(folder / "log", "wb") as log:
+    with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", *options], cwd=folder, stdout=log, stderr=log
         )
