@@ -30,7 +30,7 @@ help: ## Show this help
 install: $(INSTALLED) ## Create .venv and install the locked dependencies
 
 # uv comes from the lock like everything else. The interpreter's own pip installs it where that is new enough
-# (22.3), which saves the seconds that putting a pip into .venv costs.
+# (22.3 knows --python), which saves the seconds that putting a pip into .venv costs.
 $(INSTALLED): requirements.txt | $(call after,clean)
 	@for python in $(or $(PYTHON),python3 $(addprefix python,$(PYTHONS))); do \
 	    version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
@@ -45,12 +45,12 @@ $(INSTALLED): requirements.txt | $(call after,clean)
 	"$$python" -m venv --clear --without-pip $(VENV) || exit 2; \
 	awk '/^uv==/ { uv = 1 } uv { print } uv && !/\\$$/ { exit }' requirements.txt > $(VENV)/uv.txt; \
 	set -- "$$python" -m pip --python $(BIN)/python; \
-	if ! "$$@" --version >/dev/null 2>&1; then \
+	if ! "$$python" -c 'import pip; assert [int(n) for n in pip.__version__.split(".")[:2]] >= [22, 3]' 2>/dev/null; then \
 	    set -- $(BIN)/python -m pip; \
 	    $(BIN)/python -m ensurepip >/dev/null || \
 	        { echo "error: Python $$version has no pip (Debian, Ubuntu: apt install python3-venv)" >&2; exit 2; }; \
 	fi; \
-	"$$@" install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt || \
+	"$$@" install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $(VENV)/uv.txt || \
 	    { echo "error: pip could not install uv: is the package index reachable?" >&2; exit 2; }
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .

@@ -1,5 +1,6 @@
 """What the integration tests share: a checkout with a small config, and the command line in it."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from ml_template import __main__ as command_line
+from ml_template import tracking
 
 CONFIG = """\
 experiment: churn
@@ -27,15 +29,34 @@ class Outcome(NamedTuple):
     err: str
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """An embedded store without runs, made once: its migrations take seconds."""
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        with tracking.connected():
+            pass
+    return folder / tracking.STORE
+
+
 @pytest.fixture
-def project(checkout):
-    """The empty checkout with a config that trains quickly."""
+def fresh_project(checkout):
+    """The empty checkout with a config that trains quickly; it has no store yet."""
     (checkout / "configs/train.yaml").write_text(CONFIG)
     return checkout
 
 
 @pytest.fixture
-def command(project, monkeypatch, capsys):
+def project(fresh_project, empty_store):
+    """The same with an empty store."""
+    shutil.copy(empty_store, fresh_project)
+    return fresh_project
+
+
+@pytest.fixture
+def command(fresh_project, monkeypatch, capsys):
     """Run one subcommand in this process; keywords are environment variables."""
 
     def run(name: str, **variables: str) -> Outcome:
@@ -52,7 +73,7 @@ def command(project, monkeypatch, capsys):
 
 
 @pytest.fixture
-def start(project):
+def start(fresh_project):
     """Start one subcommand as a process of its own; whatever still runs at the end is killed."""
     started = []
 

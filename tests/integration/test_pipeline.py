@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_metrics_and_model(command, project):
     assert first["run_id"] != second["run_id"]
 
 
-def test_registering_twice_changes_nothing(command):
+def test_registering_twice_changes_nothing(command, project):
     for name in ("train", "validate", "register"):
         assert command(name).code == 0
     again = command("register")
@@ -92,13 +92,13 @@ def test_registering_twice_changes_nothing(command):
     assert report("registration")["changed"] is False
 
 
-def test_a_better_model_becomes_champion_and_the_earlier_one_previous(command):
+def test_a_better_model_becomes_champion_and_the_earlier_one_previous(command, project):
     assert [command(n, SET=WEAK).code for n in ("train", "validate", "register")] == [0, 0, 0]
     assert [command(n).code for n in ("train", "validate", "register")] == [0, 0, 0]
     assert aliases() == {"churn": {"champion": 2, "previous": 1}}
 
 
-def test_a_worse_model_fails_against_the_champion_and_is_not_registered(command):
+def test_a_worse_model_fails_against_the_champion_and_is_not_registered(command, project):
     for name in ("train", "validate", "register"):
         assert command(name).code == 0
     assert command("train", SET=WEAK).code == 0
@@ -113,7 +113,7 @@ def test_a_worse_model_fails_against_the_champion_and_is_not_registered(command)
     assert aliases() == {"churn": {"champion": 1}}
 
 
-def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command):
+def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command, project):
     for name in ("train", "validate", "register"):
         assert command(name).code == 0
     fewer = "\"data.drop=['mean radius']\""
@@ -128,12 +128,12 @@ def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command):
     assert checks["roc_auc against champion"]["asked"] == "not worse than version 2"
 
 
-def test_the_same_model_trained_again_is_not_worse_than_the_champion(command):
+def test_the_same_model_trained_again_is_not_worse_than_the_champion(command, project):
     for name in ("train", "validate", "register", "train", "validate"):
         assert command(name).code == 0
 
 
-def test_a_missed_threshold_exits_1_and_names_it(command):
+def test_a_missed_threshold_exits_1_and_names_it(command, project):
     assert command("train").code == 0
     judged = command("validate", SET="validation.thresholds.accuracy=0.999")
     assert judged.code == 1
@@ -142,7 +142,7 @@ def test_a_missed_threshold_exits_1_and_names_it(command):
     assert report("validation")["passed"] is False
 
 
-def test_prediction_time_over_budget_fails(command):
+def test_prediction_time_over_budget_fails(command, project):
     assert command("train").code == 0
     judged = command("validate", SET="validation.prediction_ms=0.0001")
     failed = [check["name"] for check in report("validation")["checks"] if not check["passed"]]
@@ -221,7 +221,7 @@ def test_a_moved_repository_keeps_its_models(command, project, tmp_path_factory,
     assert compared == ["roc_auc against champion"]
 
 
-def test_regression_goes_the_same_way(command):
+def test_regression_goes_the_same_way(command, project):
     own = (
         "data.source=sklearn:diabetes task=regression validation.metric=r2 model.params={}"
         " validation.thresholds.accuracy= validation.thresholds.r2=0.3"
@@ -256,14 +256,14 @@ def test_regression_goes_the_same_way(command):
         ("mlflow-ui", {"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}, "open http://127.0.0.1:1"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_2(command, name, variables, sentence):
+def test_bad_input_is_one_sentence_and_exit_2(command, name, variables, sentence, project):
     done = command(name, **variables)
     assert done.code == 2
     assert sentence in done.err
     assert done.err.count("\n") == 1, done.err
 
 
-def test_debug_shows_where_it_happened(command, monkeypatch):
+def test_debug_shows_where_it_happened(command, monkeypatch, project):
     monkeypatch.setenv("DEBUG", "1")
     with pytest.raises(Exception, match=r"configs file nope\.yaml"):
         command("train", CONFIG="nope.yaml")

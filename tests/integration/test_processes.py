@@ -59,7 +59,7 @@ def test_a_kill_while_the_store_is_made_leaves_none(start):
     assert not list(Path().glob("mlflow.db.unfinished*"))
 
 
-def test_a_kill_while_tracking_leaves_no_run_to_register(start, command):
+def test_a_kill_while_tracking_leaves_no_run_to_register(start, command, project):
     train = start("train")
     wait_until(lambda: rows("SELECT 1 FROM runs"), train)
     train.kill()
@@ -75,7 +75,7 @@ def test_a_kill_while_tracking_leaves_no_run_to_register(start, command):
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_says_so_and_leaves_no_traceback(start, sent, code):
+def test_an_interrupt_says_so_and_leaves_no_traceback(start, sent, code, project):
     train = start("train")
     wait_until(lambda: rows("SELECT 1 FROM runs"), train)
     train.send_signal(sent)
@@ -85,7 +85,7 @@ def test_an_interrupt_says_so_and_leaves_no_traceback(start, sent, code):
     assert not Path("reports/train.json").exists()
 
 
-def test_a_kill_while_registering_ends_with_one_version_and_one_champion(start, command):
+def test_a_kill_while_registering_ends_with_one_version_and_one_champion(start, command, project):
     for name in ("train", "validate"):
         assert command(name).code == 0
     register = start("register")
@@ -97,7 +97,7 @@ def test_a_kill_while_registering_ends_with_one_version_and_one_champion(start, 
     assert rows("SELECT alias, version FROM registered_model_aliases") == [("champion", 1)]
 
 
-def test_two_registers_at_once_make_one_version(start, command):
+def test_two_registers_at_once_make_one_version(start, command, project):
     for name in ("train", "validate"):
         assert command(name).code == 0
     both = [start("register"), start("register")]
@@ -105,7 +105,7 @@ def test_two_registers_at_once_make_one_version(start, command):
     assert rows("SELECT version FROM model_versions") == [(1,)]
 
 
-def test_progress_is_plain_lines_in_a_pipe(start):
+def test_progress_is_plain_lines_in_a_pipe(start, project):
     train = start("train")
     out, err = train.communicate(timeout=600)
     assert train.returncode == 0, err

@@ -45,7 +45,7 @@ def mlflow_server(tmp_path_factory):
             server.wait(timeout=30)
 
 
-def test_a_tracking_server_does_the_same(mlflow_server, command, project):
+def test_a_tracking_server_does_the_same(mlflow_server, command, fresh_project):
     for name in ("train", "validate", "register", "register"):
         done = command(name, MLFLOW_TRACKING_URI=mlflow_server)
         assert done.code == 0, done.err
@@ -56,8 +56,8 @@ def test_a_tracking_server_does_the_same(mlflow_server, command, project):
     assert [(v["name"], v["version"], v["run_id"]) for v in versions] == [
         ("churn", "1", json.loads(Path("reports/train.json").read_text())["run_id"])
     ]
-    assert not (project / "mlflow.db").exists()
-    assert not (project / "mlartifacts").exists()
+    assert not (fresh_project / "mlflow.db").exists()
+    assert not (fresh_project / "mlartifacts").exists()
 
 
 def test_a_server_that_is_not_there_is_named_after_a_bounded_wait(command, monkeypatch):
@@ -87,7 +87,7 @@ def bucket(monkeypatch):
     server.stop()
 
 
-def test_rows_come_from_s3(bucket, command):
+def test_rows_come_from_s3(bucket, command, project):
     lines = "\n".join(f"{i % 17},{i % 5},{i % 2}" for i in range(200))
     bucket("2026/churn.csv", f"a,b,y\n{lines}\n".encode())
     own = "data.source=s3://rows/2026/churn.csv data.target=y validation.thresholds.accuracy=0"
