@@ -40,6 +40,7 @@ class DataConfig(_Section):
         pattern=r"^[\t !#-~]$",
         description='one ASCII character, in quotes (a tab: "\\t"), not a quote itself',
     )
+    decimal: Literal[".", ","] = Field(".", description="'.' or ',', in quotes")
     encoding: str = Field(
         "utf-8",
         pattern=r"^[A-Za-z0-9._-]+$",

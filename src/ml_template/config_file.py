@@ -22,7 +22,7 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, but 1e-3 is a number, as in YAML 1.2; PyYAML wants 1.0e-3."""
 
 
-_Loader.add_implicit_resolver(
+_Loader.add_implicit_resolver(  # type: ignore[no-untyped-call] # types-pyyaml leaves it out
     "tag:yaml.org,2002:float",
     re.compile(r"[-+]?([0-9]+\.?|[0-9]*\.[0-9]+)[eE][-+]?[0-9]+$"),
     list("-+.0123456789"),

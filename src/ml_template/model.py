@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
@@ -41,6 +40,9 @@ ESTIMATORS: dict[str, dict[str, type]] = {
 TAKES_RAW_COLUMNS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 
+_MICROSECONDS_A_DAY = 24 * 3600 * 1_000_000
+
+
 class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """Turn each date column into days since 1970, month, weekday and hour, as float64."""
 
@@ -53,8 +55,8 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit
         """Return an array of shape (rows, 4 for each column); a missing date gives NaN."""
         parts = []
         for name in rows:
-            dates = rows[name]
-            days = (dates - pd.Timestamp(0)) / pd.Timedelta(days=1)
+            dates = rows[name].astype("datetime64[us]")
+            days = dates.astype("int64").where(dates.notna()) / _MICROSECONDS_A_DAY
             parts += [days, dates.dt.month, dates.dt.day_of_week, dates.dt.hour]
         return np.column_stack([part.to_numpy(dtype="float64") for part in parts])
 

@@ -137,6 +137,7 @@ def show(port: int) -> None:
     with connected():
         from mlflow.cli import cli
 
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # nine idle processes
     say(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
     store, artifacts = ["--backend-store-uri", uri()], ["--default-artifact-root", str(ARTIFACTS)]
     cli.main(

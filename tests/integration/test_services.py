@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,33 +15,41 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
+from ml_template import __main__ as command_line
 from ml_template import tracking
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(address, server):
+    """Wait until the server answers; fail if it ends before, or takes too long."""
+    deadline = time.monotonic() + 120
+    while True:
+        assert server.poll() is None, "the server ended"
+        assert time.monotonic() < deadline, "the server does not answer"
+        with contextlib.suppress(requests.ConnectionError):
+            requests.get(f"{address}/health", timeout=5).raise_for_status()
+            return
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
 def mlflow_server(tmp_path_factory):
     """The address of an `mlflow server` with a store and an artifact folder of its own."""
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
     options = ["--workers", "1", "--backend-store-uri", "sqlite:///server.db"]
     options += ["--artifacts-destination", "stored", "--port", str(port)]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", *options], cwd=folder, stdout=log, stderr=log
         )
-        address = f"http://127.0.0.1:{port}"
         try:
-            deadline = time.monotonic() + 120
-            while True:
-                assert server.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, (folder / "log").read_text()
-                with contextlib.suppress(requests.ConnectionError):
-                    requests.get(f"{address}/health", timeout=5).raise_for_status()
-                    break
-                time.sleep(0.1)
-            yield address
+            wait_for(f"http://127.0.0.1:{port}", server)
+            yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait(timeout=30)
@@ -62,13 +72,37 @@ def test_a_tracking_server_does_the_same(mlflow_server, command, fresh_project):
 
 def test_a_server_that_is_not_there_is_named_after_a_bounded_wait(command, monkeypatch):
     monkeypatch.setattr(tracking, "_SERVER_SECONDS", 1)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"
-        done = command("train", MLFLOW_TRACKING_URI=nobody)
+    nobody = f"http://127.0.0.1:{free_port()}"
+    done = command("train", MLFLOW_TRACKING_URI=nobody)
     assert done.code == 2
     assert f"MLFLOW_TRACKING_URI {nobody} did not answer within 1 s" in done.err
     assert "\nfit " not in done.out
+
+
+def test_the_pages_show_the_runs_until_ctrl_c(command, project):
+    assert command("train").code == 0
+    port = free_port()
+    pages = subprocess.Popen(
+        [sys.executable, "-m", command_line.__package__, "mlflow-ui"],
+        env={**os.environ, "PORT": str(port)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # so that Ctrl-C reaches the group, as on a terminal
+    )
+    address = f"http://127.0.0.1:{port}"
+    wait_for(address, pages)
+    asked = {"experiment_ids": [], "filter": "name = 'churn'", "max_results": 1}
+    found = requests.post(f"{address}/api/2.0/mlflow/experiments/search", json=asked, timeout=10)
+    assert [e["name"] for e in found.json()["experiments"]] == ["churn"]
+    taken = command("mlflow-ui", PORT=str(port))
+    assert (taken.code, taken.err) == (2, f"error: port {port} is taken: give PORT=…\n")
+    os.killpg(pages.pid, signal.SIGINT)
+    out, _ = pages.communicate(timeout=60)
+    assert f"MLflow on {address}" in out
+    assert pages.returncode == 0, out
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{address}/health", timeout=5)
 
 
 @pytest.fixture

@@ -339,3 +339,20 @@ def test_any_values_are_coerced_or_told(values, later):
     except UserError:
         return
     assert rows.dtypes.equals(again.dtypes)
+
+
+def test_a_day_that_stands_for_never_is_a_date_with_every_pandas():
+    ends = pd.Series(["2026-01-31", "9999-12-31", None, "0001-01-01"])
+    columns_ = columns.infer(pd.DataFrame({"ends": ends}), DataConfig(source="d.csv", target="y"))
+    coerced = columns_.coerce(pd.DataFrame({"ends": ends}))["ends"]
+    assert columns_.kinds == {"ends": "date"}
+    assert coerced.dt.year.tolist()[:2] == [2026, 9999]
+    assert coerced.isna().tolist() == [False, False, True, False]
+
+
+def test_decimal_commas_are_told_and_read_when_named():
+    rows = pd.DataFrame({"price": ["1,5", "20", "3,25"]})
+    with pytest.raises(UserError, match=r"'price' holds numbers with a decimal comma, like '1,5'"):
+        columns.infer(rows, DataConfig(source="d.csv", target="y"))
+    kinds = columns.infer(rows, DataConfig(source="d.csv", target="y", categorical=["price"])).kinds
+    assert kinds == {"price": "categorical"}

@@ -55,6 +55,11 @@ def test_a_file_gives_its_rows_and_the_digest_of_its_bytes(name):
     assert digest == hashlib.sha256(Path(name).read_bytes()).hexdigest()
 
 
+def test_decimal_commas_are_read_when_named():
+    frame = read_bytes(b"a;y\n1,5;0\n20;1\n", delimiter=";", decimal=",")
+    assert frame["a"].tolist() == [1.5, 20.0]
+
+
 @pytest.mark.parametrize("name", sources.SAMPLES)
 def test_a_sample_is_read_and_has_the_same_digest_each_time(name):
     frame, digest = read(f"sklearn:{name}")

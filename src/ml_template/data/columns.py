@@ -19,6 +19,7 @@ TRUTH = {"true": 1.0, "false": 0.0}
 KINDS = ("numeric", "boolean", "categorical", "date")
 
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_WITH_COMMA = r"[-+]?\d+(,\d+)?"
 _NUMBER = (numbers.Real, Decimal, np.bool_)
 
 
@@ -135,6 +136,11 @@ def _kind_of_objects(name: str, present: Any) -> str:
         return "boolean"
     if _as_date(present).notna().all():
         return "date"
+    if _has_decimal_commas(present):
+        raise UserError(
+            f"column {name!r} holds numbers with a decimal comma, like {present.iloc[0]!r}:"
+            " set data.decimal to ',' (or add the column to data.categorical)"
+        )
     strangers = present[as_number(present).isna()]
     # A text column may hold a few numbers ("4", "4x4"); a number column must not hold text.
     if 0 < len(strangers) <= len(present) / 2:
@@ -144,6 +150,11 @@ def _kind_of_objects(name: str, present: Any) -> str:
             " data.categorical or data.drop)"
         )
     return "categorical" if len(strangers) else "numeric"
+
+
+def _has_decimal_commas(present: Any) -> bool:
+    texts = present.astype(str)
+    return bool(texts.str.fullmatch(_WITH_COMMA).all() and texts.str.contains(",").any())
 
 
 def _as_text(values: Any) -> Any:
@@ -182,4 +193,16 @@ def _as_date(values: Any, its_format: str | None = None) -> Any:
         days = values.map(lambda value: isinstance(value, datetime.date)).astype(bool)
         values = texts.where(~days, values.astype(object))
     dates = pd.to_datetime(values, format=its_format or "ISO8601", errors="coerce", utc=True)
-    return dates.dt.tz_localize(None).astype("datetime64[us]")
+    dates = dates.dt.tz_localize(None).astype("datetime64[us]")
+    # pandas 2 has no room for days like 9999-12-31, which stand for "never".
+    if its_format is None and values.dtype == object:
+        far = values[dates.isna() & values.notna()].map(_far_day)
+        dates = dates.where(dates.notna(), far.astype("datetime64[us]"))
+    return dates
+
+
+def _far_day(text: Any) -> Any:
+    try:
+        return np.datetime64(str(text)[:10], "us")
+    except ValueError:
+        return np.datetime64("NaT", "us")

@@ -107,6 +107,7 @@ def _read_csv(path: Path, config: DataConfig) -> Any:
         frame = pd.read_csv(
             path,
             sep=config.delimiter,
+            decimal=config.decimal,
             encoding=encoding,
             na_values=config.missing_values,
             low_memory=False,
