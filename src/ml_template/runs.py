@@ -53,7 +53,7 @@ def find(client: Any, run_id: str) -> Run:
         max_results=1,
     )
     if not found:
-        raise UserError(f"run {run_id} is not in {tracking.uri()}: make train")
+        raise UserError(f"run {run_id} is not in {tracking.redacted(tracking.uri())}: make train")
     run = found[0]
     if run.info.status != "FINISHED" or "model.sha256" not in run.data.tags:
         raise UserError(f"run {run_id} did not finish ({run.info.status}): make train")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import sqlite3
 import time
@@ -37,6 +38,11 @@ _MOVE_PATHS = (
 def uri() -> str:
     """Return the tracking URI in force: MLFLOW_TRACKING_URI, else the embedded store."""
     return os.environ.get(_VARIABLE) or _embedded()
+
+
+def redacted(text: str) -> str:
+    """Return a text without the credentials of the URIs in it."""
+    return re.sub(r"//[^/\s@]*@", "//…@", text)
 
 
 def _embedded() -> str:
@@ -86,7 +92,7 @@ def _open() -> Any:
 
 
 def _failure(error: Exception) -> str:
-    return f"the tracking store {uri()} failed: {' '.join(str(error).split())}"
+    return redacted(f"the tracking store {uri()} failed: {' '.join(str(error).split())}")
 
 
 @contextmanager
@@ -116,7 +122,9 @@ def experiment_id(client: Any, name: str) -> str:
             return str(client.create_experiment(name, artifact_location=location))
         experiment = client.get_experiment_by_name(name)
     if experiment is None or experiment.lifecycle_stage == "deleted":
-        raise UserError(f"experiment {name!r} is deleted in {uri()}: restore it or rename yours")
+        raise UserError(
+            f"experiment {name!r} is deleted in {redacted(uri())}: restore it or rename yours"
+        )
     return str(experiment.experiment_id)
 
 
@@ -127,7 +135,7 @@ def show(port: int) -> None:
         UserError: `port` is taken, or MLFLOW_TRACKING_URI is a server that has pages of its own.
     """
     if uri().startswith(("http://", "https://")):
-        raise UserError(f"MLFLOW_TRACKING_URI is a server: open {uri()} in the browser")
+        raise UserError(f"MLFLOW_TRACKING_URI is a server: open {redacted(uri())} in the browser")
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -161,7 +169,8 @@ def _await_server() -> None:
         except requests.RequestException as error:
             if time.monotonic() > deadline:
                 raise UserError(
-                    f"MLFLOW_TRACKING_URI {uri()} did not answer within {_SERVER_SECONDS} s: {error}"
+                    f"MLFLOW_TRACKING_URI {redacted(uri())} did not answer within {_SERVER_SECONDS} s:"
+                    f" {redacted(str(error))}"
                 ) from None
             time.sleep(0.5)
 

@@ -113,7 +113,7 @@ def _track(
     return {
         "run_id": run.info.run_id,
         "experiment": config.experiment,
-        "tracking_uri": tracking.uri(),
+        "tracking_uri": tracking.redacted(tracking.uri()),
         **origin,
         **logged,
         "metrics": {name: vars(estimate) for name, estimate in measured.items()},

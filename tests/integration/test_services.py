@@ -79,6 +79,15 @@ def test_a_server_that_is_not_there_is_named_after_a_bounded_wait(command, monke
     assert "\nfit " not in done.out
 
 
+def test_credentials_in_the_address_are_never_printed(command, monkeypatch):
+    monkeypatch.setattr(tracking, "_SERVER_SECONDS", 0.1)
+    nobody = f"127.0.0.1:{free_port()}"
+    done = command("train", MLFLOW_TRACKING_URI=f"http://me:hunter2@{nobody}")
+    assert done.code == 2
+    assert f"http://…@{nobody}" in done.err
+    assert "hunter2" not in done.out + done.err
+
+
 def test_the_pages_show_the_runs_until_ctrl_c(command, project):
     assert command("train").code == 0
     port = free_port()
