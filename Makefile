@@ -6,6 +6,10 @@ PYTHONS := 3.13 3.12 3.11 3.10 3.9
 PORT ?= 5000
 export AWS_DEFAULT_REGION ?= eu-west-1
 
+# The code of this folder, also after the folder was moved or copied with its .venv. For the same reason the tools
+# are called as modules: their scripts keep the path they were installed to.
+export PYTHONPATH := $(CURDIR)/src$(if $(PYTHONPATH),:$(PYTHONPATH))
+
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m ml_template
@@ -106,19 +110,19 @@ quality-gates: $(INSTALLED) | $(call after,format) ## Every check below at once;
 
 .PHONY: format
 format: $(INSTALLED) ## Rewrite the code with isort and black
-	@$(BIN)/isort --quiet src tests
-	@$(BIN)/black --quiet src tests
+	@$(BIN)/python -m isort --quiet src tests
+	@$(BIN)/python -m black --quiet src tests
 
 .PHONY: format-check
 format-check: check-black check-isort ## Check the format (black, isort)
 
 .PHONY: check-black
 check-black: $(INSTALLED) | $(call after,format)
-	@$(BIN)/black --quiet --check --diff src tests
+	@$(BIN)/python -m black --quiet --check --diff src tests
 
 .PHONY: check-isort
 check-isort: $(INSTALLED) | $(call after,format)
-	@$(BIN)/isort --quiet --check --diff src tests
+	@$(BIN)/python -m isort --quiet --check --diff src tests
 
 .PHONY: lint
 lint: $(INSTALLED) | $(call after,format) ## Lint (ruff)
@@ -126,14 +130,14 @@ lint: $(INSTALLED) | $(call after,format) ## Lint (ruff)
 
 .PHONY: type-check
 type-check: $(INSTALLED) | $(call after,format) ## Check the types (mypy, strict)
-	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m mypy --no-error-summary
 
 .PHONY: security
 security: bandit audit ## Scan the code (bandit) and the locked dependencies (pip-audit)
 
 .PHONY: bandit
 bandit: $(INSTALLED) | $(call after,format)
-	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src
+	@$(BIN)/python -m bandit --quiet --recursive --configfile pyproject.toml src
 
 .PHONY: audit
 audit: $(INSTALLED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 import shlex
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,9 @@ def _override(settings: dict[str, Any], overrides: str) -> set[str]:
         try:
             place[last] = _parse(value)
         except _NOT_YAML:
-            raise UserError(f"SET has {word!r}, whose value is not YAML") from None
+            raise UserError(
+                f"SET has {word!r}, whose value is not YAML (quote what has blanks: 'key=[a, b]')"
+            ) from None
         changed.add(key)
     return changed
 
@@ -110,7 +113,7 @@ def _sentence(problem: dict[str, Any], path: Path, changed: set[str]) -> str:
     if not where:
         return f"{origin}: {message}"
     accepted = _accepted(where) or problem["msg"]
-    return f"{origin}: {key} is {problem['input']!r}; accepted: {accepted}"
+    return f"{origin}: {key} is {reprlib.repr(problem['input'])}; accepted: {accepted}"
 
 
 def _same_branch(key: str, other: str) -> bool:

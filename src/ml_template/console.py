@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
-# Rich folds lines at 80 columns where it finds no terminal; logs are better left unfolded.
-_console = Console(highlight=False, markup=False, emoji=False)
+# Rich folds at 80 columns where it finds no terminal; logs are better left unfolded.
+_WIDTH = None if sys.stdout.isatty() else 160
+_console = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
 
 
 class Step:
@@ -45,4 +47,4 @@ def show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         table.add_column(column, justify="left" if index == 0 else "right")
     for row in rows:
         table.add_row(*row)
-    _console.print(table, soft_wrap=not _console.is_terminal)
+    _console.print(table)

@@ -22,8 +22,8 @@ from .config import ModelConfig, TrainConfig
 from .data import Columns
 from .errors import UserError, did_you_mean
 
-# model.kind -> the estimator of each task. Any scikit-learn estimator will do; what it stores must be
-# among TRUSTED_TYPES, or be NumPy arrays and plain values.
+# model.kind -> the estimator of each task. Any scikit-learn estimator that gives probabilities (of classes) will
+# do; what it stores must be among TRUSTED_TYPES, or be NumPy arrays and plain values.
 ESTIMATORS: dict[str, dict[str, type]] = {
     "hist_gradient_boosting": {
         "classification": HistGradientBoostingClassifier,
@@ -69,6 +69,10 @@ TRUSTED_TYPES = [
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
     "sklearn.compose._column_transformer._RemainderColsList",  # a list, in scikit-learn 1.6
+    # Voting, stacking and calibration: a dictionary, and two holders of fitted numbers.
+    "sklearn.utils._bunch.Bunch",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
     # Gradient boosting with categories keeps partial(check_array, ...). skops builds no subclass of partial,
     # and the function inside must be trusted, too.
     "functools.partial",
@@ -107,6 +111,7 @@ def _estimator(config: ModelConfig, task: str, seed: int) -> Any:
             raise UserError(
                 f"model.params.{name} is no parameter of {type(estimator).__name__}"
                 f"{did_you_mean(name, known)}; accepted: {', '.join(known)}"
+                " (are these the parameters of another kind? model.params={} drops them)"
             )
     seeded = {"random_state": seed} if "random_state" in known else {}
     return estimator.set_params(**{**seeded, **config.params})

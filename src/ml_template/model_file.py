@@ -55,26 +55,36 @@ def save_model(path: str, mlflow_model: Any, pipeline: Any, columns: Columns, ro
     mlflow_model.save(str(folder / "MLmodel"))
 
 
+class CannotLoadError(UserError):
+    """The files are those that were stored, but this Python and these libraries cannot load them."""
+
+
 def digest(folder: Path) -> str:
-    """Return the SHA-256 of the stored pipeline in `folder`."""
-    return hashlib.sha256((folder / MODEL).read_bytes()).hexdigest()
+    """Return the SHA-256 of the stored pipeline in `folder`, followed by its columns."""
+    stored = (folder / MODEL).read_bytes() + (folder / COLUMNS).read_bytes()
+    return hashlib.sha256(stored).hexdigest()
 
 
-def load(folder: Path, expected: str) -> tuple[Any, Columns]:
-    """Return the pipeline in `folder` and the columns it takes.
+def load(folder: Path, expected: str, what: str) -> tuple[Any, Columns]:
+    """Return the pipeline in `folder` and the columns it takes; `what` names it in errors.
 
     Raises:
-        UserError: The file is missing, or its SHA-256 is not `expected`.
+        UserError: A file is missing, or the SHA-256 is not `expected`.
+        CannotLoadError: The files are right, but hold what cannot be loaded here.
     """
     try:
         found = digest(folder)
     except FileNotFoundError:
-        raise UserError(f"{folder} holds no {MODEL}: it is no model of this repository") from None
+        raise UserError(f"{what} lacks {MODEL} or {COLUMNS}") from None
     if found != expected:
         raise UserError(
-            f"{folder / MODEL} was changed after training: its SHA-256 is {found}, not {expected}"
+            f"{what} was changed after training: its SHA-256 is {found}, not {expected}"
         )
-    return _read(folder)
+    try:
+        return _read(folder)
+    except Exception as error:  # what a file of another release holds can fail in any way
+        reason = " ".join(str(error).split())
+        raise CannotLoadError(f"{what} cannot be loaded here: {reason}") from error
 
 
 def _check_types(file: Path) -> None:
@@ -87,10 +97,7 @@ def _check_types(file: Path) -> None:
 
 
 def _read(folder: Path) -> tuple[Any, Columns]:
-    try:
-        pipeline = skops.io.load(folder / MODEL, trusted=TRUSTED_TYPES)
-    except skops.io.exceptions.UntrustedTypesFoundException as error:
-        raise UserError(f"{folder / MODEL} holds a type that is not trusted: {error}") from None
+    pipeline = skops.io.load(folder / MODEL, trusted=TRUSTED_TYPES)
     return pipeline, Columns(**json.loads((folder / COLUMNS).read_text(encoding="utf-8")))
 
 

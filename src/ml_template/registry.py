@@ -36,7 +36,7 @@ def register() -> dict[str, Any]:
         run = runs.find(client, runs.last(training.REPORT))
         verdict = run.tags.get(validation.TAG)
         if verdict != "passed":
-            found = f"it {verdict}" if verdict else "it was not judged yet (make validate)"
+            found = "it failed" if verdict == "failed" else "it was not judged yet (make validate)"
             raise UserError(f"run {run.run_id} has not passed validation: {found}")
         with step("register") as running:
             version = _version(client, run)

@@ -32,11 +32,14 @@ def last(report: Path) -> str:
         UserError: There is no such report.
     """
     try:
-        return str(json.loads(report.read_text(encoding="utf-8"))["run_id"])
+        run_id = str(json.loads(report.read_text(encoding="utf-8"))["run_id"])
     except FileNotFoundError:
         raise UserError(f"{report} not found: there is no run yet (make train)") from None
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{report} is damaged: make train writes it again") from None
+        run_id = ""
+    if not run_id.isalnum():
+        raise UserError(f"{report} is damaged: make train writes it again")
+    return run_id
 
 
 def find(client: Any, run_id: str) -> Run:
@@ -57,8 +60,13 @@ def find(client: Any, run_id: str) -> Run:
     run = found[0]
     if run.info.status != "FINISHED" or "model.sha256" not in run.data.tags:
         raise UserError(f"run {run_id} did not finish ({run.info.status}): make train")
-    settings = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/config.json")
-    return Run(run_id, TrainConfig.model_validate(settings), dict(run.data.tags))
+    try:
+        settings = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/config.json")
+        config = TrainConfig.model_validate(settings)
+    except (mlflow.exceptions.MlflowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"config.json of run {run_id} cannot be read: {reason}") from error
+    return Run(run_id, config, dict(run.data.tags))
 
 
 def champion(client: Any, name: str) -> Any | None:
@@ -85,6 +93,7 @@ def load_model(run: Run) -> tuple[Any, Columns]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             path = mlflow.artifacts.download_artifacts(run.tags["model.uri"], dst_path=folder)
-        except OSError as error:
+        except (mlflow.exceptions.MlflowException, OSError) as error:
             raise UserError(f"the model of run {run.run_id} cannot be read: {error}") from None
-        return model_file.load(Path(path), run.tags["model.sha256"])
+        what = f"the model of run {run.run_id}"
+        return model_file.load(Path(path), run.tags["model.sha256"], what)

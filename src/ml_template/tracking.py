@@ -41,8 +41,8 @@ def uri() -> str:
 
 
 def redacted(text: str) -> str:
-    """Return a text without the credentials of the URIs in it."""
-    return re.sub(r"//[^/\s@]*@", "//…@", text)
+    """Return a text without the credentials and query strings of the URIs in it."""
+    return re.sub(r"(://[^\s?]*)\?\S*", r"\1?…", re.sub(r"//[^/\s@]*@", "//…@", text))
 
 
 def _embedded() -> str:
@@ -64,8 +64,6 @@ def connected() -> Iterator[Any]:
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     given = os.environ.get(_VARIABLE)
     try:
         yield _open()
@@ -78,6 +76,7 @@ def connected() -> Iterator[Any]:
 
 def _open() -> Any:
     import mlflow
+    from alembic.util import CommandError
 
     try:
         if uri() == _embedded():
@@ -86,13 +85,17 @@ def _open() -> Any:
         mlflow.set_tracking_uri(uri())
         client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)
-    except OSError as error:
+    except CommandError as error:
+        advice = "a newer MLflow wrote it; use the Python it was made with, or another store"
+        raise UserError(f"{_failure(error)} ({advice})") from error
+    except (OSError, ImportError, sqlite3.Error) as error:
         raise UserError(_failure(error)) from error
     return client
 
 
 def _failure(error: Exception) -> str:
-    return redacted(f"the tracking store {uri()} failed: {' '.join(str(error).split())}")
+    reason = getattr(error, "orig", None) or error  # SQLAlchemy wraps what happened in its SQL
+    return redacted(f"the tracking store {uri()} failed: {' '.join(str(reason).split())}")
 
 
 @contextmanager
@@ -158,6 +161,8 @@ def _settle_environment() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with its credentials
+    logging.disable(logging.WARNING)
 
 
 def _await_server() -> None:
@@ -183,7 +188,7 @@ def _open_embedded() -> None:
     """
     import mlflow
 
-    if not STORE.exists():
+    if not STORE.exists() or STORE.stat().st_size == 0:
         unfinished = STORE.with_name("mlflow.db.unfinished")
         for leftover in STORE.parent.glob("mlflow.db.unfinished*"):
             leftover.unlink()
@@ -202,6 +207,6 @@ def _follow_move() -> None:
             " AND artifact_location != ?",
             (f"%/{ARTIFACTS}", here),
         ).fetchone()
-        if row is not None and not Path(row[0]).exists():
+        if row is not None and (ARTIFACTS.exists() or not Path(row[0]).exists()):
             for statement in _MOVE_PATHS:
                 store.execute(statement, (row[0], here))

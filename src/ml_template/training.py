@@ -71,7 +71,7 @@ def threads(cells: int) -> int:
 def _describe(dataset: Dataset) -> str:
     text = (
         f"{len(dataset.train_rows)} rows to fit on, {len(dataset.test_rows)} held out,"
-        f" {len(dataset.columns.kinds)} columns"
+        f" {len(dataset.columns.kinds)} columns ({dataset.columns.summary()})"
     )
     if dataset.repeated:
         text += (
@@ -83,10 +83,16 @@ def _describe(dataset: Dataset) -> str:
 def _fit(config: TrainConfig, dataset: Dataset) -> Any:
     pipeline = model.build(config, dataset.columns)
     try:
-        return pipeline.fit(dataset.train_rows, dataset.train_target)
+        pipeline.fit(dataset.train_rows, dataset.train_target)
     except (ValueError, TypeError, MemoryError) as error:
         reason = " ".join(str(error).split()) or "not enough memory"
         raise UserError(f"model.kind {config.model.kind} could not be fitted: {reason}") from error
+    if config.task == "classification" and not hasattr(pipeline, "predict_proba"):
+        raise UserError(
+            f"model.kind {config.model.kind} gives no probabilities (predict_proba), which the metrics"
+            " need: wrap it in scikit-learn's CalibratedClassifierCV"
+        )
+    return pipeline
 
 
 def _track(

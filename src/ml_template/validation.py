@@ -28,6 +28,7 @@ from .evaluation import (
     value,
 )
 from .files import write_json
+from .model_file import CannotLoadError
 
 REPORT = Path("reports/validation.json")
 TAG = "validation"
@@ -70,15 +71,17 @@ def validate(config: TrainConfig) -> Verdict:
     REPORT.unlink(missing_ok=True)
     with tracking.connected() as client:
         run = runs.find(client, runs.last(training.REPORT))
+        # An earlier verdict must not outlive the question.
+        client.set_tag(run.run_id, TAG, "unfinished")
         config = _combined(run.config, config)
         with step("data") as running:
-            dataset = _same_data(run)
+            dataset = _same_data(run, config)
             running.detail = f"{len(dataset.test_rows)} held-out rows"
         with step("judge") as running, threadpool_limits(1):
             verdict = Verdict(run.run_id, _checks(client, run, config, dataset))
             running.detail = f"run {run.run_id}"
+        write_json(REPORT, {**asdict(verdict), "passed": verdict.passed})
         client.set_tag(run.run_id, TAG, "passed" if verdict.passed else "failed")
-    write_json(REPORT, {**asdict(verdict), "passed": verdict.passed})
     return verdict
 
 
@@ -91,8 +94,8 @@ def _combined(trained: TrainConfig, current: TrainConfig) -> TrainConfig:
     return trained.model_copy(update={"validation": current.validation})
 
 
-def _same_data(run: runs.Run) -> Dataset:
-    dataset = data.load(run.config)
+def _same_data(run: runs.Run, config: TrainConfig) -> Dataset:
+    dataset = data.load(config)
     if dataset.digest != run.tags["data.digest"]:
         raise UserError(f"{run.config.data.source} has changed since run {run.run_id}: make train")
     return dataset
@@ -133,15 +136,24 @@ def _against_champion(
         return Check(name, "no champion yet", "not worse", True)
     if version.run_id == run.run_id:
         return Check(name, "is the champion", "not worse", True)
-    champion = runs.find(client, version.run_id)
-    pipeline, columns = runs.load_model(champion)
+    its_name = f"version {version.version}"
+    try:
+        champion = runs.find(client, version.run_id)
+        pipeline, columns = runs.load_model(champion)
+    except CannotLoadError:
+        return Check(name, f"not compared: {its_name} cannot be loaded here", "not worse", True)
+    except UserError as error:
+        raise UserError(
+            f"the champion, {its_name} of {config.registered_model}, cannot be read: {error};"
+            f" restore it, or take the alias {runs.CHAMPION!r} from it (make mlflow-ui)"
+        ) from error
     if champion.config.task != config.task or not _can_judge(pipeline, columns, dataset):
-        return Check(name, f"version {version.version} takes other data", "not worse", True)
+        return Check(name, f"not compared: {its_name} takes other data", "not worse", True)
     rows = dataset.test_rows[list(columns.kinds)]
     theirs = predict(pipeline, rows, dataset.test_target, config.task)
     found = gain(metric, predictions, theirs, config.validation.confidence, config.seed)
     measured = f"{found.value:+.4f} ({found.lower:+.4f} to {found.upper:+.4f})"
-    return Check(name, measured, f"not worse than version {version.version}", found.upper >= 0)
+    return Check(name, measured, f"not worse than {its_name}", found.upper >= 0)
 
 
 def _can_judge(pipeline: Any, columns: Columns, dataset: Dataset) -> bool:

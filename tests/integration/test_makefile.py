@@ -97,6 +97,17 @@ def test_an_unusable_python_is_one_sentence(python):
     assert f"error: {python} is not there or is not one of Python 3." in done.stderr
 
 
+def test_a_copied_folder_runs_its_own_code(tmp_path):
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy2(ROOT / name, tmp_path)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (code,) = [path.parent for path in (ROOT / "src").glob("*/__main__.py")]
+    (tmp_path / "src" / code.name).mkdir(parents=True)
+    (tmp_path / "src" / code.name / "__init__.py").touch()
+    (tmp_path / "src" / code.name / "__main__.py").write_text("print('the copy')")
+    assert make("train", cwd=tmp_path).stdout == "the copy\n"
+
+
 def test_a_run_target_passes_make_variables_to_the_command():
     done = make("train", "CONFIG=no such file.yaml")
     assert done.returncode == 2

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from sklearn.linear_model import RidgeClassifier
 
-from ml_template import tracking
+from ml_template import model, model_file, tracking
 
 WEAK = (
     "model.kind=random_forest model.params={} model.params.n_estimators=1 model.params.max_depth=1"
@@ -120,7 +121,9 @@ def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command, projec
     assert command("train", SET=fewer).code == 0
     assert command("validate", SET=fewer).code == 0
     checks = {check["name"]: check for check in report("validation")["checks"]}
-    assert checks["roc_auc against champion"]["measured"] == "version 1 takes other data"
+    assert (
+        checks["roc_auc against champion"]["measured"] == "not compared: version 1 takes other data"
+    )
     # The other way round: what the champion needs is there, so it is asked.
     assert command("register").code == 0
     assert [command(n).code for n in ("train", "validate")] == [0, 0]
@@ -169,7 +172,7 @@ def test_the_worst_slice_has_a_floor_of_its_own(command, project):
 
 
 def test_changed_data_must_be_trained_on_before_it_is_judged(command, project):
-    rows = "\n".join(f"{i % 17},{i},{i % 2}" for i in range(200))
+    rows = "\n".join(f"{i % 17},{i % 23},{i % 2}" for i in range(200))
     Path("rows.csv").write_text(f"a,b,y\n{rows}\n")
     own = "data.source=rows.csv data.target=y"
     assert command("train", SET=own).code == 0
@@ -188,6 +191,76 @@ def test_a_changed_model_file_is_refused_before_it_is_loaded(command, project):
     judged = command("validate")
     assert judged.code == 2
     assert "was changed after training: its SHA-256 is" in judged.err
+
+
+def test_an_earlier_verdict_does_not_outlive_a_validation_that_stops(command, project):
+    for name in ("train", "validate"):
+        assert command(name).code == 0
+    slices = "'validation.slices={column: nope, metric: accuracy, worst: 0.9}'"
+    stopped = command("validate", SET=slices)
+    assert stopped.code == 2
+    assert "validation.slices.column is 'nope'" in stopped.err
+    refused = command("register")
+    assert refused.code == 2
+    assert "it was not judged yet (make validate)" in refused.err
+
+
+def test_a_champion_whose_files_are_gone_is_named_with_a_way_out(command, project):
+    for name in ("train", "validate", "register"):
+        assert command(name).code == 0
+    shutil.rmtree("mlartifacts")
+    assert command("train").code == 0
+    done = command("validate")
+    assert done.code == 2
+    assert "error: the champion, version 1 of churn, cannot be read: " in done.err
+    assert "take the alias 'champion' from it" in done.err
+
+
+def test_a_champion_of_other_libraries_is_not_compared(command, project):
+    for name in ("train", "validate", "register"):
+        assert command(name).code == 0
+    champion = report("train")
+    with tracking.connected() as client:
+        stored = Path(mlflow.artifacts.download_artifacts(champion["model.uri"]))
+        (stored / "model.skops").write_text("what another release of skops writes")
+        digest = model_file.digest(stored)
+        client.set_tag(champion["run_id"], "model.sha256", digest)
+    for name in ("train", "validate", "register"):
+        done = command(name)
+        assert done.code == 0, done.err
+    measured = {c["name"]: c["measured"] for c in report("validation")["checks"]}
+    assert measured["roc_auc against champion"] == "not compared: version 1 cannot be loaded here"
+
+
+@pytest.mark.parametrize("content", [b"not a database at all", b"SQLite format 3\0" + b"x" * 200])
+def test_a_damaged_store_is_a_sentence(command, project, content):
+    Path("mlflow.db").write_bytes(content)
+    done = command("train")
+    assert done.code == 2
+    assert "the tracking store sqlite:///" in done.err
+    assert "mlflow.db failed: " in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_copied_repository_uses_its_own_artifacts(
+    command, project, tmp_path_factory, monkeypatch
+):
+    assert command("train").code == 0
+    copied = tmp_path_factory.mktemp("elsewhere") / "copied"
+    shutil.copytree(project, copied)
+    monkeypatch.chdir(copied)
+    before = sorted(project.joinpath("mlartifacts").rglob("*"))
+    for name in ("validate", "train"):
+        done = command(name)
+        assert done.code == 0, done.err
+    assert sorted(project.joinpath("mlartifacts").rglob("*")) == before
+
+
+def test_an_estimator_without_probabilities_is_a_sentence(command, project, monkeypatch):
+    monkeypatch.setitem(model.ESTIMATORS["linear"], "classification", RidgeClassifier)
+    done = command("train")
+    assert done.code == 2
+    assert "gives no probabilities (predict_proba)" in done.err
 
 
 def test_a_store_that_fails_between_version_and_alias_is_mended_by_the_next_call(command, project):

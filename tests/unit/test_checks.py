@@ -299,3 +299,16 @@ def test_the_digest_is_that_of_the_file(settings):
 
     found = load(frame(), settings)
     assert found.digest == hashlib.sha256(Path("data.csv").read_bytes()).hexdigest()
+
+
+def test_labels_that_differ_only_in_case_or_blanks_are_refused(settings):
+    rows = frame(y=["yes", "no", "Yes ", "no"] * (ROWS // 4))
+    assert "classes 'yes' and 'Yes ', which differ only in case" in refused(rows, settings)
+
+
+def test_a_column_that_counts_the_rows_is_refused(settings):
+    rows = frame(id=np.arange(7, 7 + ROWS))
+    assert "column 'id' counts the rows, like an index: add it to data.drop" in refused(
+        rows, settings
+    )
+    load(rows, settings, "data.keep=[id]")

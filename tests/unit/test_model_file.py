@@ -35,7 +35,7 @@ def fitted(checkout, settings):
 def test_a_stored_model_predicts_the_same(fitted, checkout):
     pipeline, columns, rows = fitted
     model_file.save_model(str(checkout / "m"), Model(), pipeline, columns, rows)
-    loaded, its_columns = model_file.load(checkout / "m", model_file.digest(checkout / "m"))
+    loaded, its_columns = model_file.load(checkout / "m", model_file.digest(checkout / "m"), "it")
     assert its_columns == columns
     np.testing.assert_array_equal(loaded.predict_proba(rows), pipeline.predict_proba(rows))
 
@@ -49,18 +49,19 @@ def test_signature_and_example_describe_the_rows(fitted, checkout):
     assert list(stored.load_input_example(str(checkout / "m")).columns) == list(rows)
 
 
-def test_a_changed_byte_is_refused_before_loading(fitted, checkout):
+@pytest.mark.parametrize("file", ["model.skops", "columns.json"])
+def test_a_changed_byte_is_refused_before_loading(fitted, checkout, file):
     model_file.save_model(str(checkout / "m"), Model(), *fitted)
     expected = model_file.digest(checkout / "m")
-    with (checkout / "m/model.skops").open("ab") as file:
-        file.write(b"x")
-    with pytest.raises(UserError, match="was changed after training"):
-        model_file.load(checkout / "m", expected)
+    with (checkout / "m" / file).open("ab") as stored:
+        stored.write(b" ")
+    with pytest.raises(UserError, match="it was changed after training"):
+        model_file.load(checkout / "m", expected, "it")
 
 
 def test_a_missing_file_is_a_sentence(checkout):
-    with pytest.raises(UserError, match=r"holds no model\.skops"):
-        model_file.load(checkout, "0" * 64)
+    with pytest.raises(UserError, match=r"it lacks model\.skops or columns\.json"):
+        model_file.load(checkout, "0" * 64, "it")
 
 
 def test_a_type_that_nobody_reviewed_is_not_stored(fitted, checkout):
@@ -73,5 +74,12 @@ def test_a_type_that_nobody_reviewed_is_not_stored(fitted, checkout):
 def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(checkout):
     skops.io.dump(FunctionTransformer(Columns), checkout / "model.skops")
     (checkout / "columns.json").write_text('{"kinds": {}}')
-    with pytest.raises(UserError, match=r"type that is not trusted.*Columns"):
-        model_file.load(checkout, model_file.digest(checkout))
+    with pytest.raises(model_file.CannotLoadError, match=r"it cannot be loaded here: .*Columns"):
+        model_file.load(checkout, model_file.digest(checkout), "it")
+
+
+def test_a_file_that_is_no_model_is_not_loaded(checkout):
+    (checkout / "model.skops").write_text("no model")
+    (checkout / "columns.json").write_text("{}")
+    with pytest.raises(model_file.CannotLoadError, match="it cannot be loaded here"):
+        model_file.load(checkout, model_file.digest(checkout), "it")

@@ -74,6 +74,7 @@ def check_target(values: Any, config: TrainConfig) -> Any:
         labels = values.to_numpy(dtype=np.int64)
     else:
         labels = values.astype(str).to_numpy(dtype=object)
+        _check_spelling(labels, name)
     classes = len(pd.unique(labels))
     if classes < 2:
         raise UserError(
@@ -85,6 +86,17 @@ def check_target(values: Any, config: TrainConfig) -> Any:
             " classes: is task: regression meant?"
         )
     return labels
+
+
+def _check_spelling(labels: Any, name: str) -> None:
+    first: dict[str, str] = {}
+    for label in pd.unique(labels):
+        twin = first.setdefault(label.strip().casefold(), label)
+        if twin != label:
+            raise UserError(
+                f"target {name!r} has the classes {twin!r} and {label!r}, which differ only in case or"
+                " blanks: make them one"
+            )
 
 
 def _check_numbers(values: Any, name: str) -> Any:
@@ -147,6 +159,14 @@ def _checks(
                 lambda values: not values.equals(rows[twin]),
                 f"columns {twin!r} and {name!r} hold the same values: add one to data.drop"
                 f" (or {name!r} to data.keep, if it must stay)",
+            )
+        )
+    if kind == "numeric":
+        checks.append(
+            _check(
+                lambda values: len(values) < 2 * _ROWS_PER_VALUE
+                or not (values.diff()[1:] == 1).all(),
+                f"column {name!r} counts the rows, like an index: {remedy}",
             )
         )
     if kind == "categorical":

@@ -38,6 +38,11 @@ class Columns:
         """Return the names of the columns of one kind."""
         return [name for name, its_kind in self.kinds.items() if its_kind == kind]
 
+    def summary(self) -> str:
+        """Return how many columns there are of each kind, as in "3 numeric, 1 date"."""
+        counts = {kind: len(self.named(kind)) for kind in KINDS}
+        return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+
     def coerce(self, frame: Any) -> Any:
         """Return the rows of `frame` in these columns' order and types.
 
