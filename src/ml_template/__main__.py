@@ -113,13 +113,16 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _refuse(error, f"{where}{error.strerror or error}")
+    except Exception as error:  # a fault must not pass for the verdict, which is exit code 1
+        fault = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+        _refuse(error, f"{fault} (DEBUG=1 shows where)", code=70)
 
 
-def _refuse(error: Exception, sentence: str) -> NoReturn:
+def _refuse(error: Exception, sentence: str, code: int = 2) -> NoReturn:
     if os.environ.get("DEBUG"):
         raise error
     sys.stderr.write(f"error: {sentence}\n")
-    sys.exit(2)
+    sys.exit(code)
 
 
 def _interrupted(number: int, _frame: object) -> NoReturn:

@@ -263,6 +263,18 @@ def test_an_estimator_without_probabilities_is_a_sentence(command, project, monk
     assert "gives no probabilities (predict_proba)" in done.err
 
 
+class Broken(RidgeClassifier):
+    def fit(self, *_):
+        raise RuntimeError("a fault\nof its own")
+
+
+def test_a_fault_is_a_sentence_and_not_the_verdict(command, project, monkeypatch):
+    monkeypatch.setitem(model.ESTIMATORS["linear"], "classification", Broken)
+    done = command("train")
+    assert done.code == 70
+    assert done.err == "error: unexpected RuntimeError: a fault of its own (DEBUG=1 shows where)\n"
+
+
 def test_a_store_that_fails_between_version_and_alias_is_mended_by_the_next_call(command, project):
     for name in ("train", "validate"):
         assert command(name).code == 0
