@@ -1,6 +1,6 @@
 """The command line: one subcommand for each make target; it reads arguments and prints."""
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: on Python 3.9 typer would lose every option's variable.
 
 import os
 import signal
