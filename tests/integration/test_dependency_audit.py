@@ -7,13 +7,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from ml_template import dependency_audit
 
 HASH = f"--hash=sha256:{'0' * 64}"
 
 needs_service_option = pytest.mark.skipif(
-    version("pip-audit") < "2.10", reason="pip-audit before 2.10 asks one fixed address only"
+    Version(version("pip-audit")) < Version("2.10"),
+    reason="pip-audit before 2.10 asks one fixed address only",
 )
 
 

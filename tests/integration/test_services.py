@@ -109,7 +109,7 @@ def test_the_pages_show_the_runs_until_ctrl_c(command, project):
     os.killpg(pages.pid, signal.SIGINT)
     out, _ = pages.communicate(timeout=60)
     assert f"MLflow on {address}" in out
-    assert pages.returncode == 0, out
+    assert pages.returncode in (0, 1), out  # MLflow 3.1 calls it "Aborted"
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{address}/health", timeout=5)
 
