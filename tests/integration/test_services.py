@@ -45,13 +45,17 @@ def mlflow_server(tmp_path_factory):
     options += ["--artifacts-destination", "stored", "--port", str(port)]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *options], cwd=folder, stdout=log, stderr=log
+            [sys.executable, "-m", "mlflow", "server", *options],
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # so that its workers end with it
         )
         try:
             wait_for(f"http://127.0.0.1:{port}", server)
             yield f"http://127.0.0.1:{port}"
         finally:
-            server.terminate()
+            os.killpg(server.pid, signal.SIGTERM)
             server.wait(timeout=30)
 
 
