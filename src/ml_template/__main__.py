@@ -12,7 +12,7 @@ import typer
 
 from . import config_file
 from .console import say, show_table
-from .errors import UserError
+from .errors import UserError, one_line
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -114,7 +114,7 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         _refuse(error, f"{where}{error.strerror or error}")
     except Exception as error:  # a fault must not pass for the verdict, which is exit code 1
-        fault = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+        fault = f"unexpected {type(error).__name__}: {one_line(error)}"
         _refuse(error, f"{fault} (DEBUG=1 shows where)", code=70)
 
 

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from .config import TrainConfig
-from .errors import UserError, did_you_mean
+from .errors import UserError, did_you_mean, one_line
 
 # PyYAML raises more than its own: ValueError for 2026-13-45, RecursionError for thousands of brackets.
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
@@ -57,7 +57,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         settings = _parse(path.read_text(encoding="utf-8-sig"))
     except _NOT_YAML as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path} is not YAML: {one_line(error)}") from None
     if not isinstance(settings, dict):
         raise UserError(f"{path} holds no settings: a mapping of keys to values is expected")
     return settings

@@ -13,6 +13,11 @@ class UserError(Exception):
     """
 
 
+def one_line(error: BaseException) -> str:
+    """Return a library's message without its line breaks, to stand in a sentence."""
+    return " ".join(str(error).split())
+
+
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
     """Return " (did you mean 'x'?)" for the names of `known` closest to `name`, or an empty string."""
     close = get_close_matches(

@@ -15,7 +15,7 @@ from typing import Any
 import skops.io
 
 from .data import Columns
-from .errors import UserError
+from .errors import UserError, one_line
 from .model import TRUSTED_TYPES
 from .provenance import requirements
 
@@ -83,8 +83,7 @@ def load(folder: Path, expected: str, what: str) -> tuple[Any, Columns]:
     try:
         return _read(folder)
     except Exception as error:  # what a file of another release holds can fail in any way
-        reason = " ".join(str(error).split())
-        raise CannotLoadError(f"{what} cannot be loaded here: {reason}") from error
+        raise CannotLoadError(f"{what} cannot be loaded here: {one_line(error)}") from error
 
 
 def _check_types(file: Path) -> None:

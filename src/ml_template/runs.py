@@ -11,7 +11,7 @@ from typing import Any
 from . import model_file, tracking
 from .config import TrainConfig
 from .data import Columns
-from .errors import UserError
+from .errors import UserError, one_line
 
 CHAMPION = "champion"
 
@@ -64,22 +64,17 @@ def find(client: Any, run_id: str) -> Run:
         settings = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/config.json")
         config = TrainConfig.model_validate(settings)
     except (mlflow.exceptions.MlflowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise UserError(f"config.json of run {run_id} cannot be read: {reason}") from error
     return Run(run_id, config, dict(run.data.tags))
 
 
 def champion(client: Any, name: str) -> Any | None:
-    """Return the registered version with the alias `champion`, or None if there is none."""
-    return by_alias(client, name, CHAMPION)
-
-
-def by_alias(client: Any, name: str, alias: str) -> Any | None:
-    """Return the version of the registered model `name` that `alias` points to, or None."""
+    """Return the version of the model `name` with the alias `champion`, or None if there is none."""
     models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
-    if not models or alias not in models[0].aliases:
+    if not models or CHAMPION not in models[0].aliases:
         return None
-    return client.get_model_version_by_alias(name, alias)
+    return client.get_model_version_by_alias(name, CHAMPION)
 
 
 def load_model(run: Run) -> tuple[Any, Columns]:
@@ -94,6 +89,8 @@ def load_model(run: Run) -> tuple[Any, Columns]:
         try:
             path = mlflow.artifacts.download_artifacts(run.tags["model.uri"], dst_path=folder)
         except (mlflow.exceptions.MlflowException, OSError) as error:
-            raise UserError(f"the model of run {run.run_id} cannot be read: {error}") from None
+            raise UserError(
+                f"the model of run {run.run_id} cannot be read: {one_line(error)}"
+            ) from None
         what = f"the model of run {run.run_id}"
         return model_file.load(Path(path), run.tags["model.sha256"], what)

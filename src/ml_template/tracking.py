@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 from .console import say
-from .errors import UserError
+from .errors import UserError, one_line
 
 STORE = Path("mlflow.db")
 ARTIFACTS = Path("mlartifacts")
@@ -95,7 +95,7 @@ def _open() -> Any:
 
 def _failure(error: Exception) -> str:
     reason = getattr(error, "orig", None) or error  # SQLAlchemy wraps what happened in its SQL
-    return redacted(f"the tracking store {uri()} failed: {' '.join(str(reason).split())}")
+    return redacted(f"the tracking store {uri()} failed: {one_line(reason)}")
 
 
 @contextmanager

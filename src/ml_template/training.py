@@ -14,7 +14,7 @@ from . import data, model, model_file, tracking
 from .config import METRICS, TrainConfig
 from .console import step
 from .data import Dataset
-from .errors import UserError
+from .errors import UserError, one_line
 from .evaluation import Estimate, Predictions, estimates, predict
 from .files import write_json
 from .provenance import tags
@@ -85,7 +85,7 @@ def _fit(config: TrainConfig, dataset: Dataset) -> Any:
     try:
         pipeline.fit(dataset.train_rows, dataset.train_target)
     except (ValueError, TypeError, MemoryError) as error:
-        reason = " ".join(str(error).split()) or "not enough memory"
+        reason = one_line(error) or "not enough memory"
         raise UserError(f"model.kind {config.model.kind} could not be fitted: {reason}") from error
     if config.task == "classification" and not hasattr(pipeline, "predict_proba"):
         raise UserError(

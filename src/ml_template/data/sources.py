@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from ..config import DataConfig
-from ..errors import UserError, did_you_mean
+from ..errors import UserError, did_you_mean, one_line
 
 SAMPLES = ("breast_cancer", "diabetes", "iris", "wine")
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -70,7 +70,7 @@ def _download(url: str, folder: Path) -> Path:
     try:
         boto3.client("s3", config=bounded).download_file(bucket, key, str(path))
     except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
-        raise UserError(f"data.source {url} cannot be fetched: {_line(error)}") from None
+        raise UserError(f"data.source {url} cannot be fetched: {one_line(error)}") from None
     return path
 
 
@@ -93,7 +93,7 @@ def _read_parquet(path: Path, config: DataConfig) -> Any:
         _check_names(parquet.read_schema(path).names, config)
         frame = pd.read_parquet(path, engine="pyarrow")
     except (pyarrow.ArrowException, ValueError, OSError) as error:
-        raise UserError(f"{config.source} is not Parquet: {_line(error)}") from None
+        raise UserError(f"{config.source} is not Parquet: {one_line(error)}") from None
     return frame.reset_index(drop=frame.index.names == [None])
 
 
@@ -124,7 +124,7 @@ def _read_csv(path: Path, config: DataConfig) -> Any:
             " like utf-8 or cp1252"
         ) from None
     except (pd.errors.ParserError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{config.source} is not CSV: {_line(error)}") from None
+        raise UserError(f"{config.source} is not CSV: {one_line(error)}") from None
     if not isinstance(frame.index, pd.RangeIndex):  # pandas took the first fields for an index
         raise UserError(
             f"{config.source} has rows of more fields than its header names ({len(header)})"
@@ -157,7 +157,3 @@ def _check_names(names: list[str], config: DataConfig) -> None:
     twice = sorted({repr(name) for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"{config.source} has more than one column named {', '.join(twice)}")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
