@@ -1,0 +1,67 @@
+"""The page at `/`: a form made of the model's columns, with a real row filled in.
+
+`render` gives the whole page with what it shows of the model inside; page.js does the rest in the browser.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# The header that the page is to be sent with. What it holds inline is data, which the header does not concern.
+CSP = (
+    "default-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " frame-ancestors 'none'; base-uri 'none'"
+)
+
+_SCRIPT = "text/javascript; charset=utf-8"
+_STATIC = Path(__file__).with_name("static")
+_MEDIA_TYPES = {
+    "answer.js": _SCRIPT,
+    "fields.js": _SCRIPT,
+    "page.css": "text/css; charset=utf-8",
+    "page.js": _SCRIPT,
+    "text.js": _SCRIPT,
+}
+_DATA = b'<script type="application/json" id="model">'
+
+# What the page shows of model.json; the rest stays where it is.
+_OF_MODEL = ("registered_model", "version", "git_commit", "git_dirty", "task", "target", "metrics")
+_OF_COLUMN = ("name", "kind", "missing", "minimum", "maximum", "categories", "format")
+
+
+def render(card: Mapping[str, Any], needs_key: bool) -> bytes:
+    """Return the page for the model that `card`, its model.json, describes; `needs_key` asks for an API key."""
+    html = (_STATIC / "page.html").read_bytes()
+    return html.replace(_DATA, _DATA + _as_data(_shown(card, needs_key)), 1)
+
+
+def static_file(name: str) -> tuple[bytes, str]:
+    """Return what `/static/NAME` answers, and its media type.
+
+    Raises:
+        KeyError: The page has no such file.
+    """
+    media_type = _MEDIA_TYPES[name]
+    return (_STATIC / name).read_bytes(), media_type
+
+
+def _shown(card: Mapping[str, Any], needs_key: bool) -> dict[str, Any]:
+    example = card["golden"][0]["row"]
+    columns = [
+        {**{key: column.get(key) for key in _OF_COLUMN}, "example": example[column["name"]]}
+        for column in card["columns"]
+    ]
+    answers = [golden["answer"]["prediction"] for golden in card["golden"]]
+    model = {key: card[key] for key in _OF_MODEL}
+    return {**model, "columns": columns, "golden_answers": answers, "needs_key": needs_key}
+
+
+def _as_data(value: Any) -> bytes:
+    """Return JSON that can stand in a script element: ASCII, and without what could end the element."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text.encode("ascii")

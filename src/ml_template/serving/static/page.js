@@ -1,0 +1,171 @@
+// Builds the form from the model that the page holds, sends the row and shows what the service answers.
+
+import { picture, words } from "./answer.js";
+import { complain, entry, field, isUnseen, problem, refresh } from "./fields.js";
+import { figure, make } from "./text.js";
+
+const MANY_COLUMNS = 20;
+const PATIENCE_MS = 60_000;
+
+const byId = (id) => document.getElementById(id);
+const model = JSON.parse(byId("model").textContent);
+const fields = model.columns.map(field);
+const key = { control: byId("key"), error: byId("key-error") };
+let isAsking = false;
+
+// --- What the page says of the model --------------------------------------------------------------------------
+
+function introduce() {
+  document.title = `Predict ${model.target} · ${model.registered_model}`;
+  byId("name").textContent = model.registered_model;
+  byId("about").append("predicts ", make("strong", { textContent: model.target }), ` (${model.task})`);
+  const dirty = model.git_dirty === "true" ? " with uncommitted changes" : "";
+  const commit = make("code", { textContent: model.git_commit.slice(0, 12), title: model.git_commit });
+  byId("facts").append(
+    make("dt", { textContent: "Version" }),
+    make("dd", { textContent: model.version }),
+    make("dt", { textContent: "Commit" }),
+    make("dd", {}, commit, dirty),
+  );
+  byId("metrics").tBodies[0].append(...Object.entries(model.metrics).map(measured));
+}
+
+function measured([name, { value, lower, upper }]) {
+  const shown = (number) => (number === null ? "none" : figure(number));
+  return make(
+    "tr",
+    {},
+    make("th", { scope: "row", textContent: name.replaceAll("_", " ") }),
+    make("td", { textContent: shown(value) }),
+    make("td", { textContent: lower === null ? "" : `${shown(lower)} to ${shown(upper)}` }),
+  );
+}
+
+// --- The row --------------------------------------------------------------------------------------------------
+
+function find(text) {
+  const wanted = text.toLowerCase();
+  let count = 0;
+  for (const { element, column } of fields) {
+    element.hidden = !column.name.toLowerCase().includes(wanted);
+    count += !element.hidden;
+  }
+  byId("found").textContent = text && `${count} of ${fields.length} columns`;
+}
+
+// Say what is wrong with which fields, each [field, sentence], and go to the first of them on the page.
+function pointOut(problems) {
+  for (const [its, sentence] of problems) complain(its, sentence);
+  byId("filter").value = "";
+  find("");
+  const wrong = [key, ...fields].filter((its) => its.error.textContent);
+  entry(wrong[0]).focus();
+  const many = wrong.length === 1 ? "One field needs" : `${wrong.length} fields need`;
+  fail(`${many} another value.`);
+}
+
+function reset() {
+  const kept = key.control.value;
+  byId("form").reset();
+  key.control.value = kept;
+  fields.forEach(refresh);
+  markStale();
+}
+
+// --- The answer -----------------------------------------------------------------------------------------------
+
+function show(said, drawn, isError = false) {
+  byId("said").replaceChildren(...said);
+  byId("picture").replaceChildren(...drawn);
+  byId("answer").classList.toggle("failed", isError);
+  byId("answer").classList.remove("old");
+  byId("stale").hidden = true;
+}
+
+function fail(sentence, requestId = null) {
+  const id = requestId && make("p", { className: "hint" }, "Request ", make("code", { textContent: requestId }));
+  show([make("p", { textContent: sentence }), ...(id ? [id] : [])], [], true);
+}
+
+function markStale() {
+  const isOld = byId("picture").childElementCount > 0;
+  byId("answer").classList.toggle("old", isOld);
+  byId("stale").hidden = !isOld;
+}
+
+function answer(prediction) {
+  const unseen = fields.filter(isUnseen).map(({ column }) => column.name);
+  const note = `Training saw no such values of: ${unseen.join(", ")}`;
+  const warning = unseen.length ? [make("p", { className: "hint new", textContent: note })] : [];
+  show([...words(model, prediction), ...warning], picture(model, prediction));
+  byId("answer").scrollIntoView({ block: "nearest" });
+}
+
+// --- The request ----------------------------------------------------------------------------------------------
+
+async function submit(event) {
+  event.preventDefault();
+  if (isAsking) return;
+  for (const its of [key, ...fields]) complain(its, "");
+  const problems = [[key, problemOfKey()], ...fields.map((its) => [its, problem(its)])];
+  const found = problems.filter(([, sentence]) => sentence);
+  if (found.length) pointOut(found);
+  else await ask();
+}
+
+function problemOfKey() {
+  if (byId("key-field").hidden) return "";
+  if (!key.control.value) return "Enter the key.";
+  return /^[ -~]*$/.test(key.control.value) ? "" : "A key has only letters, digits and signs of ASCII.";
+}
+
+async function ask() {
+  setAsking(true);
+  try {
+    const response = await post(Object.fromEntries(fields.map((its) => [its.column.name, its.value()])));
+    const body = await response.json().catch(() => null);
+    if (response.ok && body) answer(body.predictions[0]);
+    else refuse(response, body?.detail);
+  } catch {
+    fail("The service could not be reached, or gave no answer within a minute.");
+  } finally {
+    setAsking(false);
+  }
+}
+
+function setAsking(value) {
+  isAsking = value;
+  byId("answer").ariaBusy = String(value);
+}
+
+function post(row) {
+  const headers = { "Content-Type": "application/json" };
+  if (key.control.value) headers["X-API-Key"] = key.control.value;
+  const body = JSON.stringify({ rows: [row] });
+  return fetch("predict", { method: "POST", headers, body, signal: AbortSignal.timeout(PATIENCE_MS) });
+}
+
+function refuse({ status, headers }, detail) {
+  const requestId = headers.get("X-Request-ID");
+  if (status === 401) {
+    byId("key-field").hidden = false;
+    return pointOut([[key, detail ?? "The service does not take this key."]]);
+  }
+  const named = Array.isArray(detail) ? detail : [];
+  const atFields = named.map(({ loc, msg }) => [fields.find((its) => its.column.name === loc[3]), msg]);
+  if (named.length && atFields.every(([its]) => its)) return pointOut(atFields);
+  const sentence = named.map(({ loc, msg }) => `${loc.join(" ")}: ${msg}`).join("; ") || detail;
+  const wait = headers.get("Retry-After");
+  const again = wait ? ` Try again in ${wait} s.` : "";
+  fail((sentence ?? `The service answered with status ${status}.`) + again, requestId);
+}
+
+introduce();
+byId("fields").append(...fields.map(({ element }) => element));
+byId("find").hidden = fields.length <= MANY_COLUMNS;
+byId("key-field").hidden = !model.needs_key;
+byId("filter").addEventListener("input", ({ target }) => find(target.value));
+byId("form").addEventListener("input", markStale);
+byId("form").addEventListener("submit", submit);
+byId("key-field").addEventListener("input", () => complain(key, ""));
+byId("reset").addEventListener("click", reset);
