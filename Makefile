@@ -3,7 +3,6 @@
 
 # Newest first. PYTHON=… names another interpreter; .venv is then built again with it.
 PYTHONS := 3.13 3.12 3.11 3.10 3.9
-PORT ?= 5000
 export AWS_DEFAULT_REGION ?= eu-west-1
 
 # The code of this folder, also after the folder was moved or copied with its .venv. For the same reason the tools
@@ -26,7 +25,7 @@ after = $(filter $(1),$(MAKECMDGOALS))
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
-	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  PYTHON=python3.12  PORT=5000  DEBUG=1\n'
+	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"  PYTHON=python3.12  PORT=…  DEBUG=1\n'
 
 ##@ Set up
 
@@ -67,7 +66,7 @@ lock: $(INSTALLED) ## Refresh requirements.txt from pyproject.toml
 	@echo "lock: requirements.txt is fresh; next: make install quality-gates"
 
 .PHONY: config-schema
-config-schema: $(INSTALLED) ## Write the JSON schema that editors check configs/train.yaml against
+config-schema: $(INSTALLED) ## Write the JSON schemas that editors check configs/*.yaml against
 	@$(RUN) config-schema
 
 .PHONY: clean
@@ -98,6 +97,20 @@ pipeline: $(INSTALLED) ## train, validate and register, in this order
 .PHONY: mlflow-ui
 mlflow-ui: $(INSTALLED) ## Show the runs and models in the browser (PORT=5000)
 	@$(RUN) mlflow-ui
+
+##@ Serve
+
+.PHONY: export
+export: $(INSTALLED) | $(call after,register pipeline) ## Write the champion (or MODEL=name@alias) into artifacts/model/
+	@$(RUN) export
+
+.PHONY: serve
+serve: $(INSTALLED) | $(call after,export) ## Serve artifacts/model/ on http://127.0.0.1:8000 (PORT=8000)
+	@$(RUN).serving
+
+.PHONY: predict
+predict: $(INSTALLED) | $(call after,export) ## Score DATA=file.csv into OUT=scores.csv (or .parquet)
+	@$(RUN) predict
 
 ##@ Check
 

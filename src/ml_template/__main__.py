@@ -11,8 +11,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from . import config_file
+from .config import ServeConfig, TrainConfig
 from .console import say, show_table
-from .errors import UserError, one_line
+from .errors import UserError, ends_in_a_sentence
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -62,6 +63,24 @@ def register() -> None:
     )
 
 
+@app.command()
+def export(
+    config: ConfigPath = CONFIG,
+    overrides: Overrides = "",
+    model: Annotated[str, typer.Option(envvar="MODEL", help="name@alias; default: champion.")] = "",
+) -> None:
+    """Write the champion into artifacts/model/, in the form that the service loads."""
+    settings = config_file.load_serve()
+    name, _, alias = model.partition("@")
+    if model and not (name and alias):
+        raise UserError(f"MODEL is {model!r}; accepted: name@alias, like ml-template@champion")
+    name = name or config_file.load(config, overrides).registered_model
+    from . import exporting
+
+    done = exporting.export(settings, name, alias or "champion")
+    say(f"exported: artifacts/model/ ({name} version {done['version']}); next: make serve")
+
+
 @app.command("mlflow-ui")
 def mlflow_ui(port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535)] = 5000) -> None:
     """Show the runs and models in the browser."""
@@ -96,33 +115,19 @@ def audit() -> None:
 
 @app.command("config-schema")
 def config_schema() -> None:
-    """Write the JSON schema that editors check configs/train.yaml against."""
+    """Write the JSON schemas that editors check configs/*.yaml against."""
     from .files import write_text
 
-    write_text(CONFIG.with_suffix(".schema.json"), config_file.schema())
+    for path, kind in ((CONFIG, TrainConfig), (config_file.SERVE, ServeConfig)):
+        write_text(path.with_suffix(".schema.json"), config_file.schema(kind))
 
 
 def main() -> None:
     """Run the command line; what a user can mend is one sentence and exit code 2."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
-    try:
+    with ends_in_a_sentence():
         app()
-    except UserError as error:
-        _refuse(error, str(error))
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _refuse(error, f"{where}{error.strerror or error}")
-    except Exception as error:  # a fault must not pass for the verdict, which is exit code 1
-        fault = f"unexpected {type(error).__name__}: {one_line(error)}"
-        _refuse(error, f"{fault} (DEBUG=1 shows where)", code=70)
-
-
-def _refuse(error: Exception, sentence: str, code: int = 2) -> NoReturn:
-    if os.environ.get("DEBUG"):
-        raise error
-    sys.stderr.write(f"error: {sentence}\n")
-    sys.exit(code)
 
 
 def _interrupted(number: int, _frame: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What configs/train.yaml may say: typed, unknown keys refused, ranges told."""
+"""What configs/*.yaml may say: typed, unknown keys refused, ranges told."""
 
 from __future__ import annotations
 
@@ -122,3 +122,27 @@ class TrainConfig(_Section):
                 accepted = ", ".join(METRICS[self.task])
                 raise ValueError(f"{place} {metric!r}; accepted for {self.task}: {accepted}")
         return self
+
+
+class ExportConfig(_Section):
+    """When a model may be served from its ONNX form."""
+
+    tolerance: float = Field(1e-5, gt=0, le=1, description="a number, more than 0, at most 1")
+    golden_rows: int = Field(5, ge=1, le=100, description="a whole number, 1 to 100")
+
+
+class LimitsConfig(_Section):
+    """What the service takes on."""
+
+    rows: int = Field(1000, ge=1, le=100_000, description="a whole number, 1 to 100000")
+    body_kilobytes: int = Field(1024, ge=1, le=65_536, description="a whole number, 1 to 65536")
+    seconds: float = Field(10, gt=0, le=600, description="seconds, more than 0, at most 600")
+    waiting: int = Field(100, ge=1, le=10_000, description="a whole number, 1 to 10000")
+    drain_seconds: float = Field(3, ge=0, le=600, description="seconds, 0 to 600")
+
+
+class ServeConfig(_Section):
+    """The whole of configs/serve.yaml."""
+
+    export: ExportConfig = Field(ExportConfig(), description="a mapping; see configs/serve.yaml")
+    limits: LimitsConfig = Field(LimitsConfig(), description="a mapping; see configs/serve.yaml")

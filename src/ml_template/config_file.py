@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import reprlib
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .config import TrainConfig
+from .config import ServeConfig, TrainConfig
 from .errors import UserError, did_you_mean, one_line
+
+SERVE = Path("configs/serve.yaml")
+
+_Config = TypeVar("_Config", bound=BaseModel)
 
 # PyYAML raises more than its own: ValueError for 2026-13-45, RecursionError for thousands of brackets.
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
@@ -37,23 +42,39 @@ def load(path: Path, overrides: str = "") -> TrainConfig:
         UserError: The file is missing or no YAML mapping, or a key or value is not accepted; the
             sentence lists every such key.
     """
-    settings = _read(path)
-    changed = _override(settings, overrides)
+    if not path.is_file():
+        raise UserError(f"configs file {path} not found (give CONFIG=…)")
+    return _checked(TrainConfig, path, overrides, "SET")
+
+
+def load_serve() -> ServeConfig:
+    """Read configs/serve.yaml and apply the variable SERVE_SET; without the file, the defaults hold.
+
+    Raises:
+        UserError: As `load`.
+    """
+    return _checked(ServeConfig, SERVE, os.environ.get("SERVE_SET", ""), "SERVE_SET")
+
+
+def schema(kind: type[BaseModel]) -> str:
+    """Return the JSON schema of a config file, for editors."""
+    return json.dumps(kind.model_json_schema(), indent=2) + "\n"
+
+
+def _checked(kind: type[_Config], path: Path, overrides: str, variable: str) -> _Config:
+    settings = _read(path) if path.is_file() else {}
+    changed = _override(settings, overrides, variable)
     try:
-        return TrainConfig.model_validate(settings)
+        return kind.model_validate(settings)
     except ValidationError as error:
-        told = [_sentence(dict(problem), path, changed) for problem in error.errors()]
+        told = []
+        for problem in error.errors():
+            origin = variable if _is_changed(problem, changed) else str(path)
+            told.append(f"{origin}: {_sentence(kind, dict(problem))}")
         raise UserError("; ".join(told)) from None
 
 
-def schema() -> str:
-    """Return the JSON schema of configs/train.yaml, for editors."""
-    return json.dumps(TrainConfig.model_json_schema(), indent=2) + "\n"
-
-
 def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise UserError(f"configs file {path} not found (give CONFIG=…)")
     try:
         settings = _parse(path.read_text(encoding="utf-8-sig"))
     except _NOT_YAML as error:
@@ -67,17 +88,17 @@ def _parse(text: str) -> Any:
     return yaml.load(text, _Loader)  # nosec B506 # a SafeLoader with one more number format
 
 
-def _override(settings: dict[str, Any], overrides: str) -> set[str]:
+def _override(settings: dict[str, Any], overrides: str, variable: str) -> set[str]:
     try:
         words = shlex.split(overrides)
     except ValueError as error:
-        raise UserError(f"SET={overrides} cannot be read: {error}") from None
+        raise UserError(f"{variable}={overrides} cannot be read: {error}") from None
     changed = set()
     for word in words:
         key, equals, value = word.partition("=")
         if not (key and equals):
             raise UserError(
-                f"SET has {word!r}; accepted: key=value, like model.params.max_iter=300"
+                f"{variable} has {word!r}; accepted: key=value, like model.params.max_iter=300"
             )
         *parents, last = key.split(".")
         place = settings
@@ -86,52 +107,63 @@ def _override(settings: dict[str, Any], overrides: str) -> set[str]:
                 place[parent] = {}
             place = place[parent]
             if not isinstance(place, dict):
-                raise UserError(f"SET has {word!r}, but {parent!r} is a value and has no keys")
+                raise UserError(
+                    f"{variable} has {word!r}, but {parent!r} is a value and has no keys"
+                )
         try:
             place[last] = _parse(value)
         except _NOT_YAML:
             raise UserError(
-                f"SET has {word!r}, whose value is not YAML (quote what has blanks: 'key=[a, b]')"
+                f"{variable} has {word!r}, whose value is not YAML (quote what has blanks: 'key=[a, b]')"
             ) from None
         changed.add(key)
     return changed
 
 
-def _sentence(problem: dict[str, Any], path: Path, changed: set[str]) -> str:
-    where = [str(part) for part in problem["loc"]]
+def _is_changed(problem: Any, changed: set[str]) -> bool:
+    return any(_same_branch(_key(problem), name) for name in changed)
+
+
+def _key(problem: Any) -> str:
     # What is wrong between keys has no place of its own; its message begins with a key.
-    message = problem["msg"].split(", ", 1)[-1]
-    key = ".".join(where) or message.split()[0]
-    origin = "SET" if any(_same_branch(key, name) for name in changed) else str(path)
-    fields = _fields(where[:-1])
+    return ".".join(str(part) for part in problem["loc"]) or _message(problem).split()[0]
+
+
+def _message(problem: Any) -> str:
+    return str(problem["msg"]).split(", ", 1)[-1]
+
+
+def _sentence(kind: type[BaseModel], problem: dict[str, Any]) -> str:
+    where, key = [str(part) for part in problem["loc"]], _key(problem)
+    fields = _fields(kind, where[:-1])
     if problem["type"] in ("extra_forbidden", "invalid_key"):
-        elsewhere = [name for name in _all_keys() if name.split(".")[-1] == where[-1]]
+        elsewhere = [name for name in _all_keys(kind) if name.split(".")[-1] == where[-1]]
         nearest = did_you_mean(key, elsewhere) or did_you_mean(where[-1], fields)
-        return f"{origin}: unknown key {key!r}{nearest}"
+        return f"unknown key {key!r}{nearest}"
     if problem["type"] == "missing":
-        return f"{origin}: {key!r} is missing; accepted: {fields[where[-1]]}"
+        return f"{key!r} is missing; accepted: {fields[where[-1]]}"
     if not where:
-        return f"{origin}: {message}"
-    accepted = _accepted(where) or problem["msg"]
-    return f"{origin}: {key} is {reprlib.repr(problem['input'])}; accepted: {accepted}"
+        return _message(problem)
+    accepted = _accepted(kind, where) or problem["msg"]
+    return f"{key} is {reprlib.repr(problem['input'])}; accepted: {accepted}"
 
 
 def _same_branch(key: str, other: str) -> bool:
     return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
 
 
-def _accepted(where: list[str]) -> str:
+def _accepted(kind: type[BaseModel], where: list[str]) -> str:
     """Return the description of the deepest field on the way: list items and dict keys have none."""
     for depth in range(len(where), 0, -1):
-        fields = _fields(where[: depth - 1])
+        fields = _fields(kind, where[: depth - 1])
         if where[depth - 1] in fields:
             return fields[where[depth - 1]]
     return ""
 
 
-def _fields(where: list[str]) -> dict[str, str]:
+def _fields(kind: type[BaseModel], where: list[str]) -> dict[str, str]:
     """Return the names and descriptions of the keys that the section at `where` accepts."""
-    section: Any = TrainConfig
+    section: Any = kind
     for part in where:
         field = section.model_fields.get(part)
         kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
@@ -142,6 +174,6 @@ def _fields(where: list[str]) -> dict[str, str]:
     return {name: field.description or "" for name, field in section.model_fields.items()}
 
 
-def _all_keys(section: tuple[str, ...] = ()) -> list[str]:
-    keys = [".".join((*section, name)) for name in _fields(list(section))]
-    return keys + [deeper for key in keys for deeper in _all_keys(tuple(key.split(".")))]
+def _all_keys(kind: type[BaseModel], section: tuple[str, ...] = ()) -> list[str]:
+    keys = [".".join((*section, name)) for name in _fields(kind, list(section))]
+    return keys + [deeper for key in keys for deeper in _all_keys(kind, tuple(key.split(".")))]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import NoReturn
 
 
 class UserError(Exception):
@@ -24,3 +28,28 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
         str(name), [str(candidate) for candidate in known], n=most, cutoff=0.5
     )
     return f" (did you mean {' or '.join(repr(match) for match in close)}?)" if close else ""
+
+
+@contextmanager
+def ends_in_a_sentence() -> Iterator[None]:
+    """End the process with one sentence and exit code 2 for what a user can mend, and 70 for a fault.
+
+    A fault must not pass for the verdict, which is exit code 1. With DEBUG set, errors go on.
+    """
+    try:
+        yield
+    except UserError as error:
+        _refuse(error, str(error), 2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _refuse(error, f"{where}{error.strerror or error}", 2)
+    except Exception as error:
+        fault = f"unexpected {type(error).__name__}: {one_line(error)} (DEBUG=1 shows where)"
+        _refuse(error, fault, 70)
+
+
+def _refuse(error: Exception, sentence: str, code: int) -> NoReturn:
+    if os.environ.get("DEBUG"):
+        raise error
+    sys.stderr.write(f"error: {sentence}\n")
+    sys.exit(code)

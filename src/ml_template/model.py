@@ -1,4 +1,4 @@
-"""The pipeline that is fitted: preparation by column kind, then an estimator. Add your own to ESTIMATORS."""
+"""The pipeline that is fitted: columns to numbers, preparation, an estimator. Add your own to ESTIMATORS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .data import Columns
 from .errors import UserError, did_you_mean
 
 # model.kind -> the estimator of each task. Any scikit-learn estimator that gives probabilities (of classes) will
-# do; what it stores must be among TRUSTED_TYPES, or be NumPy arrays and plain values.
+# do; what it stores must be listed in trusted_types.py, or be NumPy arrays and plain values.
 ESTIMATORS: dict[str, dict[str, type]] = {
     "hist_gradient_boosting": {
         "classification": HistGradientBoostingClassifier,
@@ -41,6 +41,7 @@ TAKES_RAW_COLUMNS = (HistGradientBoostingClassifier, HistGradientBoostingRegress
 
 
 _MICROSECONDS_A_DAY = 24 * 3600 * 1_000_000
+DATE_PARTS = ("days since 1970", "month", "weekday", "hour")
 
 
 class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -61,27 +62,11 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit
         return np.column_stack([part.to_numpy(dtype="float64") for part in parts])
 
 
-# What skops may construct when it loads a model, besides the types it knows itself. Each was read: none
-# runs code when it is built from stored values.
-TRUSTED_TYPES = [
-    "numpy.dtype",
-    f"{DateParts.__module__}.{DateParts.__qualname__}",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-    "sklearn.compose._column_transformer._RemainderColsList",  # a list, in scikit-learn 1.6
-    # Voting, stacking and calibration: a dictionary, and two holders of fitted numbers.
-    "sklearn.utils._bunch.Bunch",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    # Gradient boosting with categories keeps partial(check_array, ...). skops builds no subclass of partial,
-    # and the function inside must be trusted, too.
-    "functools.partial",
-    "sklearn.utils.validation.check_array",
-]
-
-
 def build(config: TrainConfig, columns: Columns) -> Pipeline:
     """Return the unfitted pipeline from rows in `columns`' types to predictions.
+
+    Its first step, `encode`, turns each column by itself into numbers; the service does the same from a
+    table (serving/encoding.py). What follows sees only an array, so that it can become ONNX.
 
     Raises:
         UserError: model.kind or a parameter's name is unknown.
@@ -90,12 +75,13 @@ def build(config: TrainConfig, columns: Columns) -> Pipeline:
     if isinstance(estimator, TAKES_RAW_COLUMNS):
         # A number of bins that the estimator does not take is for its own fit to refuse.
         bins = estimator.max_bins if isinstance(estimator.max_bins, int) else 255
-        preparation = _as_numbers(columns, most_values=max(1, min(bins, 255) - 1))
+        encode = _as_numbers(columns, max(1, min(bins, 255) - 1), unseen=np.nan, missing=np.nan)
         categories = list(range(len(columns.named("categorical"))))
         estimator.set_params(categorical_features=categories or None)
-    else:
-        preparation = _filled_and_scaled(columns)
-    return Pipeline([("prepare", preparation), ("estimator", estimator)])
+        return Pipeline([("encode", encode), ("estimator", estimator)])
+    encode = _as_numbers(columns, 100, unseen=-1, missing=-2)
+    prepare = _filled_and_scaled(columns)
+    return Pipeline([("encode", encode), ("prepare", prepare), ("estimator", estimator)])
 
 
 def _estimator(config: ModelConfig, task: str, seed: int) -> Any:
@@ -117,12 +103,14 @@ def _estimator(config: ModelConfig, task: str, seed: int) -> Any:
     return estimator.set_params(**{**seeded, **config.params})
 
 
-def _as_numbers(columns: Columns, most_values: int) -> ColumnTransformer:
-    """Number the categories, rarest together past `most_values`; unseen and missing are NaN."""
+def _as_numbers(
+    columns: Columns, most_values: int, unseen: float, missing: float
+) -> ColumnTransformer:
+    """Number the categories, the rarest together past `most_values`; dates become their parts."""
     numbered = OrdinalEncoder(
         handle_unknown="use_encoded_value",
-        unknown_value=np.nan,
-        encoded_missing_value=np.nan,
+        unknown_value=unseen,
+        encoded_missing_value=missing,
         max_categories=most_values,
     )
     return ColumnTransformer(
@@ -135,18 +123,18 @@ def _as_numbers(columns: Columns, most_values: int) -> ColumnTransformer:
 
 
 def _filled_and_scaled(columns: Columns) -> ColumnTransformer:
-    """Fill the missing, tell that they were, scale; one column for each category that is not rare."""
+    """One column for each category; of the rest, fill the missing, tell that they were, and scale."""
+    categories = len(columns.named("categorical"))
+    width = len(columns.kinds) + (len(DATE_PARTS) - 1) * len(columns.named("date"))
     fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    encode = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=100)
     return ColumnTransformer(
         [
-            ("categorical", encode, columns.named("categorical")),
+            ("categorical", OneHotEncoder(handle_unknown="ignore"), list(range(categories))),
             (
                 "numeric",
                 make_pipeline(fill, StandardScaler()),
-                columns.named("numeric") + columns.named("boolean"),
+                list(range(categories, width)),
             ),
-            ("date", make_pipeline(DateParts(), fill, StandardScaler()), columns.named("date")),
         ],
         sparse_threshold=0,
     )

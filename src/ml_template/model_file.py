@@ -9,26 +9,47 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import skops.io
 
-from .data import Columns
+from .data import Columns, profile
 from .errors import UserError, one_line
-from .model import TRUSTED_TYPES
 from .provenance import requirements
+from .trusted_types import TRUSTED_TYPES
 
 MODEL = "model.skops"
 COLUMNS = "columns.json"
+PROFILE = "profile.json"
+HELD_OUT = "held_out.parquet"
+FILES = (MODEL, COLUMNS, PROFILE, HELD_OUT)
 
+_MOST_HELD_OUT = 10_000
 _EXAMPLE = "input_example.json"
 _EXAMPLE_ROWS = 5
 _RUNS_ON = ["mlflow", "pandas", "scikit-learn", "skops"]
 
 
-def save_model(path: str, mlflow_model: Any, pipeline: Any, columns: Columns, rows: Any) -> None:
+@dataclass(frozen=True)
+class StoredModel:
+    """A fitted pipeline, the columns it takes, the profile of the rows it was fitted on, held-out rows."""
+
+    pipeline: Any
+    columns: Columns
+    profile: list[dict[str, Any]]
+    held_out: Any
+
+
+def save_model(
+    path: str, mlflow_model: Any, pipeline: Any, columns: Columns, rows: Any, held_out: Any
+) -> None:
     """Write `pipeline` as an MLflow model folder with signature and input example.
+
+    The profile of the `rows` it was fitted on and at most 10,000 of the `held_out` rows go along, so that
+    the model can be exported and proved right wherever it is, without its data source.
 
     Raises:
         UserError: The pipeline stores a type that nobody has reviewed.
@@ -40,6 +61,9 @@ def save_model(path: str, mlflow_model: Any, pipeline: Any, columns: Columns, ro
     skops.io.dump(pipeline, folder / MODEL)
     _check_types(folder / MODEL)
     (folder / COLUMNS).write_text(json.dumps(columns.to_dict(), indent=2), encoding="utf-8")
+    (folder / PROFILE).write_text(json.dumps(profile(columns, rows), indent=2), encoding="utf-8")
+    every = -(-len(held_out) // _MOST_HELD_OUT)
+    held_out[::every].to_parquet(folder / HELD_OUT, index=False)
     example = rows.head(_EXAMPLE_ROWS)
     example.to_json(folder / _EXAMPLE, orient="split", index=False, date_format="iso")
     mlflow_model.signature = infer_signature(rows, pipeline.predict(example))
@@ -60,13 +84,15 @@ class CannotLoadError(UserError):
 
 
 def digest(folder: Path) -> str:
-    """Return the SHA-256 of the stored pipeline in `folder`, followed by its columns."""
-    stored = (folder / MODEL).read_bytes() + (folder / COLUMNS).read_bytes()
-    return hashlib.sha256(stored).hexdigest()
+    """Return the SHA-256 of the stored pipeline in `folder`, followed by what was stored with it."""
+    stored = hashlib.sha256()
+    for name in FILES:
+        stored.update((folder / name).read_bytes())
+    return stored.hexdigest()
 
 
-def load(folder: Path, expected: str, what: str) -> tuple[Any, Columns]:
-    """Return the pipeline in `folder` and the columns it takes; `what` names it in errors.
+def load(folder: Path, expected: str, what: str) -> StoredModel:
+    """Return the model in `folder`; `what` names it in errors.
 
     Raises:
         UserError: A file is missing, or the SHA-256 is not `expected`.
@@ -74,8 +100,8 @@ def load(folder: Path, expected: str, what: str) -> tuple[Any, Columns]:
     """
     try:
         found = digest(folder)
-    except FileNotFoundError:
-        raise UserError(f"{what} lacks {MODEL} or {COLUMNS}") from None
+    except FileNotFoundError as error:
+        raise UserError(f"{what} lacks {Path(error.filename).name}") from None
     if found != expected:
         raise UserError(
             f"{what} was changed after training: its SHA-256 is {found}, not {expected}"
@@ -91,23 +117,26 @@ def _check_types(file: Path) -> None:
     if unknown:
         raise UserError(
             f"the fitted pipeline stores {', '.join(unknown)}: read what such a type does when it is"
-            " loaded, then add it to TRUSTED_TYPES in model.py"
+            " loaded, then add it to TRUSTED_TYPES in trusted_types.py"
         )
 
 
-def _read(folder: Path) -> tuple[Any, Columns]:
+def _read(folder: Path) -> StoredModel:
     pipeline = skops.io.load(folder / MODEL, trusted=TRUSTED_TYPES)
-    return pipeline, Columns(**json.loads((folder / COLUMNS).read_text(encoding="utf-8")))
+    columns = Columns(**json.loads((folder / COLUMNS).read_text(encoding="utf-8")))
+    described = json.loads((folder / PROFILE).read_text(encoding="utf-8"))
+    held_out = columns.coerce(pd.read_parquet(folder / HELD_OUT))
+    return StoredModel(pipeline, columns, described, held_out)
 
 
 class _Predictor:
     """What `mlflow.pyfunc` calls for predictions."""
 
     def __init__(self, folder: Path) -> None:
-        self.pipeline, self.columns = _read(folder)
+        self.model = _read(folder)
 
     def predict(self, rows: Any) -> Any:
-        return self.pipeline.predict(self.columns.coerce(rows))
+        return self.model.pipeline.predict(self.model.columns.coerce(rows))
 
 
 def _load_pyfunc(path: str) -> _Predictor:

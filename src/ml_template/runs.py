@@ -10,7 +10,6 @@ from typing import Any
 
 from . import model_file, tracking
 from .config import TrainConfig
-from .data import Columns
 from .errors import UserError, one_line
 
 CHAMPION = "champion"
@@ -18,11 +17,12 @@ CHAMPION = "champion"
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training run: its id, the config it was made by, and its tags."""
+    """A finished training run: its id, the config it was made by, its tags and metrics."""
 
     run_id: str
     config: TrainConfig
     tags: dict[str, str]
+    metrics: dict[str, float]
 
 
 def last(report: Path) -> str:
@@ -66,7 +66,7 @@ def find(client: Any, run_id: str) -> Run:
     except (mlflow.exceptions.MlflowException, OSError, ValueError) as error:
         reason = one_line(error)
         raise UserError(f"config.json of run {run_id} cannot be read: {reason}") from error
-    return Run(run_id, config, dict(run.data.tags))
+    return Run(run_id, config, dict(run.data.tags), dict(run.data.metrics))
 
 
 def champion(client: Any, name: str) -> Any | None:
@@ -77,7 +77,23 @@ def champion(client: Any, name: str) -> Any | None:
     return client.get_model_version_by_alias(name, CHAMPION)
 
 
-def load_model(run: Run) -> tuple[Any, Columns]:
+def of_alias(client: Any, name: str, alias: str) -> Any:
+    """Return the version of the model `name` that has `alias`.
+
+    Raises:
+        UserError: There is none.
+    """
+    models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
+    if not models:
+        raise UserError(f"there is no registered model {name!r} (make register)")
+    aliases = models[0].aliases
+    if alias not in aliases:
+        known = ", ".join(sorted(aliases)) or "none"
+        raise UserError(f"model {name!r} has no alias {alias!r}; its aliases: {known}")
+    return client.get_model_version(name, aliases[alias])
+
+
+def load_model(run: Run) -> model_file.StoredModel:
     """Download and load the model of `run`, after comparing its SHA-256 with the run's tag.
 
     Raises:

@@ -137,6 +137,7 @@ def _log_model(pipeline: Any, dataset: Dataset) -> dict[str, str]:
         pipeline=pipeline,
         columns=dataset.columns,
         rows=dataset.train_rows,
+        held_out=dataset.test_rows,
     )
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(mlflow.artifacts.download_artifacts(info.model_uri, dst_path=folder))

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from . import data, runs, tracking, training
 from .config import METRICS, SliceConfig, TrainConfig
 from .console import step
-from .data import Columns, Dataset
+from .data import Dataset
 from .errors import UserError
 from .evaluation import (
     LOSSES,
@@ -28,7 +28,7 @@ from .evaluation import (
     value,
 )
 from .files import write_json
-from .model_file import CannotLoadError
+from .model_file import CannotLoadError, StoredModel
 
 REPORT = Path("reports/validation.json")
 TAG = "validation"
@@ -102,7 +102,7 @@ def _same_data(run: runs.Run, config: TrainConfig) -> Dataset:
 
 
 def _checks(client: Any, run: runs.Run, config: TrainConfig, dataset: Dataset) -> list[Check]:
-    pipeline, _ = runs.load_model(run)
+    pipeline = runs.load_model(run).pipeline
     predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
     checks = _thresholds(config, predictions)
     checks.append(_against_champion(client, run, config, dataset, predictions))
@@ -139,7 +139,7 @@ def _against_champion(
     its_name = f"version {version.version}"
     try:
         champion = runs.find(client, version.run_id)
-        pipeline, columns = runs.load_model(champion)
+        stored = runs.load_model(champion)
     except CannotLoadError:
         return Check(name, f"not compared: {its_name} cannot be loaded here", "not worse", True)
     except UserError as error:
@@ -147,20 +147,20 @@ def _against_champion(
             f"the champion, {its_name} of {config.registered_model}, cannot be read: {error};"
             f" restore it, or take the alias {runs.CHAMPION!r} from it (make mlflow-ui)"
         ) from error
-    if champion.config.task != config.task or not _can_judge(pipeline, columns, dataset):
+    if champion.config.task != config.task or not _can_judge(stored, dataset):
         return Check(name, f"not compared: {its_name} takes other data", "not worse", True)
-    rows = dataset.test_rows[list(columns.kinds)]
-    theirs = predict(pipeline, rows, dataset.test_target, config.task)
+    rows = dataset.test_rows[list(stored.columns.kinds)]
+    theirs = predict(stored.pipeline, rows, dataset.test_target, config.task)
     found = gain(metric, predictions, theirs, config.validation.confidence, config.seed)
     measured = f"{found.value:+.4f} ({found.lower:+.4f} to {found.upper:+.4f})"
     return Check(name, measured, f"not worse than {its_name}", found.upper >= 0)
 
 
-def _can_judge(pipeline: Any, columns: Columns, dataset: Dataset) -> bool:
+def _can_judge(stored: StoredModel, dataset: Dataset) -> bool:
     """Tell whether an earlier model takes these rows, and knows all their classes."""
     kinds = dataset.columns.kinds
-    known = getattr(pipeline, "classes_", dataset.test_target)
-    same = all(kinds.get(name) == kind for name, kind in columns.kinds.items())
+    known = getattr(stored.pipeline, "classes_", dataset.test_target)
+    same = all(kinds.get(name) == kind for name, kind in stored.columns.kinds.items())
     return same and set(dataset.test_target) <= set(known)
 
 

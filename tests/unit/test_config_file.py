@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from ml_template import config_file
-from ml_template.config import METRICS, Thresholds, TrainConfig
+from ml_template.config import METRICS, ServeConfig, Thresholds, TrainConfig
 from ml_template.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "configs" / "train.yaml"
+SHIPPED_CONFIGS = {"train": TrainConfig, "serve": ServeConfig}
 
 pytestmark = pytest.mark.usefixtures("checkout")
 
@@ -42,7 +43,7 @@ def test_the_shipped_config_is_accepted():
     assert isinstance(config_file.load(SHIPPED), TrainConfig)
 
 
-def keys(section=TrainConfig, indent=0):
+def keys(section, indent=0):
     """Every key that a config may have, with its depth."""
     for name, field in section.model_fields.items():
         yield name, indent
@@ -51,9 +52,12 @@ def keys(section=TrainConfig, indent=0):
                 yield from keys(kind, indent + 1)
 
 
-@pytest.mark.parametrize(("name", "depth"), sorted(set(keys())))
-def test_every_key_is_explained_in_the_shipped_config(name, depth):
-    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize(
+    ("config", "name", "depth"),
+    sorted({(config, *key) for config, kind in SHIPPED_CONFIGS.items() for key in keys(kind)}),
+)
+def test_every_key_is_explained_in_the_shipped_config(config, name, depth):
+    lines = (ROOT / "configs" / f"{config}.yaml").read_text(encoding="utf-8").splitlines()
     at = [i for i, line in enumerate(lines) if re.match(rf"{'  ' * depth}{name}:( |$)", line)]
     if at and name not in Thresholds.model_fields:
         above = lines[at[0] - 1].strip()
@@ -64,10 +68,27 @@ def test_every_key_is_explained_in_the_shipped_config(name, depth):
         assert any(re.search(rf"\b{name}\b", line) for line in comments), f"{name!r} isn't shown"
 
 
-def test_the_schema_for_editors_is_up_to_date():
-    stored = (ROOT / "configs" / "train.schema.json").read_text(encoding="utf-8")
-    assert stored == config_file.schema(), "out of date: make config-schema"
+@pytest.mark.parametrize("config", SHIPPED_CONFIGS)
+def test_the_schema_for_editors_is_up_to_date(config):
+    stored = (ROOT / "configs" / f"{config}.schema.json").read_text(encoding="utf-8")
+    assert stored == config_file.schema(SHIPPED_CONFIGS[config]), "out of date: make config-schema"
     assert json.loads(stored)["additionalProperties"] is False
+
+
+def test_the_shipped_serve_config_says_the_defaults():
+    Path("configs/serve.yaml").write_text((ROOT / "configs" / "serve.yaml").read_text("utf-8"))
+    shipped = config_file.load_serve()
+    Path("configs/serve.yaml").unlink()
+    assert config_file.load_serve() == shipped
+
+
+def test_serve_set_overrides_the_serve_config(monkeypatch):
+    monkeypatch.setenv("SERVE_SET", "limits.rows=7")
+    assert config_file.load_serve().limits.rows == 7
+    monkeypatch.setenv("SERVE_SET", "limits.rows=0 limits.wating=3")
+    sentence = refused(config_file.load_serve)
+    assert "SERVE_SET: limits.rows is 0; accepted: a whole number, 1 to 100000" in sentence
+    assert "SERVE_SET: unknown key 'limits.wating' (did you mean 'waiting'?)" in sentence
 
 
 # --- the file itself ------------------------------------------------------------------------------
@@ -335,7 +356,8 @@ def test_an_override_that_cannot_be_read_is_told(settings, overrides, sentence):
 # --- anything ---------------------------------------------------------------------------------
 
 _names = st.sampled_from(
-    [name for name, _ in keys()] + ["", "a", "data.drop", "é", "0", "__class__", "model_fields"]
+    [name for name, _ in keys(TrainConfig)]
+    + ["", "a", "data.drop", "é", "0", "__class__", "model_fields"]
 )
 _leaves = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), _names, st.dates()

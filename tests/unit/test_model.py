@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ml_template import model
 from ml_template.data import Columns
 from ml_template.errors import UserError
+from ml_template.trusted_types import TRUSTED_TYPES
 
 pytestmark = [
     pytest.mark.usefixtures("checkout"),
@@ -89,7 +90,7 @@ def test_every_estimator_takes_every_column_with_missing_values(settings, kind, 
 @pytest.mark.parametrize("names", ["nbkd", "n", "k"])
 def test_every_pipeline_can_be_stored_with_reviewed_types_alone(settings, kind, task, names):
     pipeline = fitted(settings, kind, task, names)
-    loaded = skops.io.loads(skops.io.dumps(pipeline), trusted=model.TRUSTED_TYPES)
+    loaded = skops.io.loads(skops.io.dumps(pipeline), trusted=TRUSTED_TYPES)
     rows = table(names, seed=5)
     np.testing.assert_array_equal(loaded.predict(rows), pipeline.predict(rows))
 

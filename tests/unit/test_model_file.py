@@ -16,7 +16,7 @@ from ml_template.model import build
 
 @pytest.fixture
 def fitted(checkout, settings):
-    """A pipeline over all kinds of columns, its columns and its rows."""
+    """A pipeline over all kinds of columns, its columns, its rows, and rows held out."""
     generator = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
@@ -29,27 +29,46 @@ def fitted(checkout, settings):
     config = settings("model.kind=hist_gradient_boosting")
     columns = infer(frame, config.data)
     rows = columns.coerce(frame)
-    return build(config, columns).fit(rows, np.arange(60) % 2), columns, rows
+    return build(config, columns).fit(rows, np.arange(60) % 2), columns, rows, rows[:20]
 
 
 def test_a_stored_model_predicts_the_same(fitted, checkout):
-    pipeline, columns, rows = fitted
-    model_file.save_model(str(checkout / "m"), Model(), pipeline, columns, rows)
-    loaded, its_columns = model_file.load(checkout / "m", model_file.digest(checkout / "m"), "it")
-    assert its_columns == columns
-    np.testing.assert_array_equal(loaded.predict_proba(rows), pipeline.predict_proba(rows))
+    pipeline, columns, rows, held_out = fitted
+    model_file.save_model(str(checkout / "m"), Model(), *fitted)
+    loaded = model_file.load(checkout / "m", model_file.digest(checkout / "m"), "it")
+    assert loaded.columns == columns
+    pd.testing.assert_frame_equal(loaded.held_out, held_out)
+    np.testing.assert_array_equal(loaded.pipeline.predict_proba(rows), pipeline.predict_proba(rows))
+
+
+def test_the_profile_tells_kinds_ranges_and_what_may_be_missing(fitted, checkout):
+    model_file.save_model(str(checkout / "m"), Model(), *fitted)
+    found = model_file.load(checkout / "m", model_file.digest(checkout / "m"), "it").profile
+    number, text, date, truth = found
+    assert number["minimum"] == fitted[2]["n"].min()
+    assert number["maximum"] == fitted[2]["n"].max()
+    assert text == {"name": "c", "kind": "categorical", "missing": True}
+    assert (date["minimum"], date["maximum"]) == ("2026-01-01T00:00:00", "2026-03-01T00:00:00")
+    assert truth == {"name": "b", "kind": "boolean", "missing": False}
+
+
+def test_of_many_held_out_rows_a_part_from_everywhere_is_stored(fitted, checkout, monkeypatch):
+    monkeypatch.setattr(model_file, "_MOST_HELD_OUT", 8)
+    model_file.save_model(str(checkout / "m"), Model(), *fitted)
+    stored = pd.read_parquet(checkout / "m" / "held_out.parquet")
+    assert stored["n"].tolist() == fitted[3]["n"].tolist()[::3]
 
 
 def test_signature_and_example_describe_the_rows(fitted, checkout):
-    pipeline, columns, rows = fitted
-    model_file.save_model(str(checkout / "m"), Model(), pipeline, columns, rows)
+    rows = fitted[2]
+    model_file.save_model(str(checkout / "m"), Model(), *fitted)
     stored = Model.load(str(checkout / "m"))
     kinds = {c["name"]: c["type"] for c in stored.signature.inputs.to_dict()}
     assert kinds == {"n": "double", "c": "string", "d": "datetime", "b": "double"}
     assert list(stored.load_input_example(str(checkout / "m")).columns) == list(rows)
 
 
-@pytest.mark.parametrize("file", ["model.skops", "columns.json"])
+@pytest.mark.parametrize("file", model_file.FILES)
 def test_a_changed_byte_is_refused_before_loading(fitted, checkout, file):
     model_file.save_model(str(checkout / "m"), Model(), *fitted)
     expected = model_file.digest(checkout / "m")
@@ -60,26 +79,26 @@ def test_a_changed_byte_is_refused_before_loading(fitted, checkout, file):
 
 
 def test_a_missing_file_is_a_sentence(checkout):
-    with pytest.raises(UserError, match=r"it lacks model\.skops or columns\.json"):
+    with pytest.raises(UserError, match=r"it lacks model\.skops"):
         model_file.load(checkout, "0" * 64, "it")
 
 
 def test_a_type_that_nobody_reviewed_is_not_stored(fitted, checkout):
-    _, columns, rows = fitted
-    stranger = make_pipeline(FunctionTransformer(Columns)).fit(rows)
+    stranger = make_pipeline(FunctionTransformer(Columns)).fit(fitted[2])
     with pytest.raises(UserError, match=r"stores .*Columns.*TRUSTED_TYPES"):
-        model_file.save_model(str(checkout / "m"), Model(), stranger, columns, rows)
+        model_file.save_model(str(checkout / "m"), Model(), stranger, *fitted[1:])
 
 
-def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(checkout):
-    skops.io.dump(FunctionTransformer(Columns), checkout / "model.skops")
-    (checkout / "columns.json").write_text('{"kinds": {}}')
+def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(fitted, checkout):
+    model_file.save_model(str(checkout / "m"), Model(), *fitted)
+    skops.io.dump(FunctionTransformer(Columns), checkout / "m" / "model.skops")
     with pytest.raises(model_file.CannotLoadError, match=r"it cannot be loaded here: .*Columns"):
-        model_file.load(checkout, model_file.digest(checkout), "it")
+        model_file.load(checkout / "m", model_file.digest(checkout / "m"), "it")
 
 
-def test_a_file_that_is_no_model_is_not_loaded(checkout):
-    (checkout / "model.skops").write_text("no model")
-    (checkout / "columns.json").write_text("{}")
+@pytest.mark.parametrize("file", model_file.FILES)
+def test_a_file_that_is_none_of_ours_is_not_loaded(fitted, checkout, file):
+    model_file.save_model(str(checkout / "m"), Model(), *fitted)
+    (checkout / "m" / file).write_text("no model")
     with pytest.raises(model_file.CannotLoadError, match="it cannot be loaded here"):
-        model_file.load(checkout, model_file.digest(checkout), "it")
+        model_file.load(checkout / "m", model_file.digest(checkout / "m"), "it")

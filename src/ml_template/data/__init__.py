@@ -11,10 +11,11 @@ from ..config import TrainConfig
 from ..errors import UserError
 from . import checks
 from .columns import Columns, infer
+from .profile import profile
 from .sources import read
 from .split import held_out
 
-__all__ = ["Columns", "Dataset", "load"]
+__all__ = ["Columns", "Dataset", "load", "profile"]
 
 
 @dataclass(frozen=True)

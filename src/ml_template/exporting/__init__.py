@@ -1,0 +1,156 @@
+"""Write the champion in the form that the service loads, after proving that it answers the same."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skops.io
+from threadpoolctl import threadpool_limits
+
+from .. import runs, tracking
+from ..config import ServeConfig
+from ..console import step
+from ..data.columns import plain
+from ..errors import UserError, one_line
+from ..files import write_json, write_text
+from ..model_file import StoredModel
+from ..provenance import requirements
+from ..serving import model_folder
+from ..serving.encoding import Array
+from ..serving.model import load, load_form
+from . import card, onnx_form
+
+__all__ = ["export"]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """The form that was taken, how far its answers are off, and why it is not ONNX."""
+
+    format: str
+    worst: float
+    reason: str = ""
+
+
+def export(config: ServeConfig, name: str, alias: str) -> dict[str, Any]:
+    """Write the version of the model `name` that has `alias` into artifacts/model/; return model.json.
+
+    Raises:
+        UserError: There is no such version, its files are gone or changed, or its pipeline does not begin
+            with the encoding that the service has.
+    """
+    with tracking.connected() as client, step("load") as running:
+        version = runs.of_alias(client, name, alias)
+        run = runs.find(client, version.run_id)
+        stored = runs.load_model(run)
+        running.detail = f"{name} version {version.version}"
+    target = model_folder.FOLDER
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".model-") as scratch:
+        folder = Path(scratch, target.name)
+        folder.mkdir(mode=0o755)
+        with threadpool_limits(1):
+            said = _write(folder, config, run, stored)
+        said = {"registered_model": name, "version": str(version.version), **said}
+        write_json(folder / model_folder.CARD, said)
+        files = [model_folder.FILES[said["format"]], model_folder.CARD]
+        write_text(folder / model_folder.SUMS, model_folder.sums(folder, files))
+        load(folder).check()
+        _put_in_place(folder, target)
+    return said
+
+
+def _write(folder: Path, config: ServeConfig, run: runs.Run, stored: StoredModel) -> dict[str, Any]:
+    columns = card.described(stored)
+    matrix = card.check_encoding(stored, columns)
+    expected = _outputs(stored.pipeline, stored.held_out)
+    # In regression, differences are seen against the spread of the predictions.
+    classes = [plain(label) for label in getattr(stored.pipeline, "classes_", [])]
+    scale = 1.0 if classes else float(np.std(expected)) or 1.0
+    with step("convert") as running:
+        form = _convert(
+            folder, stored.pipeline[1:], matrix, expected / scale, scale, config.export.tolerance
+        )
+        running.detail = _told(form, len(matrix), config.export.tolerance)
+    return {
+        "run_id": run.run_id,
+        "git_commit": run.tags["git.commit"],
+        "git_dirty": run.tags["git.dirty"],
+        "data_source": run.tags["data.source"],
+        "data_digest": run.tags["data.digest"],
+        "model_sha256": run.tags["model.sha256"],
+        "task": run.config.task,
+        "target": run.config.data.target,
+        "classes": classes,
+        "metrics": card.metrics(run),
+        "format": form.format,
+        "requirements": requirements(["numpy", "scikit-learn", "skops"]),
+        "parity": {
+            "rows": len(matrix),
+            "worst": form.worst,
+            "tolerance": config.export.tolerance,
+            "scale": scale,
+        },
+        "columns": columns,
+        "golden": card.golden(stored, columns, classes, expected, config.export.golden_rows),
+    }
+
+
+def _convert(
+    folder: Path, pipeline: Any, matrix: Array, expected: Array, scale: float, tolerance: float
+) -> _Form:
+    """Write ONNX if it answers the same, else skops."""
+    file = folder / model_folder.FILES["onnx"]
+    try:
+        onnx_form.write(pipeline, matrix.shape[1], file)
+        worst = _worst(
+            load_form(file, hasattr(pipeline, "predict_proba"))(matrix) / scale, expected
+        )
+        if worst <= tolerance:
+            return _Form("onnx", worst)
+        reason = f"its worst difference is {worst:.1e}"
+    except Exception as error:  # skl2onnx and onnxruntime refuse what they do not know in many ways
+        reason = one_line(error)[:200]
+    file.unlink(missing_ok=True)
+    file = folder / model_folder.FILES["skops"]
+    skops.io.dump(pipeline, file)
+    outputs = load_form(file, hasattr(pipeline, "predict_proba"))(matrix)
+    return _Form("skops", _worst(outputs / scale, expected), reason)
+
+
+def _told(form: _Form, rows: int, tolerance: float) -> str:
+    found = f"worst difference on {rows} held-out rows {form.worst:.1e} (tolerance {tolerance:g})"
+    if form.format == "onnx":
+        return f"to ONNX; {found}"
+    return (
+        f"kept as scikit-learn, slower to serve, because ONNX will not do: {form.reason}; {found}"
+    )
+
+
+def _worst(outputs: Array, expected: Array) -> float:
+    if outputs.shape != expected.shape:
+        raise ValueError(f"it gives an array of shape {outputs.shape}, not {expected.shape}")
+    return float(np.abs(outputs - expected).max())
+
+
+def _outputs(pipeline: Any, frame: Any) -> Array:
+    """Return probabilities (rows, classes), or numbers (rows, 1)."""
+    if hasattr(pipeline, "predict_proba"):
+        return np.asarray(pipeline.predict_proba(frame), dtype=np.float64)
+    return np.asarray(pipeline.predict(frame), dtype=np.float64).reshape(-1, 1)
+
+
+def _put_in_place(folder: Path, target: Path) -> None:
+    """Put the finished folder where the old one was."""
+    if target.exists():
+        target.replace(folder.with_name("old"))
+    try:
+        folder.replace(target)
+    except OSError as error:
+        raise UserError(f"{target} cannot be written: {error.strerror}") from error
+    shutil.rmtree(folder.with_name("old"), ignore_errors=True)

@@ -1,0 +1,189 @@
+"""Tree ensembles of scikit-learn as one ONNX node, exact where skl2onnx's own converters round or refuse.
+
+The node is `TreeEnsembleRegressor` of ai.onnx.ml 3 with float64 thresholds and leaves. Its output is
+float32, so leaves hold differences from `base`, which the caller adds in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, helper
+
+
+@dataclass
+class TreeNodes:
+    """The nodes of all trees, in the form of the ONNX operator; leaves add up over the trees."""
+
+    targets: int
+    tree: list[int] = field(default_factory=list)
+    node: list[int] = field(default_factory=list)
+    feature: list[int] = field(default_factory=list)
+    mode: list[str] = field(default_factory=list)
+    value: list[float] = field(default_factory=list)
+    yes: list[int] = field(default_factory=list)
+    no: list[int] = field(default_factory=list)
+    missing_is_yes: list[int] = field(default_factory=list)
+    leaf_tree: list[int] = field(default_factory=list)
+    leaf_node: list[int] = field(default_factory=list)
+    leaf_target: list[int] = field(default_factory=list)
+    leaf_weight: list[float] = field(default_factory=list)
+
+    def split(
+        self,
+        at: tuple[int, int],
+        feature: int,
+        mode: str,
+        value: float,
+        to: tuple[int, int],
+        missing: bool,
+    ) -> None:
+        """Add a node that asks whether the feature is `mode` (BRANCH_LEQ, BRANCH_EQ) `value`."""
+        self._node(at, feature, mode, value, to, missing)
+
+    def leaf(self, at: tuple[int, int], weights: dict[int, float]) -> None:
+        """Add a leaf that adds `weights` to the targets."""
+        self._node(at, 0, "LEAF", 0.0, (0, 0), False)
+        for target, weight in weights.items():
+            self.leaf_tree.append(at[0])
+            self.leaf_node.append(at[1])
+            self.leaf_target.append(target)
+            self.leaf_weight.append(weight)
+
+    def _node(
+        self,
+        at: tuple[int, int],
+        feature: int,
+        mode: str,
+        value: float,
+        to: tuple[int, int],
+        missing: bool,
+    ) -> None:
+        self.tree.append(at[0])
+        self.node.append(at[1])
+        self.feature.append(feature)
+        self.mode.append(mode)
+        self.value.append(value)
+        self.yes.append(to[0])
+        self.no.append(to[1])
+        self.missing_is_yes.append(int(missing))
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes of the ONNX operator."""
+        return {
+            "n_targets": self.targets,
+            "nodes_treeids": self.tree,
+            "nodes_nodeids": self.node,
+            "nodes_featureids": self.feature,
+            "nodes_modes": self.mode,
+            "nodes_values_as_tensor": _doubles("nodes_values", self.value),
+            "nodes_truenodeids": self.yes,
+            "nodes_falsenodeids": self.no,
+            "nodes_missing_value_tracks_true": self.missing_is_yes,
+            "target_treeids": self.leaf_tree,
+            "target_nodeids": self.leaf_node,
+            "target_ids": self.leaf_target,
+            "target_weights_as_tensor": _doubles("target_weights", self.leaf_weight),
+        }
+
+
+_NO_CATEGORY = -1.0
+
+
+def _doubles(name: str, values: list[float]) -> Any:
+    return helper.make_tensor(name, TensorProto.DOUBLE, [len(values)], values)
+
+
+def forest(model: Any) -> tuple[TreeNodes, Any]:
+    """Return the trees of a fitted random forest and `base`, shape (targets,): the mean of their roots.
+
+    A tree of scikit-learn compares float32 features with float64 thresholds: the caller has to round.
+    """
+    trees = [estimator.tree_ for estimator in model.estimators_]
+    # (trees, nodes, outputs, classes): one output, and shares of the classes or one number.
+    roots = np.array([tree.value[0, 0] for tree in trees])
+    base = roots.mean(axis=0)
+    nodes = TreeNodes(targets=len(base))
+    for number, tree in enumerate(trees):
+        missing = getattr(tree, "missing_go_to_left", np.zeros(tree.node_count))
+        for index in range(tree.node_count):
+            at = (number, index)
+            if tree.children_left[index] < 0:
+                weights = (tree.value[index, 0] - base) / len(trees)
+                nodes.leaf(at, {k: float(weight) for k, weight in enumerate(weights)})
+            else:
+                to = int(tree.children_left[index]), int(tree.children_right[index])
+                feature, threshold = int(tree.feature[index]), float(tree.threshold[index])
+                nodes.split(at, feature, "BRANCH_LEQ", threshold, to, bool(missing[index]))
+    return nodes, base
+
+
+def boosting(model: Any) -> tuple[TreeNodes, Any]:
+    """Return the trees of a fitted histogram gradient boosting and `base`, shape (targets,).
+
+    Categories must be the first columns, as model.py puts them: scikit-learn moves them there.
+    """
+    base = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
+    nodes = TreeNodes(targets=len(base))
+    categories = _categories(model)
+    number = 0
+    for iteration in model._predictors:
+        for target, predictor in enumerate(iteration):
+            _boosted_tree(nodes, number, target, predictor, categories)
+            number += 1
+    return nodes, base
+
+
+def _categories(model: Any) -> list[Any]:
+    """Return, for each categorical column, the column's value of each of the model's own numbers."""
+    if model.is_categorical_ is None:
+        return []
+    count = int(model.is_categorical_.sum())
+    if not model.is_categorical_[:count].all():
+        raise NotImplementedError("categorical columns after others")
+    return list(model._preprocessor.named_transformers_["encoder"].categories_)
+
+
+def _boosted_tree(
+    nodes: TreeNodes, number: int, target: int, predictor: Any, categories: list[Any]
+) -> None:
+    added = len(predictor.nodes)  # numbers for the nodes that a set of categories needs
+    for index, node in enumerate(predictor.nodes):
+        at, to = (number, index), (int(node["left"]), int(node["right"]))
+        feature, missing = int(node["feature_idx"]), bool(node["missing_go_to_left"])
+        if node["is_leaf"]:
+            nodes.leaf(at, {target: float(node["value"])})
+        elif not node["is_categorical"]:
+            nodes.split(at, feature, "BRANCH_LEQ", float(node["num_threshold"]), to, missing)
+        else:
+            bits = predictor.raw_left_cat_bitsets[node["bitset_idx"]]
+            known = categories[feature]
+            lefts = [float(value) for k, value in enumerate(known) if _is_set(bits, k)]
+            added = _member(nodes, at, feature, lefts, to, missing, added)
+
+
+def _is_set(bits: Any, number: int) -> bool:
+    return bool((int(bits[number // 32]) >> (number % 32)) & 1)
+
+
+def _member(
+    nodes: TreeNodes,
+    at: tuple[int, int],
+    feature: int,
+    values: list[float],
+    to: tuple[int, int],
+    missing: bool,
+    added: int,
+) -> int:
+    """Ask whether the feature is one of `values`: one BRANCH_EQ after another; return the next free number."""
+    tree, here = at
+    values = values or [_NO_CATEGORY]
+    for position, value in enumerate(values):
+        last = position == len(values) - 1
+        after = to[1] if last else added
+        nodes.split((tree, here), feature, "BRANCH_EQ", value, (to[0], after), missing)
+        if not last:
+            here, added = added, added + 1
+    return added

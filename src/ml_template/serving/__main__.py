@@ -1,0 +1,98 @@
+"""Run the service: `python -m ml_template.serving`, here and in the image."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Optional
+
+# One thread, before any library asks: a service scales by processes, and rows are few.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import uvicorn
+
+from .. import config_file
+from ..errors import UserError, ends_in_a_sentence
+from . import model_folder
+from .app import Service
+from .model import Model, load
+from .observed import JsonHandler, log
+
+
+class _Server(uvicorn.Server):
+    """On SIGTERM, goes on answering for `drain` seconds while everybody is asked to leave."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, drain: float) -> None:
+        super().__init__(config)
+        self._service, self._drain = service, drain
+
+    def handle_exit(self, sig: int, _frame: Optional[FrameType]) -> None:
+        """End at once on Ctrl-C or a second signal."""
+        observed = self._service.observed
+        if sig == signal.SIGTERM and not observed.draining:
+            observed.draining = True
+            log("info", "draining", seconds=self._drain)
+            signal.signal(signal.SIGALRM, self._end)
+            signal.setitimer(signal.ITIMER_REAL, max(self._drain, 0.001))
+        else:
+            self._end()
+
+    def _end(self, *_: object) -> None:
+        self.should_exit = True
+
+
+def main() -> None:
+    """Serve the model in MODEL_DIR on HOST and PORT, or only check it (--check)."""
+    with ends_in_a_sentence():
+        model = load(Path(os.environ.get("MODEL_DIR") or model_folder.FOLDER))
+        model.check()
+        if sys.argv[1:] == ["--check"]:
+            sys.stdout.write(f"{model.name} answers its golden rows\n")
+        else:
+            _serve(model)
+
+
+def _serve(model: Model) -> None:
+    limits = config_file.load_serve().limits
+    service = Service(model, limits, os.environ.get("API_KEY", ""))
+    listener = _listen(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
+    logging.basicConfig(handlers=[JsonHandler()], level=logging.WARNING)
+    config = uvicorn.Config(
+        service.observed,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(limits.seconds),
+    )
+    host, port = listener.getsockname()[:2]
+    log(
+        "info",
+        "serving",
+        model=model.name,
+        format=model.card["format"],
+        url=f"http://{host}:{port}",
+    )
+    _Server(config, service, limits.drain_seconds).run(sockets=[listener])
+    log("info", "ended")
+
+
+def _listen(host: str, port: str) -> socket.socket:
+    """Bind before anything starts, so that a port that is taken is told in a sentence."""
+    if not (port.isdecimal() and int(port) <= 65535):
+        raise UserError(f"PORT is {port!r}; accepted: a whole number, 0 to 65535 (0: any free one)")
+    try:
+        return socket.create_server((host, int(port)), backlog=2048)
+    except OSError as error:
+        raise UserError(
+            f"HOST {host}, PORT {port} cannot be had: {error.strerror or error}"
+        ) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""The routes of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from typing import Any, Optional, Union
+
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.security import APIKeyHeader
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+from ..config import LimitsConfig
+from ..errors import UserError
+from . import page, rows
+from .batching import Batcher
+from .measures import Measures
+from .model import Model
+from .observed import Observed
+
+# For the document; _check_key does the check.
+_KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
+
+PATHS = frozenset(("/", "/predict", "/healthz", "/readyz", "/version", "/metrics"))
+_VERSION = (
+    "registered_model",
+    "version",
+    "run_id",
+    "git_commit",
+    "git_dirty",
+    "data_source",
+    "data_digest",
+    "model_sha256",
+    "task",
+    "target",
+    "format",
+    "metrics",
+)
+
+
+class Answer(BaseModel):
+    """One row's answer; classes come with their probabilities."""
+
+    prediction: Union[bool, int, float, str]
+    probabilities: Optional[dict[str, float]] = None
+
+
+class Answers(BaseModel):
+    """The answers, in the order of the rows."""
+
+    model_version: str
+    predictions: list[Answer]
+
+
+class Problem(BaseModel):
+    """Why there is no answer."""
+
+    detail: str
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field, and where it is."""
+
+    type: str
+    loc: list[Union[str, int]]
+    msg: str
+
+
+class FieldProblems(BaseModel):
+    """Why the rows were refused."""
+
+    detail: list[FieldProblem]
+
+
+class Service:
+    """A model behind HTTP."""
+
+    def __init__(self, model: Model, limits: LimitsConfig, api_key: str) -> None:
+        """Take a loaded model; without `api_key` everybody may ask it."""
+        card, example = model.card, model.card["golden"][0]["row"]
+        self._model, self._limits, self._api_key = model, limits, api_key.encode()
+        self._checker = rows.body(card["columns"], example, limits.rows)
+        self._batcher = Batcher(model.form)
+        self._in_work = 0
+        self._is_right = False
+        self.measures = Measures(card)
+        self._page = page.render(card, needs_key=bool(api_key))
+        self._version = to_json({key: card[key] for key in _VERSION})
+        self.app = self._routes(rows.body_schema(card["columns"], example, limits.rows))
+        self.observed = Observed(self.app, self.measures, PATHS)
+
+    def _routes(self, schema: dict[str, Any]) -> FastAPI:
+        card = self._model.card
+        app = FastAPI(title=self._model.name, version=card["version"], redoc_url=None)
+        problems: dict[Union[int, str], Any] = {
+            code: {"model": Problem} for code in (401, 408, 413, 500, 503, 504)
+        }
+        app.post(
+            "/predict",
+            response_model=None,
+            responses={**problems, 200: {"model": Answers}, 422: {"model": FieldProblems}},
+            dependencies=[Depends(_KEY)] if self._api_key else [],
+            openapi_extra={
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": schema}},
+                }
+            },
+        )(self.predict)
+        app.get("/healthz")(self.healthz)
+        app.get("/readyz", responses={503: {"model": Problem}})(self.readyz)
+        app.get("/version")(self.version)
+        app.get("/metrics")(self.metrics)
+        app.get("/", include_in_schema=False)(self.page)
+        app.get("/static/{name}", include_in_schema=False)(self.static)
+        return app
+
+    async def predict(self, request: Request) -> Response:
+        """Predict rows: keys are exactly the columns; null only where training saw values missing."""
+        self._check_key(request)
+        if self._in_work >= self._limits.waiting:
+            detail = f"{self._limits.waiting} requests are in work already; try again"
+            raise HTTPException(503, detail, {"Retry-After": "1"})
+        self._in_work += 1
+        self.measures.in_work.inc()
+        try:
+            return await self._answer(request)
+        finally:
+            self._in_work -= 1
+            self.measures.in_work.dec()
+
+    async def _answer(self, request: Request) -> Response:
+        body = await self._body(request)
+        try:
+            parsed = self._checker.validate_json(body)["rows"]
+        except ValidationError as error:
+            return JSONResponse({"detail": _problems(error)}, 422)
+        request.state.rows = len(parsed)
+        encoder = self._model.encoder
+        outputs = self._batcher.predict(encoder.matrix(parsed))
+        try:
+            answers = self._model.answers(await asyncio.wait_for(outputs, self._limits.seconds))
+        except asyncio.TimeoutError:
+            raise HTTPException(504, f"no answer within {self._limits.seconds:g} s") from None
+        self.measures.predicted(answers, encoder.unseen(parsed))
+        answer = {"model_version": self._model.card["version"], "predictions": answers}
+        return Response(to_json(answer), media_type="application/json")
+
+    async def _body(self, request: Request) -> bytes:
+        """Return the body, of at most the configured size, read within the configured time."""
+        most = 1024 * self._limits.body_kilobytes
+        body = bytearray()
+
+        async def read() -> None:
+            async for chunk in request.stream():
+                body.extend(chunk)
+                if len(body) > most:
+                    raise HTTPException(413, f"the body is larger than {most} bytes")
+
+        try:
+            await asyncio.wait_for(read(), self._limits.seconds)
+        except asyncio.TimeoutError:
+            raise HTTPException(408, f"no body within {self._limits.seconds:g} s") from None
+        return bytes(body)
+
+    def _check_key(self, request: Request) -> None:
+        given = request.headers.get("x-api-key", "").encode()
+        if self._api_key and not hmac.compare_digest(given, self._api_key):
+            raise HTTPException(401, "the header X-API-Key is missing or wrong")
+
+    async def healthz(self) -> dict[str, str]:
+        """Tell that the process answers."""
+        return {"status": "alive"}
+
+    async def readyz(self) -> JSONResponse:
+        """Tell whether the model answers its golden rows rightly and requests are welcome."""
+        if self.observed.draining:
+            return JSONResponse({"detail": "shutting down"}, 503)
+        if not self._is_right:
+            try:
+                self._model.check()
+            except UserError as error:
+                return JSONResponse({"detail": str(error)}, 503)
+            self._is_right = True
+        return JSONResponse({"status": "ready"})
+
+    async def version(self) -> Response:
+        """Tell which model this is and what it was made from."""
+        return Response(self._version, media_type="application/json")
+
+    async def metrics(self) -> Response:
+        """Tell Prometheus."""
+        return Response(self.measures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def page(self) -> Response:
+        """Show the form."""
+        return Response(
+            self._page,
+            media_type="text/html; charset=utf-8",
+            headers={"Content-Security-Policy": page.CSP, "X-Content-Type-Options": "nosniff"},
+        )
+
+    async def static(self, name: str) -> Response:
+        """Give a file of the page."""
+        try:
+            content, media_type = page.static_file(name)
+        except KeyError:
+            raise HTTPException(404, "Not Found") from None
+        return Response(
+            content, media_type=media_type, headers={"X-Content-Type-Options": "nosniff"}
+        )
+
+
+def _problems(error: ValidationError) -> list[dict[str, Any]]:
+    return [
+        {"type": one["type"], "loc": ["body", *one["loc"]], "msg": one["msg"]}
+        for one in error.errors(include_url=False, include_context=False, include_input=False)[:100]
+    ]

@@ -1,0 +1,105 @@
+"""Around every request: its id, its log line, its time, and an answer when something unexpected happens."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import time
+import traceback
+import uuid
+from datetime import datetime, timezone
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .measures import Measures
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_CLIENT_LEFT = 499  # nginx's number: the client went away before its answer
+
+
+class Observed:
+    """ASGI middleware; `draining` makes every answer the last one on its connection."""
+
+    def __init__(self, app: ASGIApp, measures: Measures, paths: frozenset[str]) -> None:
+        """Take the application; requests outside `paths` are counted together."""
+        self._app = app
+        self._measures = measures
+        self._paths = paths
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        request_id = _request_id(scope)
+        told: dict[str, Any] = scope.setdefault("state", {})
+        told["status"] = 0
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                told["status"] = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                if self.draining:
+                    headers["Connection"] = "close"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        except ClientDisconnect:
+            told["status"] = told["status"] or _CLIENT_LEFT
+        except Exception as error:  # the service goes on; the log has the whole of it
+            log(
+                "error",
+                "failed",
+                request_id=request_id,
+                error=repr(error),
+                trace=traceback.format_exc(),
+            )
+            if not told["status"]:
+                detail = f"unexpected error; the log tells more under {request_id}"
+                await JSONResponse({"detail": detail}, 500)(scope, receive, send_on)
+        seconds = time.perf_counter() - start
+        path = scope["path"] if scope["path"] in self._paths else "other"
+        self._measures.answered(path, told["status"], seconds)
+        log(
+            "info",
+            "answered",
+            request_id=request_id,
+            method=scope["method"],
+            path=scope["path"],
+            status=told["status"],
+            milliseconds=round(1000 * seconds, 2),
+            rows=told.get("rows"),
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def log(level: str, event: str, **details: Any) -> None:
+    """Write one line of JSON to standard output; details that are None are left out."""
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    told = {"time": now, "level": level, "event": event, **details}
+    line = json.dumps({key: value for key, value in told.items() if value is not None})
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+class JsonHandler(logging.Handler):
+    """Writes what libraries log in the same form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        log(record.levelname.lower(), "library", logger=record.name, message=record.getMessage())
