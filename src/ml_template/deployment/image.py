@@ -1,0 +1,155 @@
+"""Build the image of the service around the exported model, and push it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from ..errors import UserError
+from ..files import write_json
+from ..serving import model_folder
+from . import docker, sbom
+
+NAME = "ml-template"
+RECORD = Path("artifacts/image.json")
+DOCKERFILE = Path("docker/Dockerfile")
+
+_NAMED_FILES = 5  # of a dirty tree, in the refusal
+
+
+class Options(NamedTuple):
+    """What a user may give to a build."""
+
+    base: str = ""
+    allow_dirty: bool = False
+    ca_bundle: Optional[Path] = None
+    pip_conf: Optional[Path] = None
+
+
+def build(options: Options) -> dict[str, Any]:
+    """Build the image, write artifacts/image.json and the SBOM beside it, and return the former.
+
+    Raises:
+        UserError: There is no Docker or no exported model, the tree is dirty, or the build failed.
+    """
+    model = model_folder.read_card(model_folder.FOLDER)
+    commit, dirty = _checkout(options.allow_dirty)
+    docker.require_engine()
+    tag = f"{NAME}:{commit[:12]}{'-dirty' if dirty else ''}-v{model['version']}"
+    base = options.base or default_base()
+    build_target("serve", tag, options, build_arguments(model, commit, dirty))
+    details = docker.inspect(tag)
+    record = {
+        "tag": tag,
+        "id": details["Id"],
+        "digest": None,  # a registry gives it: make image-push
+        "reference": None,
+        "commit": commit,
+        "dirty": dirty,
+        "base": base,
+        "bytes": details["Size"],
+        "registered_model": model["registered_model"],
+        "model_version": model["version"],
+        "model_commit": model["git_commit"],
+        "data_digest": model["data_digest"],
+        "format": model["format"],
+    }
+    write_json(RECORD, record)
+    sbom.write(tag, details["Id"])
+    return record
+
+
+def build_target(
+    target: str, tag: str, options: Options, arguments: Optional[dict[str, str]] = None
+) -> None:
+    """Build one stage of the Dockerfile; the machine's certificates and pip settings come as secrets only."""
+    arguments = {"BASE": options.base or default_base(), **(arguments or {})}
+    command = ["build", "--file", str(DOCKERFILE), "--target", target, "--tag", tag]
+    for name, value in arguments.items():
+        command += ["--build-arg", f"{name}={value}"]
+    for secret, path in (("ca_bundle", options.ca_bundle), ("pip_conf", options.pip_conf)):
+        if path is not None:
+            if not path.is_file():
+                raise UserError(f"{secret.upper()} is {str(path)!r}, which is no file")
+            command += ["--secret", f"id={secret},src={path}"]
+    docker.show(*command, ".")
+
+
+def build_arguments(model: dict[str, Any], commit: str, dirty: bool) -> dict[str, str]:
+    """Return the Dockerfile's arguments, most of which become labels."""
+    return {
+        "FORMAT": model["format"],
+        "REVISION": commit + ("-dirty" if dirty else ""),
+        "MODEL_NAME": model["registered_model"],
+        "MODEL_VERSION": model["version"],
+        "MODEL_COMMIT": model["git_commit"],
+        "MODEL_RUN": model["run_id"],
+        "DATA_DIGEST": model["data_digest"],
+    }
+
+
+def default_base() -> str:
+    """Return the slim image of the Python that trained: the same lock entries are installed in it."""
+    return "python:{}.{}-slim".format(*sys.version_info)
+
+
+def push(registry: str) -> dict[str, Any]:
+    """Push the built image to `registry` and write its digest into artifacts/image.json.
+
+    Raises:
+        UserError: REGISTRY is missing, nothing was built, or the registry refuses.
+    """
+    if not registry:
+        raise UserError("REGISTRY is empty; accepted: host/path, like registry.example.com/team")
+    record = built()
+    docker.require_engine()
+    repository = f"{registry.rstrip('/')}/{NAME}"
+    remote = f"{repository}:{record['tag'].rpartition(':')[2]}"
+    docker.ask("tag", record["id"], remote)
+    docker.show("push", remote)
+    digests = docker.inspect(remote)["RepoDigests"]
+    record["reference"] = next(name for name in digests if name.startswith(f"{repository}@"))
+    record["digest"] = record["reference"].rpartition("@")[2]
+    write_json(RECORD, record)
+    return record
+
+
+def built() -> dict[str, Any]:
+    """Return artifacts/image.json.
+
+    Raises:
+        UserError: There is none.
+    """
+    try:
+        record: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{RECORD} not found: make image writes it") from None
+    return record
+
+
+def _checkout(allow_dirty: bool) -> tuple[str, bool]:
+    """Return the commit and whether the tree differs from it.
+
+    Raises:
+        UserError: It does, or there is no commit, and nobody said that this is meant.
+    """
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # no git: no exception at import
+    import git
+
+    try:
+        repository = git.Repo(search_parent_directories=True)
+        commit = repository.head.commit.hexsha
+        changes = repository.git.status("--porcelain").splitlines()
+    except (git.exc.GitError, git.exc.ODBError, ValueError, OSError):
+        commit, changes = "none", ["   no commit here"]
+    if changes and not allow_dirty:
+        names = [line[3:] for line in changes]
+        more = f" and {len(names) - _NAMED_FILES} more" if len(names) > _NAMED_FILES else ""
+        raise UserError(
+            f"the image would not be what its commit says: {', '.join(names[:_NAMED_FILES])}{more}"
+            " (commit first, or give ALLOW_DIRTY=1)"
+        )
+    return commit, bool(changes)
