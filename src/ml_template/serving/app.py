@@ -132,38 +132,39 @@ class Service:
             self.measures.in_work.dec()
 
     async def _answer(self, request: Request) -> Response:
-        body = await self._body(request)
+        loop, task, body = asyncio.get_running_loop(), asyncio.current_task(), bytearray()
+        # A timer costs a tenth of asyncio.wait_for, which every request would pay twice.
+        timer = loop.call_later(self._limits.seconds, task.cancel) if task else None
+        has_body = False
+        try:
+            await self._read(request, body)
+            has_body = True
+            return await self._predicted(request, bytes(body))
+        except asyncio.CancelledError:
+            code, what = (504, "answer") if has_body else (408, "body")
+            raise HTTPException(code, f"no {what} within {self._limits.seconds:g} s") from None
+        finally:
+            if timer:
+                timer.cancel()
+
+    async def _read(self, request: Request, body: bytearray) -> None:
+        most = 1024 * self._limits.body_kilobytes
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise HTTPException(413, f"the body is larger than {most} bytes")
+
+    async def _predicted(self, request: Request, body: bytes) -> Response:
         try:
             parsed = self._checker.validate_json(body)["rows"]
         except ValidationError as error:
             return JSONResponse({"detail": _problems(error)}, 422)
         request.state.rows = len(parsed)
         encoder = self._model.encoder
-        outputs = self._batcher.predict(encoder.matrix(parsed))
-        try:
-            answers = self._model.answers(await asyncio.wait_for(outputs, self._limits.seconds))
-        except asyncio.TimeoutError:
-            raise HTTPException(504, f"no answer within {self._limits.seconds:g} s") from None
+        answers = self._model.answers(await self._batcher.predict(encoder.matrix(parsed)))
         self.measures.predicted(answers, encoder.unseen(parsed))
         answer = {"model_version": self._model.card["version"], "predictions": answers}
         return Response(to_json(answer), media_type="application/json")
-
-    async def _body(self, request: Request) -> bytes:
-        """Return the body, of at most the configured size, read within the configured time."""
-        most = 1024 * self._limits.body_kilobytes
-        body = bytearray()
-
-        async def read() -> None:
-            async for chunk in request.stream():
-                body.extend(chunk)
-                if len(body) > most:
-                    raise HTTPException(413, f"the body is larger than {most} bytes")
-
-        try:
-            await asyncio.wait_for(read(), self._limits.seconds)
-        except asyncio.TimeoutError:
-            raise HTTPException(408, f"no body within {self._limits.seconds:g} s") from None
-        return bytes(body)
 
     def _check_key(self, request: Request) -> None:
         given = request.headers.get("x-api-key", "").encode()

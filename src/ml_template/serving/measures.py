@@ -56,7 +56,7 @@ class Measures:
         """Count predicted rows: by class, and what was unseen in them."""
         self._rows.inc(len(answers))
         if "probabilities" in answers[0]:
-            for label, count in Count(str(answer["prediction"]) for answer in answers).items():
+            for label, count in Count([answer["prediction"] for answer in answers]).items():
                 self._classes.labels(label).inc(count)
         for column in unseen:
             self._unseen.labels(column).inc()

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
+import secrets
 import sys
 import time
 import traceback
-import uuid
 from datetime import datetime, timezone
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .measures import Measures
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 _CLIENT_LEFT = 499  # nginx's number: the client went away before its answer
 
@@ -47,10 +46,9 @@ class Observed:
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 told["status"] = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
+                message["headers"].append((b"x-request-id", request_id.encode()))
                 if self.draining:
-                    headers["Connection"] = "close"
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:
@@ -84,17 +82,18 @@ class Observed:
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value.decode())
+    return secrets.token_hex(16)
 
 
 def log(level: str, event: str, **details: Any) -> None:
     """Write one line of JSON to standard output; details that are None are left out."""
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     told = {"time": now, "level": level, "event": event, **details}
-    line = json.dumps({key: value for key, value in told.items() if value is not None})
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    sys.stdout.buffer.write(to_json(told, exclude_none=True) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 class JsonHandler(logging.Handler):
