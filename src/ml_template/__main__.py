@@ -13,9 +13,11 @@ import typer
 from . import config_file
 from .config import ServeConfig, TrainConfig
 from .console import say, show_table
+from .deployment import commands
 from .errors import UserError, ends_in_a_sentence
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(commands.app)
 
 ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The settings.")]
 Overrides = Annotated[
@@ -97,13 +99,8 @@ def audit() -> None:
     from . import dependency_audit
 
     report = dependency_audit.audit()
-    for kind in ("vulnerable", "held_back"):
-        for problem in report.get(kind, []):
-            fixed = ", ".join(problem["fixed_in"]) or "no release yet"
-            say(
-                f"{kind.replace('_', ' ')}: {problem['package']} {problem['version']},"
-                f" {problem['advisory']} (mended in: {fixed})"
-            )
+    for sentence in dependency_audit.sentences(report):
+        say(sentence)
     if report["status"] == "not audited":
         say(f"NOT AUDITED: no advisories could be had, so nothing is known ({report['reason']})")
     elif report["status"] == "vulnerable":

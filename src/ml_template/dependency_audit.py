@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess  # nosec B404 # pip-audit has no public Python interface
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +33,40 @@ def audit() -> dict[str, Any]:
     """
     if not LOCK.is_file():
         raise UserError(f"{LOCK} not found: make lock writes it")
-    found, reason = _ask()
-    if found is None:
-        report: dict[str, Any] = {"status": "not audited", "reason": reason}
-    else:
-        newest = _newest_pins(LOCK.read_text(encoding="utf-8"))
-        held_back = [problem for problem in found if _held_back(problem, newest)]
-        vulnerable = [problem for problem in found if problem not in held_back]
-        status = "vulnerable" if vulnerable else "clean"
-        report = {"status": status, "vulnerable": vulnerable, "held_back": held_back}
+    report = judge(LOCK, [LOCK], "--require-hashes")
     write_json(REPORT, report)
     return report
 
 
-def _ask() -> tuple[list[dict[str, Any]] | None, str]:
-    """Return the advisories on the lock's pins for this Python, or None and why there are none."""
-    command = [sys.executable, "-m", "pip_audit", "--strict", "--disable-pip", "--require-hashes"]
-    command += ["--progress-spinner", "off", "--format", "json", "--requirement", str(LOCK)]
+def judge(pins: Path, locks: Iterable[Path], *options: str) -> dict[str, Any]:
+    """Return what audit() says, of the packages in `pins`; `locks` tell which releases could be had.
+
+    The options are pip-audit's.
+    """
+    found, reason = _ask(pins, *options)
+    if found is None:
+        return {"status": "not audited", "reason": reason}
+    newest = _newest_pins("".join(lock.read_text(encoding="utf-8") for lock in locks))
+    held_back = [problem for problem in found if _held_back(problem, newest)]
+    vulnerable = [problem for problem in found if problem not in held_back]
+    status = "vulnerable" if vulnerable else "clean"
+    return {"status": status, "vulnerable": vulnerable, "held_back": held_back}
+
+
+def sentences(report: dict[str, Any]) -> list[str]:
+    """Return one line for each problem of a report."""
+    return [
+        f"{kind.replace('_', ' ')}: {problem['package']} {problem['version']}, {problem['advisory']}"
+        f" (mended in: {', '.join(problem['fixed_in']) or 'no release yet'})"
+        for kind in ("vulnerable", "held_back")
+        for problem in report.get(kind, [])
+    ]
+
+
+def _ask(pins: Path, *options: str) -> tuple[list[dict[str, Any]] | None, str]:
+    """Return the advisories on the pins for this Python, or None and why there are none."""
+    command = [sys.executable, "-m", "pip_audit", "--strict", "--disable-pip", *options]
+    command += ["--progress-spinner", "off", "--format", "json", "--requirement", str(pins)]
     try:
         done = subprocess.run(  # nosec B603 # a fixed command, no shell
             command, capture_output=True, text=True, timeout=_SECONDS, check=False
