@@ -90,13 +90,13 @@ function date({ minimum, maximum, format, example }) {
     control.type = "text";
     control.defaultValue = example;
   }
-  // 2020-05-01 and 2020-05-01T10:30 compare as texts once both have all their parts.
-  const full = (time) => time + "0000-01-01T00:00:00".slice(time.length);
+  // Controls leave out what is zero; with all their parts times are what the service takes, and compare as texts.
+  const full = (time) => (format ? time : time + "0000-01-01T00:00:00".slice(time.length));
   return {
     control,
-    value: () => control.value || null,
+    value: () => (control.value ? full(control.value) : null),
     seen: [known && `${plain(minimum)} to ${plain(maximum)}`, format].filter(Boolean).join(", as "),
-    isNew: (time) => known && !format && (full(time) < minimum || full(time) > maximum),
+    isNew: (time) => known && !format && (time < minimum || time > maximum),
     wanted: "Enter a date.",
   };
 }
@@ -104,6 +104,11 @@ function date({ minimum, maximum, format, example }) {
 // --- A field: label, control, hint and error ------------------------------------------------------------------
 
 const KINDS = { numeric, boolean, categorical, date };
+
+// Not every tool that fills in forms sends both.
+export function onEdit(element, react) {
+  for (const event of ["input", "change"]) element.addEventListener(event, react);
+}
 
 export function field(column, index) {
   const parts = KINDS[column.kind](column);
@@ -121,7 +126,7 @@ export function field(column, index) {
   const label = make("label", { htmlFor: control.id, textContent: column.name });
   built.element = make("div", { className: "field" }, label, control, built.hint, built.error);
   if (extra) attach(extra, built, index);
-  built.element.addEventListener("input", () => refresh(built));
+  onEdit(built.element, () => refresh(built));
   refresh(built);
   return built;
 }

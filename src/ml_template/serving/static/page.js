@@ -1,7 +1,7 @@
 // Builds the form from the model that the page holds, sends the row and shows what the service answers.
 
 import { picture, words } from "./answer.js";
-import { complain, entry, field, isUnseen, problem, refresh } from "./fields.js";
+import { complain, entry, field, isUnseen, onEdit, problem, refresh } from "./fields.js";
 import { figure, make } from "./text.js";
 
 const MANY_COLUMNS = 20;
@@ -19,8 +19,9 @@ function introduce() {
   document.title = `Predict ${model.target} · ${model.registered_model}`;
   byId("name").textContent = model.registered_model;
   byId("about").append("predicts ", make("strong", { textContent: model.target }), ` (${model.task})`);
-  const dirty = model.git_dirty === "true" ? " with uncommitted changes" : "";
-  const commit = make("code", { textContent: model.git_commit.slice(0, 12), title: model.git_commit });
+  const hash = model.git_commit ?? "none";
+  const dirty = model.git_dirty === "true" && hash !== "none" ? " with uncommitted changes" : "";
+  const commit = make("code", { textContent: hash.slice(0, 12), title: hash });
   byId("facts").append(
     make("dt", { textContent: "Version" }),
     make("dd", { textContent: model.version }),
@@ -30,7 +31,7 @@ function introduce() {
   byId("metrics").tBodies[0].append(...Object.entries(model.metrics).map(measured));
 }
 
-function measured([name, { value, lower, upper }]) {
+function measured([name, { value, lower = null, upper = null }]) {
   const shown = (number) => (number === null ? "none" : figure(number));
   return make(
     "tr",
@@ -165,7 +166,7 @@ byId("fields").append(...fields.map(({ element }) => element));
 byId("find").hidden = fields.length <= MANY_COLUMNS;
 byId("key-field").hidden = !model.needs_key;
 byId("filter").addEventListener("input", ({ target }) => find(target.value));
-byId("form").addEventListener("input", markStale);
+onEdit(byId("form"), markStale);
 byId("form").addEventListener("submit", submit);
-byId("key-field").addEventListener("input", () => complain(key, ""));
-byId("reset").addEventListener("click", reset);
+onEdit(byId("key-field"), () => complain(key, ""));
+byId("undo").addEventListener("click", reset);
