@@ -43,8 +43,11 @@ def sums(folder: Path, names: list[str]) -> str:
 
 def _sums(folder: Path) -> dict[str, str]:
     try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+        # Bytes, because a text's lines may end in other characters than "\n", too.
+        *lines, end = (folder / SUMS).read_bytes().decode().split("\n")
         listed = {name: digest for digest, name in (line.split("  ") for line in lines)}
+        if end:
+            raise ValueError(end)
     except FileNotFoundError:
         raise UserError(f"{folder / SUMS} not found: there is no model yet (make export)") from None
     except (ValueError, OSError):
