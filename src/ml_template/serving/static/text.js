@@ -11,7 +11,7 @@ export const short = (value) =>
 
 export function figure(value) {
   const size = Math.abs(value);
-  if (size >= 1000) return short(value);
+  if (size >= 1000) return String(Math.round(value));
   return size >= 0.001 && size < 10 ? value.toFixed(3) : value.toPrecision(3);
 }
 
