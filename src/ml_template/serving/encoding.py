@@ -60,10 +60,8 @@ def _codes(column: dict[str, Any]) -> tuple[dict[Any, Any], Any]:
 
 
 def _parts(date: datetime.datetime | None) -> list[float]:
-    """Return days since 1970, month, weekday and hour in UTC; a date without a zone is UTC."""
+    """Return days since 1970, month, weekday and hour of a date in UTC, which carries no zone."""
     if date is None:
         return _NO_DATE
-    if date.tzinfo is not None:
-        date = date.astimezone(datetime.timezone.utc).replace(tzinfo=None)
     microseconds = float((date - _EPOCH) // _MICROSECOND)
     return [microseconds / _MICROSECONDS_A_DAY, date.month, date.weekday(), date.hour]

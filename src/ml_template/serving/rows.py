@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import re
 from typing import Annotated, Any, Optional
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
+
+# Numbers that float32 cannot hold: scikit-learn's forests refuse them, and what overflows has no JSON.
+_LARGEST = 3.4028234663852886e38
+
+# pydantic would take "20200101" for seconds since 1970, too.
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def row_type(columns: list[dict[str, Any]], example: dict[str, Any]) -> Any:
@@ -56,7 +64,7 @@ def _field(column: dict[str, Any], example: Any) -> Any:
 
 
 def _number(_column: dict[str, Any]) -> Any:
-    return Annotated[float, Field(allow_inf_nan=False)]
+    return Annotated[float, Field(allow_inf_nan=False, ge=-_LARGEST, le=_LARGEST)]
 
 
 def _truth(_column: dict[str, Any]) -> Any:
@@ -68,19 +76,41 @@ def _text(_column: dict[str, Any]) -> Any:
 
 
 def _date(column: dict[str, Any]) -> Any:
+    """Return a date and time in UTC; without a zone it is UTC already."""
     its_format = column["format"]
     if its_format is None:
-        return datetime.datetime
+        iso = Annotated[datetime.datetime, Field(strict=False), BeforeValidator(_checked_iso)]
+        return Annotated[iso, AfterValidator(_in_utc)]
 
     def parse(text: Any) -> datetime.datetime:
-        if not isinstance(text, str):
-            raise ValueError(f"a text in the form {its_format} is expected")
         try:
             return datetime.datetime.strptime(text, its_format)
-        except ValueError:
-            raise ValueError(f"{text[:40]!r} does not have the form {its_format}") from None
+        except (TypeError, ValueError):
+            raise _no_date(f"in the form {its_format}") from None
 
-    return Annotated[datetime.datetime, BeforeValidator(parse), WithJsonSchema({"type": "string"})]
+    own = Annotated[datetime.datetime, BeforeValidator(parse), WithJsonSchema({"type": "string"})]
+    return Annotated[own, AfterValidator(_in_utc)]
+
+
+def _checked_iso(text: Any) -> str:
+    if isinstance(text, str) and _ISO_DATE.match(text):
+        return text
+    raise _no_date("like 2026-11-23 or 2026-11-23T10:00:00Z")
+
+
+def _in_utc(date: datetime.datetime) -> datetime.datetime:
+    if date.tzinfo is None:
+        return date
+    try:
+        return date.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    except OverflowError:
+        raise _no_date("from year 1 to 9999 in UTC") from None
+
+
+def _no_date(accepted: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "date", "Input should be a text with a date {accepted}", {"accepted": accepted}
+    )
 
 
 _KINDS = {"numeric": _number, "boolean": _truth, "categorical": _text, "date": _date}
