@@ -12,9 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import BenchError, compare
+from measure import BenchError, Result, Table, compare
 from parts import PARTS, ROOT
-from report import table, write
+from report import aligned, compared, write
+from serving import serving
+
+TABLES = {"serve": serving}
 
 
 def main() -> None:
@@ -23,24 +26,28 @@ def main() -> None:
     reports = ROOT / "reports"
     reports.mkdir(exist_ok=True)
     start = time.perf_counter()
-    results = []
+    results: list[Result] = []
+    tables: list[Table] = []
     for name in names:
         # Not in /tmp: links from a download cache work only within one file system, and it may be small.
         with tempfile.TemporaryDirectory(dir=reports, prefix=".bench-") as scratch:
-            results.append(compare(PARTS[name](Path(scratch), runs)))
-    write(results, reports)
-    print(f"\n{table(results)}\n")
-    print("Median (fastest–slowest); a ratio below 1 means that ours is faster.")
-    for result in results:
-        print(f"  {result.comparison.name}: {result.comparison.note}.")
-    print(f"bench: reports/bench.md and reports/bench.json ({time.perf_counter() - start:.0f} s)")
+            if name in TABLES:
+                tables.append(TABLES[name](Path(scratch), runs))
+            else:
+                results.append(compare(PARTS[name](Path(scratch), runs)))
+    if results:
+        tables.insert(0, compared(results))
+    write(tables, reports)
+    for table in tables:
+        print(f"\n{aligned(table)}\n{table.note}.")
+    print(f"\nbench: reports/bench.md and reports/bench.json ({time.perf_counter() - start:.0f} s)")
 
 
 def _asked_for() -> tuple[list[str], int]:
-    names = os.environ.get("BENCH", "").split() or list(PARTS)
+    names = os.environ.get("BENCH", "").split() or [*PARTS, *TABLES]
     for name in names:
-        if name not in PARTS:
-            raise BenchError(f"BENCH has {name!r}; accepted: {', '.join(PARTS)}")
+        if name not in (*PARTS, *TABLES):
+            raise BenchError(f"BENCH has {name!r}; accepted: {', '.join([*PARTS, *TABLES])}")
     runs = os.environ.get("RUNS", "3")
     if not runs.isdecimal() or int(runs) < 1:
         raise BenchError(f"RUNS is {runs!r}; accepted: a whole number, 1 or more")

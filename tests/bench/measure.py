@@ -71,6 +71,17 @@ class Result:
         return round(self.ratio, 2) <= self.comparison.aim
 
 
+@dataclass
+class Table:
+    """What a part found that is more than two sides and their seconds."""
+
+    name: str
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    note: str
+    facts: list[dict[str, Any]]
+
+
 def compare(comparison: Comparison) -> Result:
     """Measure both sides in turn (A B A B), so that a busy minute hits both."""
     sides = (comparison.ours, comparison.peer)

@@ -13,6 +13,7 @@ from measure import BenchError, Comparison, Side, run
 BENCH = Path(__file__).resolve().parent
 ROOT = BENCH.parent.parent
 BIN = ROOT / ".venv" / "bin"
+PYTHON = shlex.quote(str(BIN / "python"))
 
 # The interpreter that .venv was made from, so that both sides begin with the same one.
 BASE = Path(sys.base_prefix) / "bin" / "python{}.{}".format(*sys.version_info)
@@ -78,13 +79,12 @@ def gates(scratch: Path, runs: int) -> Comparison:
 
 def train(scratch: Path, runs: int) -> Comparison:
     """The train command against a process that does nothing but the fit."""
-    python = _quote(BIN / "python")
-    folder = _copy(scratch / "project")
+    folder = copy_project(scratch / "project")
     return Comparison(
         name="train",
         ours=Side(
             label="train",
-            commands=[f"{python} -m ml_template train"],
+            commands=[f"{PYTHON} -m ml_template train"],
             folder=folder,
             environment={
                 "CONFIG": str(BENCH / "train.yaml"),
@@ -94,7 +94,7 @@ def train(scratch: Path, runs: int) -> Comparison:
         ),
         peer=Side(
             label="bare fit",
-            commands=[f"{python} {_quote(BENCH / 'bare_fit.py')}"],
+            commands=[f"{PYTHON} {_quote(BENCH / 'bare_fit.py')}"],
             folder=folder,
             # With as many rows as these one thread is the fastest: the peer gets the best there is.
             environment={"OMP_NUM_THREADS": "1"},
@@ -121,7 +121,7 @@ def _make_install(scratch: Path, cold: bool) -> Side:
     side = _install(scratch, "make install", commands, project, cold)
     side.folder = project
     empty = side.before
-    side.before = lambda: (empty(), _copy(project))
+    side.before = lambda: (empty(), copy_project(project))
     return side
 
 
@@ -146,7 +146,7 @@ def _install(scratch: Path, label: str, commands: list[str], target: Path, cold:
     return Side(label, commands, ROOT, environment if cold else {}, before=empty)
 
 
-def _copy(folder: Path) -> Path:
+def copy_project(folder: Path) -> Path:
     """Make `folder` a fresh copy of what the commands read: no .venv, no runs, no data."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -10,12 +10,10 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
-from measure import Result
-
-HEADER = ("what", "ours (s)", "peer (s)", "runs", "ratio", "aim", "met")
+from measure import Result, Table
 
 
-def write(results: list[Result], folder: Path) -> None:
+def write(tables: list[Table], folder: Path) -> None:
     """Write bench.json and bench.md to `folder`, each whole or not at all."""
     machine = {
         "cores": os.cpu_count(),
@@ -23,23 +21,37 @@ def write(results: list[Result], folder: Path) -> None:
         "python": platform.python_version(),
     }
     date = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    content = {"date": date, "machine": machine, "comparisons": [_facts(r) for r in results]}
+    facts = {table.name: table.facts for table in tables}
+    content = {"date": date, "machine": machine, **facts}
     _replace(folder / "bench.json", json.dumps(content, indent=2) + "\n")
 
-    lines = ["# Bench", "", f"{date} · {' · '.join(f'{k}: {v}' for k, v in machine.items())}", ""]
-    lines += [_row(HEADER), _row(["---"] * len(HEADER))]
-    lines += [_row(cells(result)) for result in results]
-    lines += ["", "Median (fastest–slowest) of the runs; the two sides took turns.", ""]
-    lines += [f"- **{r.comparison.name}**: {r.comparison.note}." for r in results]
+    lines = ["# Bench", "", f"{date} · {' · '.join(f'{k}: {v}' for k, v in machine.items())}"]
+    for table in tables:
+        lines += ["", _row(table.header), _row(["---"] * len(table.header))]
+        lines += [_row(row) for row in table.rows]
+        lines += ["", f"{table.note}."]
     _replace(folder / "bench.md", "\n".join(lines) + "\n")
 
 
-def table(results: list[Result]) -> str:
-    """Return the results as aligned text."""
-    rows = [HEADER, *(cells(result) for result in results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+def aligned(table: Table) -> str:
+    """Return a table as text."""
+    rows = [table.header, *table.rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
+    )
+
+
+def compared(results: list[Result]) -> Table:
+    """Return the table of what was timed against a peer."""
+    notes = [f"{result.comparison.name}: {result.comparison.note}" for result in results]
+    return Table(
+        name="comparisons",
+        header=("what", "ours (s)", "peer (s)", "runs", "ratio", "aim", "met"),
+        rows=[cells(result) for result in results],
+        note="Median (fastest–slowest), taking turns; a ratio below 1 means that ours is faster. "
+        + ". ".join(notes),
+        facts=[_facts(result) for result in results],
     )
 
 
