@@ -1,0 +1,124 @@
+"""What the container may do, and what is in it that should not be."""
+
+import io
+import json
+import subprocess
+import tarfile
+
+import pytest
+
+from ml_template.deployment import docker
+
+from .containers import run_docker
+
+# Where anybody may write in Debian's own layout; a read-only root closes these as well.
+OPEN_TO_ALL = {"/tmp", "/var/tmp", "/run/lock", "/dev/shm", "/dev/mqueue"}
+
+
+def inside(image: str, *command: str) -> subprocess.CompletedProcess:
+    """Run a command in the image itself: with a writable root, as its own user."""
+    entrypoint, *rest = command
+    return run_docker("run", "--rm", "--network", "none", "--entrypoint", entrypoint, image, *rest)
+
+
+def test_the_service_is_not_root_and_has_no_privileges(container):
+    lines = container.run("cat", "/proc/1/status").stdout.splitlines()
+    status = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+    assert set(status["Uid"]) == set(status["Gid"]) == {"10001"}
+    assert {status[name][0].strip("0") for name in ("CapInh", "CapPrm", "CapEff", "CapBnd")} == {""}
+    assert status["NoNewPrivs"] == ["1"]
+
+
+def test_the_root_cannot_be_written(container):
+    for path in ("/x", "/app/x", "/app/artifacts/model/model.json", "/venv/x", "/var/tmp/x"):
+        done = container.run("sh", "-c", f": >> {path}")
+        assert done.returncode != 0, path
+        assert "Read-only file system" in done.stderr or "Permission denied" in done.stderr
+    assert container.run("sh", "-c", ": > /tmp/x").returncode == 0
+
+
+def test_its_user_owns_nothing_in_the_image_and_can_write_nothing(tested_image):
+    pruned = "( -path /proc -o -path /sys -o -path /dev ) -prune -o"
+    wanted = "( -user 10001 -o -group 10001 -o -writable ) -not -type l -print"
+    found = inside(tested_image, "find", "/", *pruned.split(), *wanted.split()).stdout.split("\n")
+    assert set(found) - {""} <= OPEN_TO_ALL
+
+
+def test_the_image_says_who_runs_it_and_what(tested_image):
+    config = docker.inspect(tested_image)["Config"]
+    assert config["User"] == "10001:10001"
+    assert config["Entrypoint"][:2] == [
+        "python3",
+        "-m",
+    ]  # no shell that would keep SIGTERM to itself
+    assert config["Healthcheck"]["Test"][0] == "CMD"
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv", "gcc", "cc", "make", "git", "curl"])
+def test_nothing_is_there_to_build_or_fetch_with(tested_image, tool):
+    assert inside(tested_image, "sh", "-c", f"command -v {tool}").stdout == ""
+    if tool in ("pip", "uv"):
+        for python in ("/venv/bin/python3", "$(readlink -f /venv/bin/python3)"):
+            done = inside(tested_image, "sh", "-c", f"{python} -m {tool} --version")
+            assert "No module named" in done.stderr
+
+
+@pytest.mark.parametrize("library", ["mlflow", "pandas", "pytest", "sklearn", "skops"])
+def test_only_what_serving_needs_is_installed(tested_image, card, library):
+    done = inside(tested_image, "python3", "-c", f"import {library}")
+    needed = card["format"] == "skops" and library in ("sklearn", "skops")
+    assert (done.returncode == 0) == needed
+
+
+def test_no_setting_of_the_machine_is_in_the_image_or_its_history(tested_image):
+    details = docker.inspect(tested_image)
+    told = json.dumps(details["Config"]["Env"]).upper()
+    for word in ("PIP_", "PROXY", "CERT", "CA_BUNDLE", "INDEX"):
+        assert word not in told
+    history = docker.ask("history", "--no-trunc", tested_image)
+    for word in ("index-url", "find-links", "trusted-host", "pip.conf"):
+        assert word not in history
+    places = (
+        "/etc/pip.conf /root/.config /root/.cache /root/.pip /root/.netrc /run/secrets /install"
+    )
+    found = run_docker(
+        *("run", "--rm", "--user", "0", "--entrypoint", "sh", tested_image),
+        *("-c", f"ls -d {places} 2>/dev/null; find /venv -name direct_url.json"),
+    )
+    assert found.stdout == ""
+
+
+def test_the_layers_above_the_base_hold_the_environment_and_the_application_only(
+    tested_image, base_image, tmp_path
+):
+    saved = tmp_path / "image.tar"
+    docker.ask("save", "--output", str(saved), tested_image)
+    with tarfile.open(saved) as archive:
+        layers = json.load(archive.extractfile("manifest.json"))[0]["Layers"]
+        own = layers[len(base_image["RootFS"]["Layers"]) :]
+        assert 2 <= len(own) < len(layers)
+        names = {name for layer in own for name in _names(archive.extractfile(layer).read())}
+    strange = {
+        name
+        for name in names
+        if name.split("/")[0] not in ("app", "venv")
+        and not _is_removed_pip(name)
+        and not any(other.startswith(f"{name}/") for other in names)
+    }
+    assert strange == set()
+
+
+def _names(layer: bytes) -> list[str]:
+    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+        return [name.strip("/") for name in archive.getnames()]
+
+
+def _is_removed_pip(name: str) -> bool:
+    """Whether it marks a removed file of pip, or the empty folder that pip worked in."""
+    return "/.wh." in name or name == "tmp" or "/__pycache__" in name
+
+
+def test_it_is_small(tested_image, base_image, figures):
+    over = (docker.inspect(tested_image)["Size"] - base_image["Size"]) / 1e6
+    figures["image size over its base"] = f"{over:.0f} MB (aim: at most 250)"
+    assert over < 250
