@@ -40,6 +40,7 @@ NAMES = {
     "day": "joined",
     "time": "seen at",
     "own_date": "left",
+    "moment": "measured",  # finer than the browser's control
 }
 REGIONS = ['<i>north</i> & "more"', "south", "west"]
 SIZES = ["<b>small</b>", "middle", "large"]
@@ -62,6 +63,7 @@ def write_mixed(path):
                     f"2020-05-{day:02}" if number % 5 else "",
                     f"2021-06-{day:02}T10:{number % 60:02}:00",
                     f"{day:02}/03/2022",
+                    f"2021-07-{day:02}T08:00:00.{number:06}",
                     SIZES[size],
                 ]
             )

@@ -1,10 +1,14 @@
 """The page in a real browser, before the real service."""
 
 import re
+import socket
 
 import pytest
 import requests
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+SECONDS = 30
 
 # Colours as the browser computes them: of every text that is shown, with the background behind it.
 COLOURS = """
@@ -307,6 +311,22 @@ def test_what_concerns_no_field_is_told_with_the_requests_id(serve, names, visit
         "the body is larger than 1024 bytes",
         f"Request {headers['x-request-id']}",
     ]
+
+
+def test_an_overloaded_service_is_told_with_when_to_try_again(serve, visit):
+    serving = serve("regression", SERVE_SET="limits.waiting=1")
+    page = visit(serving)
+    host, port = serving.url.split("//")[1].split(":")
+    with socket.create_connection((host, int(port))) as other:
+        # It keeps the service waiting for its body.
+        other.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        WebDriverWait(page, SECONDS).until(
+            lambda _: serving.answer(golden_row(serving)).status_code == 503
+        )
+        said = page.ask().splitlines()
+    assert said[1] == "Try again in 1 s."
+    assert said[2].startswith("Request ")
+    page.picture("overloaded")
 
 
 def test_a_service_that_is_gone_is_told(serve, visit):

@@ -83,9 +83,9 @@ function show(said, drawn, isError = false) {
   byId("stale").hidden = true;
 }
 
-function fail(sentence, requestId = null) {
-  const id = requestId && make("p", { className: "hint" }, "Request ", make("code", { textContent: requestId }));
-  show([make("p", { textContent: sentence }), ...(id ? [id] : [])], [], true);
+function fail(sentence, ...notes) {
+  const hints = notes.filter(Boolean).map((textContent) => make("p", { className: "hint", textContent }));
+  show([make("p", { textContent: sentence }), ...hints], [], true);
 }
 
 function markStale() {
@@ -147,7 +147,7 @@ function post(row) {
 }
 
 function refuse({ status, headers }, detail) {
-  const requestId = headers.get("X-Request-ID");
+  const [requestId, wait] = [headers.get("X-Request-ID"), headers.get("Retry-After")];
   if (status === 401) {
     byId("key-field").hidden = false;
     return pointOut([[key, detail ?? "The service does not take this key."]]);
@@ -156,9 +156,11 @@ function refuse({ status, headers }, detail) {
   const atFields = named.map(({ loc, msg }) => [fields.find((its) => its.column.name === loc[3]), msg]);
   if (named.length && atFields.every(([its]) => its)) return pointOut(atFields);
   const sentence = named.map(({ loc, msg }) => `${loc.join(" ")}: ${msg}`).join("; ") || detail;
-  const wait = headers.get("Retry-After");
-  const again = wait ? ` Try again in ${wait} s.` : "";
-  fail((sentence ?? `The service answered with status ${status}.`) + again, requestId);
+  fail(
+    sentence ?? `The service answered with status ${status}.`,
+    wait && `Try again in ${wait} s.`,
+    requestId && `Request ${requestId}`,
+  );
 }
 
 introduce();
@@ -169,4 +171,5 @@ byId("filter").addEventListener("input", ({ target }) => find(target.value));
 onEdit(byId("form"), markStale);
 byId("form").addEventListener("submit", submit);
 onEdit(byId("key-field"), () => complain(key, ""));
+addEventListener("pagehide", () => (key.control.value = "")); // Back would bring it back
 byId("undo").addEventListener("click", reset);
