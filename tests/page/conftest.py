@@ -28,7 +28,7 @@ FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --lang=en-US"
     " --disable-background-networking --disable-component-update --disable-sync"
 )
-NO_BROWSER = "no headless browser: install the Debian packages chromium and chromium-driver"
+NO_BROWSER = "the page is not tested, as there is no browser: install the Debian packages chromium and chromium-driver"
 SECONDS = 30
 
 # Of the mixed model. What a page could take for markup, for a path or for something of its own.
@@ -98,7 +98,11 @@ def browser(tmp_path_factory):
     """One headless browser for all tests."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (chromium and driver):
-        (pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip)(NO_BROWSER)
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail(NO_BROWSER)
+        # pytest -q does not show why tests are skipped.
+        warnings.warn(NO_BROWSER, pytest.PytestWarning, stacklevel=1)
+        pytest.skip(NO_BROWSER)
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
