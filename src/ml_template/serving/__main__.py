@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import os
@@ -21,8 +22,8 @@ from .. import config_file
 from ..errors import UserError, ends_in_a_sentence
 from . import model_folder
 from .app import Service
+from .logs import JsonHandler, log
 from .model import Model, load
-from .observed import JsonHandler, log
 
 
 class _Server(uvicorn.Server):
@@ -78,6 +79,9 @@ def _serve(model: Model) -> None:
         format=model.card["format"],
         url=f"http://{host}:{port}",
     )
+    # What was loaded stays: the garbage collector need not look through it again and again (a quarter of the time).
+    gc.collect()
+    gc.freeze()
     _Server(config, service, limits.drain_seconds).run(sockets=[listener])
     log("info", "ended")
 

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from typing import Any, Optional, Union
 
+import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader
@@ -16,6 +17,7 @@ from ..config import LimitsConfig
 from ..errors import UserError
 from . import page, rows
 from .batching import Batcher
+from .encoding import Array
 from .measures import Measures
 from .model import Model
 from .observed import Observed
@@ -93,10 +95,17 @@ class Service:
 
     def _routes(self, schema: dict[str, Any]) -> FastAPI:
         card = self._model.card
-        app = FastAPI(title=self._model.name, version=card["version"], redoc_url=None)
+        app = FastAPI(
+            title=self._model.name,
+            version=card["version"],
+            redoc_url=None,
+            exception_handlers={Exception: _unexpected},
+        )
         problems: dict[Union[int, str], Any] = {
             code: {"model": Problem} for code in (401, 408, 413, 500, 503, 504)
         }
+        # The first route answers; the second documents it. FastAPI's own way to the endpoint takes as long as the model.
+        app.add_route("/predict", self.predict, methods=["POST"])
         app.post(
             "/predict",
             response_model=None,
@@ -161,13 +170,16 @@ class Service:
             return JSONResponse({"detail": _problems(error)}, 422)
         request.state.rows = len(parsed)
         encoder = self._model.encoder
-        answers = self._model.answers(await self._batcher.predict(encoder.matrix(parsed)))
+        outputs = await self._batcher.predict(encoder.matrix(parsed))
+        if not np.isfinite(outputs).all():  # JSON has no such numbers
+            return JSONResponse({"detail": _unanswered(outputs)}, 422)
+        answers = self._model.answers(outputs)
         self.measures.predicted(answers, encoder.unseen(parsed))
         answer = {"model_version": self._model.card["version"], "predictions": answers}
         return Response(to_json(answer), media_type="application/json")
 
     def _check_key(self, request: Request) -> None:
-        given = request.headers.get("x-api-key", "").encode()
+        given = request.headers.get("x-api-key", "").encode("latin-1")  # as it came
         if self._api_key and not hmac.compare_digest(given, self._api_key):
             raise HTTPException(401, "the header X-API-Key is missing or wrong")
 
@@ -219,3 +231,17 @@ def _problems(error: ValidationError) -> list[dict[str, Any]]:
         {"type": one["type"], "loc": ["body", *one["loc"]], "msg": one["msg"]}
         for one in error.errors(include_url=False, include_context=False, include_input=False)[:100]
     ]
+
+
+def _unanswered(outputs: Array) -> list[dict[str, Any]]:
+    message = "The model's answer is not finite: a number of this row is too large for it"
+    return [
+        {"type": "not_finite", "loc": ["body", "rows", row], "msg": message}
+        for row in np.flatnonzero(~np.isfinite(outputs).all(axis=1)).tolist()[:100]
+    ]
+
+
+async def _unexpected(request: Request, _error: Exception) -> JSONResponse:
+    """Answer what nobody foresaw; Starlette raises it once more, so that Observed logs it."""
+    number = request.state.request_id
+    return JSONResponse({"detail": f"unexpected error; the log tells more under {number}"}, 500)

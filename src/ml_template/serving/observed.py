@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
-import sys
 import time
 import traceback
-from datetime import datetime, timezone
 from typing import Any
 
-from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .logs import Log
 from .measures import Measures
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -31,6 +27,7 @@ class Observed:
         self._app = app
         self._measures = measures
         self._paths = paths
+        self._log = Log()
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,7 +38,7 @@ class Observed:
         start = time.perf_counter()
         request_id = _request_id(scope)
         told: dict[str, Any] = scope.setdefault("state", {})
-        told["status"] = 0
+        told["status"], told["request_id"] = 0, request_id
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -56,20 +53,17 @@ class Observed:
         except ClientDisconnect:
             told["status"] = told["status"] or _CLIENT_LEFT
         except Exception as error:  # the service goes on; the log has the whole of it
-            log(
+            self._log.soon(
                 "error",
                 "failed",
                 request_id=request_id,
                 error=repr(error),
                 trace=traceback.format_exc(),
             )
-            if not told["status"]:
-                detail = f"unexpected error; the log tells more under {request_id}"
-                await JSONResponse({"detail": detail}, 500)(scope, receive, send_on)
         seconds = time.perf_counter() - start
         path = scope["path"] if scope["path"] in self._paths else "other"
         self._measures.answered(path, told["status"], seconds)
-        log(
+        self._log.soon(
             "info",
             "answered",
             request_id=request_id,
@@ -86,19 +80,3 @@ def _request_id(scope: Scope) -> str:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return str(value.decode())
     return secrets.token_hex(16)
-
-
-def log(level: str, event: str, **details: Any) -> None:
-    """Write one line of JSON to standard output; details that are None are left out."""
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    told = {"time": now, "level": level, "event": event, **details}
-    sys.stdout.buffer.write(to_json(told, exclude_none=True) + b"\n")
-    sys.stdout.buffer.flush()
-
-
-class JsonHandler(logging.Handler):
-    """Writes what libraries log in the same form."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
-        log(record.levelname.lower(), "library", logger=record.name, message=record.getMessage())
