@@ -130,6 +130,10 @@ image-scan: $(INSTALLED) | $(call after,image) ## Scan what is in the image for 
 image-push: $(INSTALLED) | $(call after,image image-test) ## Push the image to REGISTRY=host/path and note its digest
 	@$(RUN) image-push
 
+.PHONY: image-train
+image-train: $(INSTALLED) ## Build the image that trains (BASE=… with CUDA and Python for GPUs)
+	@$(RUN) image-train
+
 .PHONY: image-lock
 image-lock: $(INSTALLED) ## Refresh docker/requirements-*.txt with the versions of requirements.txt
 	@for pins in onnx:--group=serving skops:--group=serving-skops mlflow:docker/requirements-mlflow.in; do \

@@ -41,7 +41,9 @@ def _git() -> tuple[str, bool]:
         repository = git.Repo(search_parent_directories=True)
         return repository.head.commit.hexsha, repository.is_dirty(untracked_files=True)
     except (git.exc.GitError, git.exc.ODBError, ValueError, OSError):
-        return "none", True
+        # The image that trains has no repository; it says what it was built from: COMMIT or COMMIT-dirty.
+        commit, _, dirty = os.environ.get("IMAGE_REVISION", "").partition("-")
+        return commit or "none", not commit or bool(dirty)
 
 
 def _lock() -> str:

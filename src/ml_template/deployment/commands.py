@@ -42,6 +42,22 @@ def build(
     )
 
 
+@app.command("image-train")
+def build_train(
+    base: Base = "",
+    allow_dirty: Annotated[bool, typer.Option(envvar="ALLOW_DIRTY")] = False,
+    ca_bundle: CaBundle = None,
+    pip_conf: PipConf = None,
+) -> None:
+    """Build the image that trains; on another base (BASE=…) it is one for GPUs."""
+    from . import image
+
+    done = image.build_train(image.Options(base, allow_dirty, ca_bundle, pip_conf))
+    say(
+        f"image: {done['tag']} ({done['bytes'] / 1e6:.0f} MB); run it with MLFLOW_TRACKING_URI given"
+    )
+
+
 @app.command("image-push")
 def push(registry: Annotated[str, typer.Option(envvar="REGISTRY", help="host/path")] = "") -> None:
     """Push the built image and note its digest."""
@@ -86,14 +102,18 @@ def compose_up(
     base: Base = "",
     ca_bundle: CaBundle = None,
     pip_conf: PipConf = None,
+    service_port: Annotated[int, typer.Option(envvar="SERVICE_PORT")] = 8000,
+    mlflow_port: Annotated[int, typer.Option(envvar="MLFLOW_PORT")] = 5000,
 ) -> None:
     """Start the service and MLflow with Postgres and an object store."""
     from . import image, stack
 
-    stack.up(image.Options(base, False, ca_bundle, pip_conf), service_image or image.built()["tag"])
+    options = image.Options(base, False, ca_bundle, pip_conf)
+    stack.up(options, service_image or image.built()["tag"], service_port, mlflow_port)
+    mlflow = f"http://127.0.0.1:{mlflow_port}"
     say(
-        "running: the service on http://127.0.0.1:8000, MLflow on http://127.0.0.1:5000"
-        " (MLFLOW_TRACKING_URI=http://127.0.0.1:5000 make pipeline); stop: make compose-down"
+        f"running: the service on http://127.0.0.1:{service_port}, MLflow on {mlflow}"
+        f" (MLFLOW_TRACKING_URI={mlflow} make pipeline); stop: make compose-down"
     )
 
 

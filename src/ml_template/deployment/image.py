@@ -15,6 +15,7 @@ from . import docker, sbom
 
 NAME = "ml-template"
 RECORD = Path("artifacts/image.json")
+TRAIN_RECORD = Path("artifacts/image-train.json")
 DOCKERFILE = Path("docker/Dockerfile")
 
 _NAMED_FILES = 5  # of a dirty tree, in the refusal
@@ -59,6 +60,23 @@ def build(options: Options) -> dict[str, Any]:
     }
     write_json(RECORD, record)
     sbom.write(tag, details["Id"])
+    return record
+
+
+def build_train(options: Options) -> dict[str, Any]:
+    """Build the image that trains, write artifacts/image-train.json and return it.
+
+    Raises:
+        UserError: There is no Docker, the tree is dirty, or the build failed.
+    """
+    commit, dirty = _checkout(options.allow_dirty)
+    docker.require_engine()
+    revision = commit + ("-dirty" if dirty else "")
+    tag = f"{NAME}-train:{commit[:12]}{'-dirty' if dirty else ''}"
+    build_target("train", tag, options, {"REVISION": revision})
+    details = docker.inspect(tag)
+    record = {"tag": tag, "id": details["Id"], "commit": commit, "bytes": details["Size"]}
+    write_json(TRAIN_RECORD, record)
     return record
 
 

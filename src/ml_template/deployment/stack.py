@@ -22,7 +22,7 @@ _SECRETS = ("POSTGRES_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY")
 _SECONDS = 300  # for everything to become healthy
 
 
-def up(options: image.Options, service_image: str) -> None:
+def up(options: image.Options, service_image: str, service_port: int, mlflow_port: int) -> None:
     """Start everything and wait until all of it is healthy.
 
     Raises:
@@ -33,7 +33,12 @@ def up(options: image.Options, service_image: str) -> None:
     docker.inspect(service_image)
     image.build_target("mlflow", MLFLOW_IMAGE, options)
     write_passwords()
-    _run([*_compose(), "--env-file", str(PASSWORDS), "up", "--detach"], SERVICE_IMAGE=service_image)
+    _run(
+        [*_compose(), "--env-file", str(PASSWORDS), "up", "--detach"],
+        SERVICE_IMAGE=service_image,
+        SERVICE_PORT=str(service_port),
+        MLFLOW_PORT=str(mlflow_port),
+    )
     with step("healthy") as running:
         running.detail = ", ".join(_wait())
 
