@@ -155,9 +155,10 @@ function refuse({ status, headers }, detail) {
   const named = Array.isArray(detail) ? detail : [];
   const atFields = named.map(({ loc, msg }) => [fields.find((its) => its.column.name === loc[3]), msg]);
   if (named.length && atFields.every(([its]) => its)) return pointOut(atFields);
-  const sentence = named.map(({ loc, msg }) => `${loc.join(" ")}: ${msg}`).join("; ") || detail;
+  // Of loc the body, its rows and the number of the only row say nothing here.
+  const told = named.map(({ loc, msg }) => [...loc.slice(3), msg].join(": ")).join("; ");
   fail(
-    sentence ?? `The service answered with status ${status}.`,
+    told || (detail ?? `The service answered with status ${status}.`),
     wait && `Try again in ${wait} s.`,
     requestId && `Request ${requestId}`,
   );
