@@ -63,6 +63,7 @@ $(INSTALLED): requirements.txt | $(call after,clean)
 lock: $(INSTALLED) ## Refresh requirements.txt from pyproject.toml
 	@$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version $(lastword $(PYTHONS)) \
 	    --generate-hashes --upgrade --custom-compile-command "make lock" --output-file requirements.txt
+	@$(MAKE) --no-print-directory image-lock
 	@echo "lock: requirements.txt is fresh; next: make install quality-gates"
 
 .PHONY: config-schema

@@ -58,7 +58,8 @@ def export(config: ServeConfig, name: str, alias: str) -> dict[str, Any]:
             said = _write(folder, config, run, stored)
         said = {"registered_model": name, "version": str(version.version), **said}
         write_json(folder / model_folder.CARD, said)
-        files = [model_folder.FILES[said["format"]], model_folder.CARD]
+        write_json(folder / model_folder.EXAMPLE, {"rows": [said["golden"][0]["row"]]})
+        files = [model_folder.FILES[said["format"]], model_folder.CARD, model_folder.EXAMPLE]
         write_text(folder / model_folder.SUMS, model_folder.sums(folder, files))
         load(folder).check()
         _put_in_place(folder, target)

@@ -1,4 +1,4 @@
-"""The folder that `make export` writes: the model, what is known about it, and the checksums of both."""
+"""The folder that `make export` writes: the model, what is known about it, a request to try, and their checksums."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..errors import UserError
 
 FOLDER = Path("artifacts/model")
 CARD = "model.json"
+EXAMPLE = "example.json"  # a request with one real row
 SUMS = "SHA256SUMS"
 FILES = {"onnx": "model.onnx", "skops": "model.skops"}
 
