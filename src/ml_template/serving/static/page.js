@@ -122,16 +122,13 @@ function problemOfKey() {
 
 async function ask() {
   setAsking(true);
-  try {
-    const response = await post(Object.fromEntries(fields.map((its) => [its.column.name, its.value()])));
-    const body = await response.json().catch(() => null);
-    if (response.ok && body) answer(body.predictions[0]);
-    else refuse(response, body?.detail);
-  } catch {
-    fail("The service could not be reached, or gave no answer within a minute.");
-  } finally {
-    setAsking(false);
-  }
+  const row = Object.fromEntries(fields.map((its) => [its.column.name, its.value()]));
+  const response = await post(row).catch(() => null);
+  const body = await response?.json().catch(() => null);
+  setAsking(false);
+  if (!response) fail("The service could not be reached, or gave no answer within a minute.");
+  else if (response.ok && body) answer(body.predictions[0]);
+  else refuse(response, body?.detail);
 }
 
 function setAsking(value) {
