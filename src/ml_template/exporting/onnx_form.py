@@ -6,6 +6,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+# The newest that onnxruntime reads on every Python that is supported.
+_OPSET = {"": 18, "ai.onnx.ml": 3}
+
 
 def write(pipeline: Any, width: int, file: Path) -> None:
     """Write `pipeline`, which takes an array (rows, width) of float64, as ONNX with one output.
@@ -25,7 +28,10 @@ def write(pipeline: Any, width: int, file: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about versions of their own
         whole = to_onnx(
-            pipeline, initial_types=[("rows", DoubleTensorType([None, width]))], options=options
+            pipeline,
+            initial_types=[("rows", DoubleTensorType([None, width]))],
+            options=options,
+            target_opset=_OPSET,
         )
     output = whole.graph.output[-1].name  # behind the label, which the classes give
     file.write_bytes(select_model_inputs_outputs(whole, outputs=[output]).SerializeToString())
