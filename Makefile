@@ -113,6 +113,14 @@ serve: $(INSTALLED) | $(call after,export) ## Serve artifacts/model/ on http://1
 predict: $(INSTALLED) | $(call after,export) ## Score DATA=file.csv into OUT=scores.csv (or .parquet)
 	@$(RUN) predict
 
+.PHONY: page-test
+page-test: $(INSTALLED) ## Test the page in headless Chromium; pictures go to reports/page/
+	@$(BIN)/python -m pytest -q -rs tests/page
+
+.PHONY: soak
+soak: $(INSTALLED) ## Ask the service 100,000 times: nothing lost, memory flat (SOAK_REQUESTS=100000)
+	@$(BIN)/python -m pytest -q -s tests/soak
+
 ##@ Image
 
 .PHONY: image
