@@ -125,10 +125,11 @@ def _imputer(scope: Any, operator: Any, container: Any) -> None:
     rows, output = operator.inputs[0].full_name, operator.outputs[0].full_name
     if not (isinstance(model.missing_values, float) and np.isnan(model.missing_values)):
         raise NotImplementedError(f"SimpleImputer of {model.missing_values!r}")
-    if np.isnan(model.statistics_).any():
+    fillers = np.asarray(model.statistics_, dtype=np.float64)
+    if np.isnan(fillers).any():
         raise NotImplementedError("SimpleImputer that drops empty columns")
     gone = graph.add("IsNaN", rows)
-    filled = graph.add("Where", gone, graph.constant(model.statistics_[None]), rows)
+    filled = graph.add("Where", gone, graph.constant(fillers[None]), rows)
     if model.indicator_ is None or not len(model.indicator_.features_):
         graph.add("Identity", filled, output=output)
         return

@@ -6,6 +6,7 @@ float32, so leaves hold differences from `base`, which the caller adds in float6
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,7 @@ class TreeNodes:
     leaf_node: list[int] = field(default_factory=list)
     leaf_target: list[int] = field(default_factory=list)
     leaf_weight: list[float] = field(default_factory=list)
+    leaf_rows: list[int] = field(default_factory=list)
 
     def split(
         self,
@@ -43,10 +45,11 @@ class TreeNodes:
         """Add a node that asks whether the feature is `mode` (BRANCH_LEQ, BRANCH_EQ) `value`."""
         self._node(at, feature, mode, value, to, missing)
 
-    def leaf(self, at: tuple[int, int], weights: dict[int, float]) -> None:
-        """Add a leaf that adds `weights` to the targets."""
+    def leaf(self, at: tuple[int, int], weights: dict[int, float], rows: int) -> None:
+        """Add a leaf that adds `weights` to the targets and that `rows` rows of the fit ended in."""
         self._node(at, 0, "LEAF", 0.0, (0, 0), False)
         for target, weight in weights.items():
+            self.leaf_rows.append(rows)
             self.leaf_tree.append(at[0])
             self.leaf_node.append(at[1])
             self.leaf_target.append(target)
@@ -70,6 +73,23 @@ class TreeNodes:
         self.no.append(to[1])
         self.missing_is_yes.append(int(missing))
 
+    def centred(self) -> Any:
+        """Take the weight of its middle row from all leaves of a tree; return their sums, shape (targets,).
+
+        So most rows add up to little, and float32 holds little numbers exactly enough, also where a few
+        targets lie far out.
+        """
+        trees: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
+        leaves = list(zip(self.leaf_tree, self.leaf_target, self.leaf_weight, self.leaf_rows))
+        for tree, target, weight, rows in leaves:
+            trees[tree, target].append((weight, rows))
+        middles = {which: _middle(weights) for which, weights in trees.items()}
+        self.leaf_weight = [weight - middles[tree, target] for tree, target, weight, _ in leaves]
+        sums = np.zeros(self.targets)
+        for (_, target), middle in middles.items():
+            sums[target] += middle
+        return sums
+
     def attributes(self) -> dict[str, Any]:
         """Return the attributes of the ONNX operator."""
         return {
@@ -92,32 +112,37 @@ class TreeNodes:
 _NO_CATEGORY = -1.0
 
 
+def _middle(weights: list[tuple[float, int]]) -> float:
+    """Return the median of weights that count as often as their rows."""
+    weights = sorted(weights)
+    places = np.cumsum([rows for _, rows in weights])
+    return weights[int(np.searchsorted(places, places[-1] / 2))][0]
+
+
 def _doubles(name: str, values: list[float]) -> Any:
     return helper.make_tensor(name, TensorProto.DOUBLE, [len(values)], values)
 
 
 def forest(model: Any) -> tuple[TreeNodes, Any]:
-    """Return the trees of a fitted random forest and `base`, shape (targets,): the mean of their roots.
+    """Return the trees of a fitted random forest and `base`, shape (targets,).
 
     A tree of scikit-learn compares float32 features with float64 thresholds: the caller has to round.
     """
     trees = [estimator.tree_ for estimator in model.estimators_]
-    # (trees, nodes, outputs, classes): one output, and shares of the classes or one number.
-    roots = np.array([tree.value[0, 0] for tree in trees])
-    base = roots.mean(axis=0)
-    nodes = TreeNodes(targets=len(base))
+    nodes = TreeNodes(targets=trees[0].value.shape[2])
     for number, tree in enumerate(trees):
         missing = getattr(tree, "missing_go_to_left", np.zeros(tree.node_count))
         for index in range(tree.node_count):
             at = (number, index)
             if tree.children_left[index] < 0:
-                weights = (tree.value[index, 0] - base) / len(trees)
-                nodes.leaf(at, {k: float(weight) for k, weight in enumerate(weights)})
+                # One output, and shares of the classes or one number.
+                weights = dict(enumerate((tree.value[index, 0] / len(trees)).tolist()))
+                nodes.leaf(at, weights, int(tree.n_node_samples[index]))
             else:
                 to = int(tree.children_left[index]), int(tree.children_right[index])
                 feature, threshold = int(tree.feature[index]), float(tree.threshold[index])
                 nodes.split(at, feature, "BRANCH_LEQ", threshold, to, bool(missing[index]))
-    return nodes, base
+    return nodes, nodes.centred()
 
 
 def boosting(model: Any) -> tuple[TreeNodes, Any]:
@@ -133,7 +158,7 @@ def boosting(model: Any) -> tuple[TreeNodes, Any]:
         for target, predictor in enumerate(iteration):
             _boosted_tree(nodes, number, target, predictor, categories)
             number += 1
-    return nodes, base
+    return nodes, base + nodes.centred()
 
 
 def _categories(model: Any) -> list[Any]:
@@ -154,7 +179,7 @@ def _boosted_tree(
         at, to = (number, index), (int(node["left"]), int(node["right"]))
         feature, missing = int(node["feature_idx"]), bool(node["missing_go_to_left"])
         if node["is_leaf"]:
-            nodes.leaf(at, {target: float(node["value"])})
+            nodes.leaf(at, {target: float(node["value"])}, int(node["count"]))
         elif not node["is_categorical"]:
             nodes.split(at, feature, "BRANCH_LEQ", float(node["num_threshold"]), to, missing)
         else:
