@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from ..config import LimitsConfig
-from ..errors import UserError
+from ..errors import UserError, one_line
 from . import page, rows
 from .batching import Batcher
 from .encoding import Array
@@ -95,12 +95,8 @@ class Service:
 
     def _routes(self, schema: dict[str, Any]) -> FastAPI:
         card = self._model.card
-        app = FastAPI(
-            title=self._model.name,
-            version=card["version"],
-            redoc_url=None,
-            exception_handlers={Exception: _unexpected},
-        )
+        app = FastAPI(title=self._model.name, version=card["version"], redoc_url=None)
+        app.add_exception_handler(Exception, _unexpected)
         problems: dict[Union[int, str], Any] = {
             code: {"model": Problem} for code in (401, 408, 413, 500, 503, 504)
         }
@@ -170,7 +166,11 @@ class Service:
             return JSONResponse({"detail": _problems(error)}, 422)
         request.state.rows = len(parsed)
         encoder = self._model.encoder
-        outputs = await self._batcher.predict(encoder.matrix(parsed))
+        try:
+            outputs = await self._batcher.predict(encoder.matrix(parsed))
+        except ValueError as error:  # scikit-learn's word for numbers that overflow on their way
+            problem = {"type": "refused", "loc": ["body", "rows"], "msg": one_line(error)}
+            return JSONResponse({"detail": [problem]}, 422)
         if not np.isfinite(outputs).all():  # JSON has no such numbers
             return JSONResponse({"detail": _unanswered(outputs)}, 422)
         answers = self._model.answers(outputs)

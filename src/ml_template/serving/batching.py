@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from itertools import accumulate
 
 import numpy as np
 
@@ -44,17 +44,21 @@ class Batcher:
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._next_batch()
-        rows = np.concatenate([matrix for matrix, _ in batch]) if len(batch) > 1 else batch[0][0]
-        if len(rows) <= _INLINE_ROWS:
-            done: asyncio.Future[Array] = loop.create_future()
-            try:
-                done.set_result(self._form(rows))
-            except Exception as error:  # every request of the batch is told
-                done.set_exception(error)
-            self._settle(loop, batch, done)
+        parts = [matrix for matrix, _ in batch]
+        if sum(map(len, parts)) <= _INLINE_ROWS:
+            self._settle(loop, batch, self._answers(parts))
         else:
-            in_thread = loop.run_in_executor(self._thread, self._form, rows)
-            in_thread.add_done_callback(partial(self._settle, loop, batch))
+            in_thread = loop.run_in_executor(self._thread, self._answers, parts)
+            in_thread.add_done_callback(lambda done: self._settle(loop, batch, done.result()))
+
+    def _answers(self, parts: list[Array]) -> list[Array | Exception]:
+        """Predict all parts at once; where that fails, one by one: none fails for the rows of another."""
+        try:
+            outputs = self._form(parts[0] if len(parts) == 1 else np.concatenate(parts))
+        except Exception as error:
+            return [error] if len(parts) == 1 else [self._answers([part])[0] for part in parts]
+        ends = accumulate(map(len, parts))
+        return [outputs[end - len(part) : end] for part, end in zip(parts, ends)]
 
     def _next_batch(self) -> _Waiting:
         rows = 0
@@ -67,15 +71,14 @@ class Batcher:
         return batch
 
     def _settle(
-        self, loop: asyncio.AbstractEventLoop, batch: _Waiting, done: asyncio.Future[Array]
+        self, loop: asyncio.AbstractEventLoop, batch: _Waiting, answers: list[Array | Exception]
     ) -> None:
-        error, start = done.exception(), 0
-        for matrix, future in batch:
-            if not future.done():  # its request may have given up
-                if error is not None:
-                    future.set_exception(error)
-                else:
-                    future.set_result(done.result()[start : start + len(matrix)])
-            start += len(matrix)
+        for (_, future), answer in zip(batch, answers):
+            if future.done():  # its request has given up
+                continue
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
         self._is_planned = False
         self._plan(loop)
