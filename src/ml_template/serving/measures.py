@@ -26,6 +26,7 @@ class Measures:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self._answered: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._rows = Counter("predicted_rows", "Predicted rows.", registry=self._registry)
         self._classes = Counter(
             "predictions", "Predicted rows by class.", ["class"], registry=self._registry
@@ -49,8 +50,12 @@ class Measures:
 
     def answered(self, path: str, status: int, seconds: float) -> None:
         """Count an answered request."""
-        self._requests.labels(path, str(status)).inc()
-        self._seconds.labels(path).observe(seconds)
+        answered = self._answered.get((path, status))
+        if answered is None:  # labels() takes as long as the counting itself
+            answered = self._requests.labels(path, str(status)), self._seconds.labels(path)
+            self._answered[path, status] = answered
+        answered[0].inc()
+        answered[1].observe(seconds)
 
     def predicted(self, answers: list[dict[str, Any]], unseen: list[str]) -> None:
         """Count predicted rows: by class, and what was unseen in them."""
