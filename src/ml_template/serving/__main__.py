@@ -29,9 +29,16 @@ from .model import Model, load
 class _Server(uvicorn.Server):
     """On SIGTERM, goes on answering for `drain` seconds while everybody is asked to leave."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, drain: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, drain: float, told: dict[str, str]
+    ) -> None:
         super().__init__(config)
-        self._service, self._drain = service, drain
+        self._service, self._drain, self._told = service, drain, told
+
+    async def startup(self, sockets: Optional[list[socket.socket]] = None) -> None:
+        """Tell that requests and signals are welcome now."""
+        await super().startup(sockets)
+        log("info", "serving", **self._told)
 
     def handle_exit(self, sig: int, _frame: Optional[FrameType]) -> None:
         """End at once on Ctrl-C or a second signal."""
@@ -50,6 +57,7 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Serve the model in MODEL_DIR on HOST and PORT, or only check it (--check)."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while it loads: no traceback
     with ends_in_a_sentence():
         model = load(Path(os.environ.get("MODEL_DIR") or model_folder.FOLDER))
         model.check()
@@ -72,17 +80,12 @@ def _serve(model: Model) -> None:
         timeout_graceful_shutdown=math.ceil(limits.seconds),
     )
     host, port = listener.getsockname()[:2]
-    log(
-        "info",
-        "serving",
-        model=model.name,
-        format=model.card["format"],
-        url=f"http://{host}:{port}",
-    )
+    url = f"http://{host}:{port}"
+    told = {"model": model.name, "format": model.card["format"], "url": url}
     # What was loaded stays: the garbage collector need not look through it again and again (a quarter of the time).
     gc.collect()
     gc.freeze()
-    _Server(config, service, limits.drain_seconds).run(sockets=[listener])
+    _Server(config, service, limits.drain_seconds, told).run(sockets=[listener])
     log("info", "ended")
 
 

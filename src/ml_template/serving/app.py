@@ -107,12 +107,7 @@ class Service:
             response_model=None,
             responses={**problems, 200: {"model": Answers}, 422: {"model": FieldProblems}},
             dependencies=[Depends(_KEY)] if self._api_key else [],
-            openapi_extra={
-                "requestBody": {
-                    "required": True,
-                    "content": {"application/json": {"schema": schema}},
-                }
-            },
+            openapi_extra={"requestBody": {"required": True}},
         )(self.predict)
         app.get("/healthz")(self.healthz)
         app.get("/readyz", responses={503: {"model": Problem}})(self.readyz)
@@ -120,6 +115,9 @@ class Service:
         app.get("/metrics")(self.metrics)
         app.get("/", include_in_schema=False)(self.page)
         app.get("/static/{name}", include_in_schema=False)(self.static)
+        # Put into the finished document, because FastAPI takes every null out of what it is given, also of the example.
+        body = app.openapi()["paths"]["/predict"]["post"]["requestBody"]
+        body["content"] = {"application/json": {"schema": schema}}
         return app
 
     async def predict(self, request: Request) -> Response:

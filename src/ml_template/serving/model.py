@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,8 @@ def load_form(file: Path, is_classifier: bool) -> Form:
 
 
 def _onnx(file: Path) -> Form:
+    # Else it writes to the home folder and calls its maker. It looks when it is imported for the first time.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -51,7 +51,7 @@ class Observed:
         try:
             await self._app(scope, receive, send_on)
         except ClientDisconnect:
-            told["status"] = told["status"] or _CLIENT_LEFT
+            told["status"] = _CLIENT_LEFT
         except Exception as error:  # the service goes on; the log has the whole of it
             self._log.soon(
                 "error",
