@@ -1,15 +1,39 @@
-"""What the integration tests share: a checkout with a small config, and the command line in it."""
+"""What the integration tests share: a checkout with a small config, the command line in it, exported models,
+and services that run with them."""
 
+import json
+import os
+import queue
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
 import pytest
+import requests
+import yaml
 
 from ml_template import __main__ as command_line
-from ml_template import tracking
+from ml_template import (
+    config_file,
+    exporting,
+    model_file,
+    registry,
+    runs,
+    tracking,
+    training,
+    validation,
+)
+from ml_template.serving import model_folder
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60  # seconds until what must come counts as never coming
 
 CONFIG = """\
 experiment: churn
@@ -92,3 +116,225 @@ def start(fresh_project):
     for process in started:
         process.kill()
         process.communicate()
+
+
+# What `exported` can make, each from one of the table's targets.
+TARGETS = ("churned", "tier", "spend")
+MODELS = {
+    "binary": (
+        "classification",
+        "churned",
+        "accuracy",
+        {"kind": "hist_gradient_boosting", "params": {"max_iter": 20}},
+    ),
+    "classes": (
+        "classification",
+        "tier",
+        "accuracy",
+        {"kind": "random_forest", "params": {"n_estimators": 20, "max_depth": 8}},
+    ),
+    "number": ("regression", "spend", "mae", {"kind": "linear"}),
+}
+
+
+def table():
+    """Rows of every kind of column; half of the columns lack values."""
+    draw = np.random.default_rng(0)
+    rows = 800
+    days = np.datetime64("2015-01-01T06:30", "s") + draw.integers(0, 10**8, rows)
+    born = np.datetime64("1950-01-01") + draw.integers(0, 20_000, rows)
+    every = pd.DataFrame(
+        {
+            "age": draw.normal(40, 12, rows).round(2),
+            "visits so.far": draw.integers(0, 50, rows),
+            "smoker": draw.choice(["true", "false"], rows),
+            "member": draw.choice(["true", "false"], rows),
+            "region": draw.choice(["north", "south", "east, far", "\u00fcber"], rows),
+            "city": [f"city {number}" for number in draw.integers(0, 400, rows)],
+            "joined": days.astype(str),
+            "born": [f"{day:%d/%m/%Y}" for day in born.astype(object)],
+        }
+    )
+    every.loc[::50, "joined"] = "9999-12-31"
+    gaps = pd.DataFrame(False, index=every.index, columns=every.columns)
+    for name in ("age", "member", "city", "joined"):
+        gaps[name] = draw.random(rows) < 0.15
+    score = every["age"] / 12 + every["visits so.far"] / 15 + 2 * (every["smoker"] == "true")
+    score += draw.normal(size=rows)
+    return every.mask(gaps).assign(
+        churned=np.where(score > score.median(), "yes", "no"),
+        tier=pd.qcut(score, 3, labels=[3, 5, 9]).astype(int),
+        spend=1000 * score,
+    )
+
+
+class Exported(NamedTuple):
+    """A checkout with an exported model: its folder, model.json, and the pipeline that was exported."""
+
+    checkout: Path
+    card: dict
+    stored: model_file.StoredModel
+
+    @property
+    def folder(self):
+        return self.checkout / model_folder.FOLDER
+
+
+@pytest.fixture(scope="session")
+def exported(empty_store, tmp_path_factory):
+    """A function from a name of MODELS to the exported model, made once; `form` is onnx or skops."""
+    made = {}
+
+    def make(name: str, form: str = "onnx") -> Exported:
+        if (name, form) not in made:
+            folder = tmp_path_factory.mktemp(name) / form
+            if form == "onnx":
+                made[name, form] = _trained_and_exported(name, folder, empty_store)
+            else:
+                shutil.copytree(make(name).checkout, folder)
+                made[name, form] = _exported(name, folder, "export.tolerance=1e-300")
+        return made[name, form]
+
+    return make
+
+
+def _trained_and_exported(name, folder, empty_store):
+    task, target, metric, model = MODELS[name]
+    settings = {
+        "experiment": name,
+        "registered_model": name,
+        "task": task,
+        "data": {
+            "source": "rows.csv",
+            "target": target,
+            "drop": [other for other in TARGETS if other != target],
+            "dates": {"born": "%d/%m/%Y"},
+        },
+        "model": model,
+        "validation": {"metric": metric, "prediction_ms": 10_000},
+    }
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    shutil.copy(ROOT / "requirements.txt", folder)
+    shutil.copy(empty_store, folder)
+    table().to_csv(folder / "rows.csv", index=False)
+    (folder / "own.yaml").write_text(yaml.safe_dump(settings))
+    with _inside(folder):
+        config = config_file.load(Path("own.yaml"))
+        training.train(config)
+        assert validation.validate(config).passed
+        registry.register()
+    return _exported(name, folder)
+
+
+def _exported(name, folder, serve_set=""):
+    with _inside(folder, serve_set):
+        card = exporting.export(config_file.load_serve(), name, "champion")
+        with tracking.connected() as client:
+            stored = runs.load_model(runs.find(client, card["run_id"]))
+    return Exported(folder, card, stored)
+
+
+@contextmanager
+def _inside(folder, serve_set=""):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setenv("SERVE_SET", serve_set)
+        yield
+
+
+class Service:
+    """A running service: its process, where it is, and the lines it has logged so far."""
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._first: queue.Queue = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        first = self._first.get(timeout=PATIENCE)
+        assert first, f"the service ended: {process.communicate()}"
+        self.url = json.loads(first)["url"]
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.lines.append(line)
+            self._first.put(line)
+        self._first.put("")
+
+    def log(self) -> list[dict]:
+        """Return the lines so far; those of an answered request may come behind its answer."""
+        return [json.loads(line) for line in list(self.lines)]
+
+    def get(self, path: str, **options) -> requests.Response:
+        return requests.get(self.url + path, timeout=PATIENCE, **options)
+
+    def predict(self, *rows: dict, **options) -> requests.Response:
+        """Ask for rows of plain values."""
+        return self.post(json.dumps({"rows": rows}), **options)
+
+    def post(self, body, **options) -> requests.Response:
+        return requests.post(self.url + "/predict", data=body, timeout=PATIENCE, **options)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code, once everything it wrote has been read."""
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
+
+
+def _popen(checkout: Path, *arguments: str, **variables: str) -> subprocess.Popen:
+    own = ("API_KEY", "DEBUG", "HOST", "MODEL_DIR", "PORT", "SERVE_SET")
+    environment = {key: value for key, value in os.environ.items() if key not in own}
+    quick = {"PORT": "0", "SERVE_SET": "limits.drain_seconds=0"}
+    return subprocess.Popen(
+        [sys.executable, *(arguments or ("-m", f"{command_line.__package__}.serving"))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=checkout,
+        env={**environment, **quick, **variables},
+    )
+
+
+@pytest.fixture
+def serve():
+    """Start the service in a checkout; keywords are environment variables. It is killed at the end."""
+    started = []
+
+    def start_service(checkout: Path, **variables: str) -> Service:
+        started.append(_popen(checkout, **variables))
+        return Service(started[-1])
+
+    yield start_service
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def refused():
+    """Start the service where it cannot start; return how it ended."""
+
+    def end(checkout: Path, *arguments: str, **variables: str) -> Outcome:
+        process = _popen(checkout, *arguments, **variables)
+        out, err = process.communicate(timeout=PATIENCE)
+        return Outcome(process.returncode, out, err)
+
+    return end
+
+
+@pytest.fixture(scope="session")
+def served(exported):
+    """A function from a name of MODELS to a running service with that model, started once."""
+    running = {}
+
+    def service(name: str, form: str = "onnx") -> Service:
+        if (name, form) not in running:
+            running[name, form] = Service(_popen(exported(name, form).checkout))
+        return running[name, form]
+
+    yield service
+    for one in running.values():
+        assert one.stop() == 0
