@@ -208,5 +208,5 @@ test: $(INSTALLED) | $(call after,format) ## Run the tests with coverage (floor:
 	@$(BIN)/python -m pytest -q --cov --cov-report=term --cov-report=xml:reports/coverage.xml
 
 .PHONY: bench
-bench: $(INSTALLED) ## Time set-up, gates and train against their peers
+bench: $(INSTALLED) ## Time set-up, gates, training, the service and its image against their peers
 	@$(BIN)/python tests/bench

@@ -17,7 +17,9 @@ from parts import PARTS, ROOT
 from report import aligned, compared, write
 from serving import serving
 
-TABLES = {"serve": serving}
+from image import image
+
+TABLES = {"serve": serving, "image": image}
 
 
 def main() -> None:

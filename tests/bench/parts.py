@@ -153,7 +153,7 @@ def copy_project(folder: Path) -> Path:
     for name in ("Makefile", "pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
         if (ROOT / name).is_file():
             shutil.copy2(ROOT / name, folder / name)
-    for name in ("src", "configs"):
+    for name in ("src", "configs", "docker"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 

@@ -67,7 +67,7 @@ SERVERS = (
 def serving(scratch: Path, runs: int) -> Table:
     """Requests a second and latencies of each server."""
     folder = copy_project(scratch / "project")
-    _export(folder)
+    export(folder)
     bodies = _bodies(folder)
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     with ExitStack() as running:
@@ -111,8 +111,8 @@ def _row(
     )
 
 
-def _export(folder: Path) -> None:
-    """Train and register the yardstick's model and export it in both forms."""
+def export(folder: Path) -> None:
+    """Train and register the yardstick's model and export it in both forms, to `onnx` and `skops`."""
     environment = {
         "CONFIG": str(BENCH / "train.yaml"),
         "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
