@@ -87,7 +87,7 @@ def _run(command: list[str], **variables: str) -> None:
     env = {**os.environ, "MLFLOW_IMAGE": MLFLOW_IMAGE, **variables}
     done = subprocess.run(command, env=env, check=False)  # nosec B603
     if done.returncode:
-        raise UserError(f"{command[-1]} ended with exit code {done.returncode}: see above")
+        raise UserError(f"docker compose ended with exit code {done.returncode}: see above")
 
 
 def _wait() -> list[str]:
