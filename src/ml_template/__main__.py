@@ -15,6 +15,7 @@ from .config import ServeConfig, TrainConfig
 from .console import say, show_table
 from .deployment import commands
 from .errors import UserError, ends_in_a_sentence
+from .serving import model_folder
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(commands.app)
@@ -81,6 +82,26 @@ def export(
 
     done = exporting.export(settings, name, alias or "champion")
     say(f"exported: artifacts/model/ ({name} version {done['version']}); next: make serve")
+
+
+@app.command()
+def predict(
+    config: ConfigPath = CONFIG,
+    overrides: Overrides = "",
+    data: Annotated[str, typer.Option(envvar="DATA", help="The file to score.")] = "",
+    out: Annotated[str, typer.Option(envvar="OUT", help="The file to write.")] = "",
+    model_dir: Annotated[
+        Path, typer.Option(envvar="MODEL_DIR", help="The model.")
+    ] = model_folder.FOLDER,
+) -> None:
+    """Score DATA, read as the config says, with the exported model; write OUT."""
+    settings = config_file.load(config, overrides)
+    from . import scoring
+
+    done = scoring.score(settings.data, data, out, model_dir)
+    for note in done.notes():
+        say(f"note: {note}")
+    say(f"scored: {out} ({done.rows:,} rows, {done.seconds:.1f} s)")
 
 
 @app.command("mlflow-ui")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 # Rich folds at 80 columns where it finds no terminal; logs are better left unfolded.
 _WIDTH = None if sys.stdout.isatty() else 160
+_SECONDS_BETWEEN_LINES = 5
 _console = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
 
 
@@ -33,6 +35,38 @@ def step(name: str) -> Iterator[Step]:
         yield running
     seconds = time.perf_counter() - start
     say(f"{name:<10} {running.detail} ({seconds:.1f} s)")
+
+
+@contextmanager
+def progress(name: str) -> Iterator[Callable[[float, str], None]]:
+    """Show how far a long step is: a bar on a terminal, else a line every few seconds.
+
+    What is given takes the share that is done, 0 to 1, and a detail.
+    """
+    if not _console.is_terminal:
+        yield _Lines(name).tell
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_console, transient=True) as bar:
+        _console.show_cursor()  # a signal ends the process at once, and nobody would show it again
+        task = bar.add_task(name, total=1.0, detail="")
+        yield lambda share, detail: bar.update(task, completed=share, detail=detail)
+
+
+class _Lines:
+    def __init__(self, name: str) -> None:
+        self._name, self._last = name, time.monotonic()
+
+    def tell(self, share: float, detail: str) -> None:
+        if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            say(f"{self._name:<10} {share:4.0%} {detail}")
 
 
 def say(text: str) -> None:

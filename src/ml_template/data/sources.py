@@ -8,6 +8,8 @@ import gzip
 import hashlib
 import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,12 @@ from ..errors import UserError, did_you_mean, one_line
 
 SAMPLES = ("breast_cancer", "diabetes", "iris", "wine")
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+# The texts that mean "missing" in every CSV file: those of pandas, told to it, so that they stay the same.
+MISSING = (
+    *("", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "NULL", "null", "None"),
+    *("NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+)
 
 
 def read(config: DataConfig) -> tuple[Any, str]:
@@ -33,13 +41,25 @@ def read(config: DataConfig) -> tuple[Any, str]:
             f"data.source is {config.source!r}; accepted: sklearn:NAME, or a path or s3:// URL that"
             f" ends in {', '.join(SUFFIXES)}"
         )
-    if config.source.startswith("s3://"):
+    with located(config.source, "data.source") as path:
+        return _read_file(path, config)
+
+
+@contextmanager
+def located(source: str, key: str) -> Iterator[Path]:
+    """Give the file that `source`, the value of `key`, names; from S3 it is fetched for the while.
+
+    Raises:
+        UserError: It is not there or cannot be fetched.
+    """
+    if source.startswith("s3://"):
         with tempfile.TemporaryDirectory() as folder:
-            return _read_file(_download(config.source, Path(folder)), config)
-    path = Path(config.source)
+            yield _download(source, Path(folder), key)
+        return
+    path = Path(source)
     if not path.is_file():
-        raise UserError(f"data.source {config.source} not found (paths start at the repository)")
-    return _read_file(path, config)
+        raise UserError(f"{key} {source} not found (paths start at the repository)")
+    yield path
 
 
 def _read_sample(source: str) -> tuple[Any, str]:
@@ -55,22 +75,22 @@ def _read_sample(source: str) -> tuple[Any, str]:
     return frame, hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
 
 
-def _download(url: str, folder: Path) -> Path:
+def _download(url: str, folder: Path, key: str) -> Path:
     """Fetch `url` into `folder`; boto3 finds credentials, region and endpoint."""
     import boto3
     from boto3.exceptions import Boto3Error
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    bucket, _, key = url[len("s3://") :].partition("/")
-    if not (bucket and key):
-        raise UserError(f"data.source is {url!r}; accepted: s3://BUCKET/KEY")
-    path = folder / Path(key).name
+    bucket, _, name = url[len("s3://") :].partition("/")
+    if not (bucket and name):
+        raise UserError(f"{key} is {url!r}; accepted: s3://BUCKET/KEY")
+    path = folder / Path(name).name
     bounded = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 3})
     try:
-        boto3.client("s3", config=bounded).download_file(bucket, key, str(path))
+        boto3.client("s3", config=bounded).download_file(bucket, name, str(path))
     except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
-        raise UserError(f"data.source {url} cannot be fetched: {one_line(error)}") from None
+        raise UserError(f"{key} {url} cannot be fetched: {one_line(error)}") from None
     return path
 
 
@@ -86,32 +106,46 @@ def _read_file(path: Path, config: DataConfig) -> tuple[Any, str]:
 
 
 def _read_parquet(path: Path, config: DataConfig) -> Any:
-    import pyarrow
     from pyarrow import parquet
 
-    try:
-        _check_names(parquet.read_schema(path).names, config)
+    with refusing_parquet(config):
+        check_names(parquet.read_schema(path).names, config)
         frame = pd.read_parquet(path, engine="pyarrow")
-    except (pyarrow.ArrowException, ValueError, OSError) as error:
-        raise UserError(f"{config.source} is not Parquet: {one_line(error)}") from None
     return frame.reset_index(drop=frame.index.names == [None])
 
 
-def _read_csv(path: Path, config: DataConfig) -> Any:
+@contextmanager
+def refusing_parquet(config: DataConfig) -> Iterator[None]:
+    """Tell in a sentence what pyarrow says of a file that is none of Parquet."""
+    import pyarrow
+
     try:
-        # Excel begins a file with a byte order mark, which is no part of the first name.
-        is_utf_8 = codecs.lookup(config.encoding).name == "utf-8"
-        encoding = "utf-8-sig" if is_utf_8 else config.encoding
-        header = _header(path, encoding, config.delimiter)
-        _check_header(header, config)
+        yield
+    except (pyarrow.ArrowException, ValueError, OSError) as error:
+        raise UserError(f"{config.source} is not Parquet: {one_line(error)}") from None
+
+
+def _read_csv(path: Path, config: DataConfig) -> Any:
+    with refusing_csv(config):
+        header = check_header(path, config)
         frame = pd.read_csv(
             path,
             sep=config.delimiter,
             decimal=config.decimal,
-            encoding=encoding,
-            na_values=config.missing_values,
+            encoding=encoding(config),
+            keep_default_na=False,
+            na_values=[*MISSING, *config.missing_values],
             low_memory=False,
         )
+    check_fields(frame, header, config)
+    return frame
+
+
+@contextmanager
+def refusing_csv(config: DataConfig) -> Iterator[None]:
+    """Tell in a sentence what pandas says of a file that is none of CSV."""
+    try:
+        yield
     except UnicodeError as error:
         is_utf_16 = getattr(error, "object", b"")[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         other = "utf-16" if is_utf_16 else "cp1252"
@@ -125,22 +159,32 @@ def _read_csv(path: Path, config: DataConfig) -> Any:
         ) from None
     except (pd.errors.ParserError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f"{config.source} is not CSV: {one_line(error)}") from None
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas took the first fields for an index
+
+
+def encoding(config: DataConfig) -> str:
+    """Return the encoding to read with: Excel begins a file with a byte order mark, which is no part of a name."""
+    return "utf-8-sig" if codecs.lookup(config.encoding).name == "utf-8" else config.encoding
+
+
+def check_fields(frame: Any, header: list[str], config: DataConfig) -> None:
+    """Check that pandas did not take the first fields for an index.
+
+    Raises:
+        UserError: It did.
+    """
+    if not isinstance(frame.index, pd.RangeIndex):
         raise UserError(
             f"{config.source} has rows of more fields than its header names ({len(header)})"
         )
-    return frame
 
 
-def _header(path: Path, encoding: str, delimiter: str) -> list[str]:
-    """Return the first line that is not blank, as pandas does."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding=encoding, newline="") as file:
-        lines = csv.reader(file, delimiter=delimiter)
-        return next((names for names in lines if any(name.strip() for name in names)), [])
+def check_header(path: Path, config: DataConfig) -> list[str]:
+    """Return the names of the columns.
 
-
-def _check_header(header: list[str], config: DataConfig) -> None:
+    Raises:
+        UserError: There are none, one is there twice, or another delimiter parts them.
+    """
+    header = _header(path, encoding(config), config.delimiter)
     if not header:
         raise UserError(f"{config.source} is empty: a line of column names is expected")
     if len(header) == 1:
@@ -150,10 +194,24 @@ def _check_header(header: list[str], config: DataConfig) -> None:
                     f"{config.source} has one column under data.delimiter {config.delimiter!r} but"
                     f" {header[0].count(other) + 1} under {other!r}: set data.delimiter"
                 )
-    _check_names(header, config)
+    check_names(header, config)
+    return header
 
 
-def _check_names(names: list[str], config: DataConfig) -> None:
+def _header(path: Path, its_encoding: str, delimiter: str) -> list[str]:
+    """Return the first line that is not blank, as pandas does."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding=its_encoding, newline="") as file:
+        lines = csv.reader(file, delimiter=delimiter)
+        return next((names for names in lines if any(name.strip() for name in names)), [])
+
+
+def check_names(names: list[str], config: DataConfig) -> None:
+    """Check that no name is there twice.
+
+    Raises:
+        UserError: One is.
+    """
     twice = sorted({repr(name) for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"{config.source} has more than one column named {', '.join(twice)}")
