@@ -21,7 +21,7 @@ def require_engine() -> None:
     """
     client = _client()
     try:
-        done = subprocess.run(  # nosec B603
+        done = subprocess.run(  # nosec B603 # a list of arguments, no shell
             [client, "version"], capture_output=True, text=True, timeout=_SECONDS, check=False
         )
         said = _last_line(done.stderr)
@@ -45,7 +45,9 @@ def show(*arguments: str) -> None:
     # Engines before 23 build with BuildKit only when asked.
     env = {**os.environ, "DOCKER_BUILDKIT": "1"}
     command = [_client(), *arguments]
-    done = subprocess.run(command, env=env, check=False)  # nosec B603
+    done = subprocess.run(
+        command, env=env, check=False
+    )  # nosec B603 # a list of arguments, no shell
     if done.returncode:
         raise UserError(f"docker {arguments[0]} ended with exit code {done.returncode}: see above")
 
@@ -56,7 +58,7 @@ def ask(*arguments: str, stdin: str = "") -> str:
     Raises:
         UserError: docker ended with an error; the text has the last line that it said.
     """
-    done = subprocess.run(  # nosec B603
+    done = subprocess.run(  # nosec B603 # a list of arguments, no shell
         [_client(), *arguments], input=stdin, capture_output=True, text=True, check=False
     )
     if done.returncode:

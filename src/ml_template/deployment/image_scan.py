@@ -74,7 +74,7 @@ def _system(image: str) -> dict[str, Any]:
 def _ask(command: list[str]) -> tuple[Optional[dict[str, Any]], str]:
     """Return a scanner's JSON, or None and why there is none."""
     try:
-        done = subprocess.run(  # nosec B603
+        done = subprocess.run(  # nosec B603 # a list of arguments, no shell
             command, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
         answer: dict[str, Any] = json.loads(done.stdout)

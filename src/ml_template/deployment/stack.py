@@ -71,7 +71,9 @@ def _compose() -> list[str]:
         UserError: There is none.
     """
     plugin = ["docker", "compose"]
-    asked = subprocess.run([*plugin, "version"], capture_output=True, check=False)  # nosec B603
+    asked = subprocess.run(
+        [*plugin, "version"], capture_output=True, check=False
+    )  # nosec B603 # a list of arguments, no shell
     if asked.returncode == 0:
         command = plugin
     elif shutil.which("docker-compose"):
@@ -85,7 +87,9 @@ def _compose() -> list[str]:
 
 def _run(command: list[str], **variables: str) -> None:
     env = {**os.environ, "MLFLOW_IMAGE": MLFLOW_IMAGE, **variables}
-    done = subprocess.run(command, env=env, check=False)  # nosec B603
+    done = subprocess.run(
+        command, env=env, check=False
+    )  # nosec B603 # a list of arguments, no shell
     if done.returncode:
         raise UserError(f"docker compose ended with exit code {done.returncode}: see above")
 
