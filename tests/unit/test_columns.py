@@ -356,3 +356,25 @@ def test_decimal_commas_are_told_and_read_when_named():
         columns.infer(rows, DataConfig(source="d.csv", target="y"))
     kinds = columns.infer(rows, DataConfig(source="d.csv", target="y", categorical=["price"])).kinds
     assert kinds == {"price": "categorical"}
+
+
+@pytest.mark.parametrize(
+    ("its_format", "text", "date"),
+    [
+        (None, "9999-12-31T23:59:59", "9999-12-31T23:59:59"),
+        (None, "9999-12-31T12:00:00+02:00", "9999-12-31T10:00:00"),
+        (None, "2500-01-01T06:30:00.250000Z", "2500-01-01T06:30:00.25"),
+        ("%d/%m/%Y", "31/12/9999", "9999-12-31"),
+        ("%d/%m/%Y %H:%M %z", "31/12/1500 01:00 +0200", "1500-12-30T23:00"),
+    ],
+)
+def test_far_dates_keep_their_time_and_zone(its_format, text, date):
+    columns = Columns({"d": "date"}, {"d": its_format} if its_format else {})
+    (found,) = columns.coerce(pd.DataFrame({"d": [text]}))["d"].to_numpy()
+    assert found == np.datetime64(date, "us")
+
+
+def test_what_only_begins_like_a_far_date_is_none():
+    for text in ("9999-12-31 and more", "9999-02-30"):
+        with pytest.raises(UserError, match="is date but holds"):
+            Columns({"d": "date"}).coerce(pd.DataFrame({"d": [text]}))

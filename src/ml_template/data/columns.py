@@ -200,14 +200,21 @@ def _as_date(values: Any, its_format: str | None = None) -> Any:
     dates = pd.to_datetime(values, format=its_format or "ISO8601", errors="coerce", utc=True)
     dates = dates.dt.tz_localize(None).astype("datetime64[us]")
     # pandas 2 has no room for days like 9999-12-31, which stand for "never".
-    if its_format is None and values.dtype == object:
-        far = values[dates.isna() & values.notna()].map(_far_day)
+    if values.dtype == object:
+        far = values[dates.isna() & values.notna()].map(lambda text: _far_date(text, its_format))
         dates = dates.where(dates.notna(), far.astype("datetime64[us]"))
     return dates
 
 
-def _far_day(text: Any) -> Any:
+def _far_date(value: Any, its_format: str | None) -> Any:
+    text = str(value)
     try:
-        return np.datetime64(str(text)[:10], "us")
-    except ValueError:
+        if its_format is None:
+            date = datetime.datetime.fromisoformat(re.sub("Z$", "+00:00", text))
+        else:
+            date = datetime.datetime.strptime(text, its_format)
+        if date.tzinfo is not None:
+            date = date.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+        return np.datetime64(date, "us")
+    except (ValueError, OverflowError):
         return np.datetime64("NaT", "us")
