@@ -8,7 +8,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.security import APIKeyHeader
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
@@ -112,7 +112,7 @@ class Service:
         app.get("/healthz")(self.healthz)
         app.get("/readyz", responses={503: {"model": Problem}})(self.readyz)
         app.get("/version")(self.version)
-        app.get("/metrics")(self.metrics)
+        app.get("/metrics", response_class=PlainTextResponse)(self.metrics)
         app.get("/", include_in_schema=False)(self.page)
         app.get("/static/{name}", include_in_schema=False)(self.static)
         # Put into the finished document, because FastAPI takes every null out of what it is given, also of the example.
