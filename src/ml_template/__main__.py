@@ -76,7 +76,7 @@ def export(
     settings = config_file.load_serve()
     name, _, alias = model.partition("@")
     if model and not (name and alias):
-        raise UserError(f"MODEL is {model!r}; accepted: name@alias, like ml-template@champion")
+        raise UserError(f"MODEL is {model!r}; accepted: name@alias, like churn@champion")
     name = name or config_file.load(config, overrides).registered_model
     from . import exporting
 

@@ -66,7 +66,7 @@ def image(scratch: Path, runs: int) -> Table:
 
 
 def _rebuilds(folder: Path, runs: int) -> list[float]:
-    source = Path(folder, "src", "ml_template", "serving", "__init__.py")
+    source = next(Path(folder, "src").glob("*/serving/__init__.py"))
     run(REBUILD, folder)
     seconds = []
     for number in range(1, runs + 1):

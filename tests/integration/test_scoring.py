@@ -16,7 +16,15 @@ import pytest
 from pyarrow import parquet
 
 from ml_template import __main__ as command_line
-from ml_template import config_file, exporting, registry, runs, tracking, training, validation
+from ml_template import (
+    config_file,
+    exporting,
+    registry,
+    runs,
+    tracking,
+    training,
+    validation,
+)
 from ml_template.data import sources
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from ml_template import config_file
-from ml_template.config import METRICS, ServeConfig, Thresholds, TrainConfig
+from ml_template.config import (
+    METRICS,
+    ServeConfig,
+    Thresholds,
+    TrainConfig,
+)
 from ml_template.errors import UserError
 
 ROOT = Path(__file__).parents[2]
