@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 LARGEST = 3.4028234663852886e38
@@ -21,6 +21,7 @@ drawn = settings(
     deadline=None,
     derandomize=True,
     database=None,
+    phases=[Phase.explicit, Phase.generate],  # to shrink a failing example takes minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
