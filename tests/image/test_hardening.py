@@ -115,7 +115,8 @@ def _names(layer: bytes) -> list[str]:
         return [member.name.strip("/") for member in archive if not member.isdir()]
 
 
-def test_it_is_small(tested_image, base_image, figures):
+def test_it_is_small(tested_image, base_image, card, figures):
     over = (docker.inspect(tested_image)["Size"] - base_image["Size"]) / 1e6
-    figures["image size over its base"] = f"{over:.0f} MB (aim: at most 250)"
-    assert over < 250
+    most = 250 if card["format"] == "onnx" else 500  # scikit-learn and SciPy are what ONNX saves
+    figures["image size over its base"] = f"{over:.0f} MB (aim: at most {most})"
+    assert over < most
