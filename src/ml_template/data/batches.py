@@ -102,8 +102,8 @@ class _Csv(Table):
         super().__init__(path, config)
         with sources.refusing_csv(config):
             self._header = sources.check_header(path, config)
-            with self._reader(path, nrows=0) as nothing:  # pandas names what the header does not
-                self.types = dict.fromkeys(nothing.read())
+            # pandas names what the header does not.
+            self.types = dict.fromkeys(self._read(path, nrows=0))
 
     def batches(self, columns: list[dict[str, Any]], most_rows: int = 0) -> Iterator[Batch]:
         missing = _Missing(self._config.missing_values)
@@ -111,7 +111,7 @@ class _Csv(Table):
         before = 0
         with sources.refusing_csv(self._config), self._path.open("rb") as file:
             plain = gzip.GzipFile(fileobj=file) if self._path.suffix == ".gz" else file
-            with self._reader(plain, chunksize=self._size(most_rows)) as texts:
+            with self._read(plain, chunksize=self._size(most_rows)) as texts:
                 for rows in texts:
                     sources.check_fields(rows, self._header, self._config)
                     rows = rows.reset_index(drop=True)
@@ -123,14 +123,13 @@ class _Csv(Table):
                     yield Batch(before, kept, pd.DataFrame(values), file.tell() / size)
                     before += len(rows)
 
-    def _reader(self, file: Any, **how: Any) -> Any:
+    def _read(self, file: Any, **how: Any) -> Any:
         return pd.read_csv(
             file,
             sep=self._config.delimiter,
             encoding=sources.encoding(self._config),
             dtype=object,
             na_filter=False,
-            iterator=True,
             **how,
         )
 
