@@ -25,7 +25,7 @@ after = $(filter $(1),$(MAKECMDGOALS))
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
-	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"  PYTHON=python3.12  PORT=…  DEBUG=1\n'
+	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"  MODEL=name@alias  DATA=…  OUT=…\n           PORT=…  PYTHON=python3.12  DEBUG=1\n'
 
 ##@ Set up
 

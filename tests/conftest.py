@@ -11,13 +11,29 @@ from ml_template.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 
+# What a user may set; a test sets what it is about.
+VARIABLES = (
+    "API_KEY",
+    "CONFIG",
+    "DATA",
+    "DEBUG",
+    "HOST",
+    "MLFLOW_TRACKING_URI",
+    "MODEL",
+    "MODEL_DIR",
+    "OUT",
+    "PORT",
+    "SERVE_SET",
+    "SET",
+)
+
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A fresh folder with the configs and the lock, as the current directory; no service is named."""
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     shutil.copy(ROOT / "requirements.txt", tmp_path)
-    for variable in ("MLFLOW_TRACKING_URI", "CONFIG", "SET", "DEBUG", "PORT"):
+    for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
