@@ -44,10 +44,11 @@ def mlflow_server(tmp_path_factory):
     options = ["--workers", "1", "--backend-store-uri", "sqlite:///server.db"]
     options += ["--artifacts-destination", "stored", "--port", str(port)]
     with (folder / "log").open("wb") as log:
+        without_jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # nine idle processes
         server = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", *options],
             cwd=folder,
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # nine idle processes
+            env={**os.environ, **without_jobs},
             stdout=log,
             stderr=log,
             start_new_session=True,  # so that its workers end with it
