@@ -10,6 +10,8 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.slow
+
 LARGEST = 3.4028234663852886e38
 CLOSE = (
     1e-5  # of a probability; a number by the predictions' spread, or by itself where it is larger

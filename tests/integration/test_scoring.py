@@ -203,6 +203,7 @@ def unfinished():
     return list(Path().glob(".scores.csv.*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_leaves_nothing(at, sent, code):
     at("classification")
@@ -250,6 +251,7 @@ def write_blocks(name, blocks):
             file.write_table(block)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_memory_does_not_grow_with_the_file(at, suffix):

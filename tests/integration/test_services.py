@@ -18,6 +18,8 @@ from moto.server import ThreadedMotoServer
 from ml_template import __main__ as command_line
 from ml_template import tracking
 
+pytestmark = pytest.mark.slow
+
 
 def free_port():
     with socket.socket() as probe:

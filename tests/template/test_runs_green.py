@@ -58,7 +58,8 @@ def settle(project: Path, place: Path) -> None:
         (place / STAMP).touch()
 
 
-# The project's own tests take minutes, so one set of names goes through them; .ci/run does it for another. "forty-letters" is left out: "widest" is
+# The project's own tests take minutes, so one set of names goes through them, without the slow ones; .ci/run does all
+# of it for another. "forty-letters" is left out: "widest" is
 # as long. So are the default names: that project is the root itself, byte for byte (test_links.py), and .ci/run gives
 # both commands there.
 @pytest.mark.slow
@@ -77,5 +78,5 @@ def test_the_two_commands_pass_under_hard_names(
     project = generate(template, tmp_path, **answers)
     settle(project, place)
     assert f"{project.name} version 1 is now the champion" in run(place, "make", "pipeline")
-    run(place, "make", *gates)
+    run(place, "make", *gates, PYTEST_ADDOPTS="-m 'not slow'")
     assert git(place, "status", "--porcelain") == ""
