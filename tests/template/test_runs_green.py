@@ -59,9 +59,8 @@ def settle(project: Path, place: Path) -> None:
 
 
 # The project's own tests take minutes, so one set of names goes through them, without the slow ones; .ci/run does all
-# of it for another. "forty-letters" is left out: "widest" is
-# as long. So are the default names: that project is the root itself, byte for byte (test_links.py), and .ci/run gives
-# both commands there.
+# of it for the default names: that project is the root itself, byte for byte (test_links.py). "forty-letters" is left
+# out: "widest" is as long.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "gates"),
