@@ -42,28 +42,7 @@ class TreeNodes:
         to: tuple[int, int],
         missing: bool,
     ) -> None:
-        """Add a node that asks whether the feature is `mode` (BRANCH_LEQ, BRANCH_EQ) `value`."""
-        self._node(at, feature, mode, value, to, missing)
-
-    def leaf(self, at: tuple[int, int], weights: dict[int, float], rows: int) -> None:
-        """Add a leaf that adds `weights` to the targets and that `rows` rows of the fit ended in."""
-        self._node(at, 0, "LEAF", 0.0, (0, 0), False)
-        for target, weight in weights.items():
-            self.leaf_rows.append(rows)
-            self.leaf_tree.append(at[0])
-            self.leaf_node.append(at[1])
-            self.leaf_target.append(target)
-            self.leaf_weight.append(weight)
-
-    def _node(
-        self,
-        at: tuple[int, int],
-        feature: int,
-        mode: str,
-        value: float,
-        to: tuple[int, int],
-        missing: bool,
-    ) -> None:
+        """Add a node that asks whether the feature is `mode` (BRANCH_LEQ, BRANCH_EQ) `value`; a LEAF asks nothing."""
         self.tree.append(at[0])
         self.node.append(at[1])
         self.feature.append(feature)
@@ -72,6 +51,16 @@ class TreeNodes:
         self.yes.append(to[0])
         self.no.append(to[1])
         self.missing_is_yes.append(int(missing))
+
+    def leaf(self, at: tuple[int, int], weights: dict[int, float], rows: int) -> None:
+        """Add a leaf that adds `weights` to the targets and that `rows` rows of the fit ended in."""
+        self.split(at, 0, "LEAF", 0.0, (0, 0), False)
+        for target, weight in weights.items():
+            self.leaf_rows.append(rows)
+            self.leaf_tree.append(at[0])
+            self.leaf_node.append(at[1])
+            self.leaf_target.append(target)
+            self.leaf_weight.append(weight)
 
     def centred(self) -> Any:
         """Take the weight of its middle row from all leaves of a tree; return their sums, shape (targets,).
