@@ -78,9 +78,9 @@ def export(
     if model and not (name and alias):
         raise UserError(f"MODEL is {model!r}; accepted: name@alias, like churn@champion")
     name = name or config_file.load(config, overrides).registered_model
-    from . import exporting
+    from . import exporting, runs
 
-    done = exporting.export(settings, name, alias or "champion")
+    done = exporting.export(settings, name, alias or runs.CHAMPION)
     say(f"exported: artifacts/model/ ({name} version {done['version']}); next: make serve")
 
 

@@ -71,10 +71,8 @@ def find(client: Any, run_id: str) -> Run:
 
 def champion(client: Any, name: str) -> Any | None:
     """Return the version of the model `name` with the alias `champion`, or None if there is none."""
-    models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
-    if not models or CHAMPION not in models[0].aliases:
-        return None
-    return client.get_model_version_by_alias(name, CHAMPION)
+    number = (_aliases(client, name) or {}).get(CHAMPION)
+    return None if number is None else client.get_model_version(name, number)
 
 
 def of_alias(client: Any, name: str, alias: str) -> Any:
@@ -83,14 +81,19 @@ def of_alias(client: Any, name: str, alias: str) -> Any:
     Raises:
         UserError: There is none.
     """
-    models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
-    if not models:
+    aliases = _aliases(client, name)
+    if aliases is None:
         raise UserError(f"there is no registered model {name!r} (make register)")
-    aliases = models[0].aliases
     if alias not in aliases:
         known = ", ".join(sorted(aliases)) or "none"
         raise UserError(f"model {name!r} has no alias {alias!r}; its aliases: {known}")
     return client.get_model_version(name, aliases[alias])
+
+
+def _aliases(client: Any, name: str) -> dict[str, str] | None:
+    """Return the version's number of each alias of the model `name`, or None if there is no such model."""
+    models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
+    return dict(models[0].aliases) if models else None
 
 
 def load_model(run: Run) -> model_file.StoredModel:

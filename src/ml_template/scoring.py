@@ -21,11 +21,9 @@ from .model import DateParts
 from .scored_file import written
 from .serving.encoding import Array
 from .serving.model import Model, load
+from .serving.rows import LARGEST
 
 _FILE = "a .csv, .csv.gz or .parquet file"
-
-# Numbers that float32 cannot hold: forests refuse them, what is linear overflows, and the service refuses them.
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass
@@ -117,11 +115,11 @@ def _coerced(columns: Columns, batch: batches.Batch, data: str) -> Any:
     except UserError as error:
         raise UserError(f"{data}: " + re.sub(r"in row (\d+)$", in_the_file, str(error))) from None
     for name in columns.named("numeric"):
-        wrong = np.flatnonzero(rows[name].abs() > _LARGEST)
+        wrong = np.flatnonzero(rows[name].abs() > LARGEST)
         if len(wrong):
             raise UserError(
                 f"{data}: column {name!r} holds {rows[name].iloc[wrong[0]]:g} in row"
-                f" {batch.before + wrong[0] + 1}; accepted: numbers up to {_LARGEST:.1e}"
+                f" {batch.before + wrong[0] + 1}; accepted: numbers up to {LARGEST:.1e}"
             )
     return rows
 

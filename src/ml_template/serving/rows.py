@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 # Numbers that float32 cannot hold: scikit-learn's forests refuse them, and what overflows has no JSON.
-_LARGEST = 3.4028234663852886e38
+LARGEST = 3.4028234663852886e38
 
 # pydantic would take "20200101" for seconds since 1970, too.
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -64,7 +64,7 @@ def _field(column: dict[str, Any], example: Any) -> Any:
 
 
 def _number(_column: dict[str, Any]) -> Any:
-    return Annotated[float, Field(allow_inf_nan=False, ge=-_LARGEST, le=_LARGEST)]
+    return Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
 
 
 def _truth(_column: dict[str, Any]) -> Any:
