@@ -120,7 +120,7 @@ def outputs(pipeline, rows):
 
 def converted(pipeline, width, folder):
     onnx_form.write(pipeline, width, folder / "model.onnx")
-    return load_form(folder / "model.onnx", hasattr(pipeline, "predict_proba"))
+    return load_form(folder / "model.onnx")
 
 
 def assert_same(pipeline, matrix, folder):
@@ -257,7 +257,7 @@ def test_targets_that_float32_would_ruin(settings, tmp_path, kind, target):
     matrix = matrix_of(pipeline, 0)
     assert_same(pipeline[1:], matrix, tmp_path)
     # Each row by itself, too: one that is far out must not hide what the others lose.
-    found = load_form(tmp_path / "model.onnx", False)(matrix)
+    found = load_form(tmp_path / "model.onnx")(matrix)
     np.testing.assert_allclose(found, outputs(pipeline[1:], matrix), rtol=1e-5, atol=1e-11)
 
 

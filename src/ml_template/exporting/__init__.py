@@ -22,7 +22,7 @@ from ..model_file import StoredModel
 from ..provenance import requirements
 from ..serving import model_folder
 from ..serving.encoding import Array
-from ..serving.model import load, load_form
+from ..serving.model import load, load_form, outputs
 from . import card, onnx_form
 
 __all__ = ["export"]
@@ -69,7 +69,7 @@ def export(config: ServeConfig, name: str, alias: str) -> dict[str, Any]:
 def _write(folder: Path, config: ServeConfig, run: runs.Run, stored: StoredModel) -> dict[str, Any]:
     columns = card.described(stored)
     matrix = card.check_encoding(stored, columns)
-    expected = _outputs(stored.pipeline, stored.held_out)
+    expected = outputs(stored.pipeline, stored.held_out)
     # In regression, differences are seen against the spread of the predictions.
     classes = [plain(label) for label in getattr(stored.pipeline, "classes_", [])]
     scale = 1.0 if classes else float(np.std(expected)) or 1.0
@@ -109,9 +109,7 @@ def _convert(
     file = folder / model_folder.FILES["onnx"]
     try:
         onnx_form.write(pipeline, matrix.shape[1], file)
-        worst = _worst(
-            load_form(file, hasattr(pipeline, "predict_proba"))(matrix) / scale, expected
-        )
+        worst = _worst(load_form(file)(matrix) / scale, expected)
         if worst <= tolerance:
             return _Form("onnx", worst)
         reason = f"its worst difference is {worst:.1e}"
@@ -120,8 +118,8 @@ def _convert(
     file.unlink(missing_ok=True)
     file = folder / model_folder.FILES["skops"]
     skops.io.dump(pipeline, file)
-    outputs = load_form(file, hasattr(pipeline, "predict_proba"))(matrix)
-    return _Form("skops", _worst(outputs / scale, expected), reason)
+    worst = _worst(load_form(file)(matrix) / scale, expected)
+    return _Form("skops", worst, reason)
 
 
 def _told(form: _Form, rows: int, tolerance: float) -> str:
@@ -137,13 +135,6 @@ def _worst(outputs: Array, expected: Array) -> float:
     if outputs.shape != expected.shape:
         raise ValueError(f"it gives an array of shape {outputs.shape}, not {expected.shape}")
     return float(np.abs(outputs - expected).max())
-
-
-def _outputs(pipeline: Any, frame: Any) -> Array:
-    """Return probabilities (rows, classes), or numbers (rows, 1)."""
-    if hasattr(pipeline, "predict_proba"):
-        return np.asarray(pipeline.predict_proba(frame), dtype=np.float64)
-    return np.asarray(pipeline.predict(frame), dtype=np.float64).reshape(-1, 1)
 
 
 def _put_in_place(folder: Path, target: Path) -> None:

@@ -87,15 +87,15 @@ def load(folder: Path) -> Model:
     card = model_folder.read_card(folder)
     file = folder / model_folder.FILES[card["format"]]
     try:
-        form = load_form(file, bool(card["classes"]))
+        form = load_form(file)
     except Exception as error:  # what a file of another release holds can fail in any way
         raise UserError(f"{file} cannot be loaded here: {one_line(error)}") from error
     return Model(card, form)
 
 
-def load_form(file: Path, is_classifier: bool) -> Form:
+def load_form(file: Path) -> Form:
     """Load the part of the pipeline behind its encoding, from ONNX or from skops."""
-    return _onnx(file) if file.suffix == ".onnx" else _skops(file, is_classifier)
+    return _onnx(file) if file.suffix == ".onnx" else _skops(file)
 
 
 def _onnx(file: Path) -> Form:
@@ -118,12 +118,17 @@ def _onnx(file: Path) -> Form:
     return run
 
 
-def _skops(file: Path, is_classifier: bool) -> Form:
+def _skops(file: Path) -> Form:
     import skops.io
 
     from ..trusted_types import TRUSTED_TYPES
 
     pipeline = skops.io.load(file, trusted=TRUSTED_TYPES)
-    if is_classifier:
-        return lambda matrix: np.asarray(pipeline.predict_proba(matrix), dtype=np.float64)
-    return lambda matrix: np.asarray(pipeline.predict(matrix), dtype=np.float64).reshape(-1, 1)
+    return lambda matrix: outputs(pipeline, matrix)
+
+
+def outputs(pipeline: Any, given: Any) -> Array:
+    """Return what a pipeline of scikit-learn says: probabilities (rows, classes), or numbers (rows, 1)."""
+    if hasattr(pipeline, "predict_proba"):
+        return np.asarray(pipeline.predict_proba(given), dtype=np.float64)
+    return np.asarray(pipeline.predict(given), dtype=np.float64).reshape(-1, 1)
