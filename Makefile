@@ -13,6 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m ml_template
 INSTALLED := $(VENV)/.installed$(if $(PYTHON),-$(subst /,-,$(PYTHON)))
+CODE := src tests infra
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 MAKEFLAGS += --no-builtin-rules --keep-going
@@ -25,7 +26,7 @@ after = $(filter $(1),$(MAKECMDGOALS))
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
-	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"  MODEL=name@alias  DATA=…  OUT=…\n           PORT=…  PYTHON=python3.12  DEBUG=1\n'
+	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"  MODEL=name@alias  DATA=…  OUT=…\n           ENV=local|staging|production  DEPLOY_SET="key=value …"  PORT=…  PYTHON=python3.12  DEBUG=1\n'
 
 ##@ Set up
 
@@ -73,7 +74,7 @@ config-schema: $(INSTALLED) ## Write the JSON schemas that editors check configs
 .PHONY: clean
 clean: ## Remove .venv, caches and reports; models, runs and artifacts stay
 	@rm -rf $(VENV) reports .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	@find src tests -name __pycache__ -type d -exec rm -rf {} +
+	@find $(CODE) -name __pycache__ -type d -exec rm -rf {} +
 
 ##@ Train
 
@@ -159,6 +160,64 @@ compose-up: $(INSTALLED) | $(call after,image) ## Run the image beside MLflow wi
 compose-down: $(INSTALLED) ## Stop what compose-up started; its data stays
 	@$(RUN) compose-down
 
+##@ Deploy
+
+# The images of what stands below are the environment's: its repository, by digest. ENV=local is an AWS on this machine
+# (infra/local/): the deployer asks it as it asks the real one, with nothing but these variables to tell them apart.
+LOCAL_PORT ?= 4510
+ifeq ($(ENV),local)
+export AWS_ENDPOINT_URL := http://127.0.0.1:$(LOCAL_PORT)
+export AWS_ACCESS_KEY_ID := local
+export AWS_SECRET_ACCESS_KEY := local
+unexport AWS_PROFILE AWS_SESSION_TOKEN
+endif
+
+.PHONY: push
+push: $(INSTALLED) | $(call after,image image-test image-scan local-up) ## Push the image to the repository of ENV, once, as a release
+	@$(RUN) push
+
+.PHONY: deploy-plan
+deploy-plan: $(INSTALLED) | $(call after,push) ## Show what make deploy would change (ENV=… IMAGE_TAG=…)
+	@$(RUN) deploy-plan
+
+# Without Docker, what ENV=local deploys is packed from artifacts/model/; `make image push deploy ENV=local` takes the image.
+.PHONY: deploy
+deploy: $(INSTALLED) $(if $(filter local,$(ENV)),$(if $(IMAGE_TAG)$(RESUME)$(filter push,$(MAKECMDGOALS)),,local-release)) | $(call after,push deploy-plan local-up) ## Deploy to ENV=local, staging or production and prove it (IMAGE_TAG=… REASON=… RESUME=1 SUPERSEDE=1)
+	@$(RUN) deploy
+
+.PHONY: status
+status: $(INSTALLED) | $(call after,deploy rollback) ## Show what runs in ENV, how it feels, and the last deployments
+	@$(RUN) status
+
+.PHONY: rollback
+rollback: $(INSTALLED) ## Bring the release before back in ENV (or TO=tag), also while a deployment is stuck
+	@$(RUN) rollback
+
+.PHONY: verify
+verify: $(INSTALLED) | $(call after,push) ## Look at all that a deployment to ENV needs; changes nothing
+	@$(RUN) verify
+
+.PHONY: logs
+logs: $(INSTALLED) ## Show what the service in ENV logged (MINUTES=15)
+	@$(RUN) logs
+
+.PHONY: local-up
+local-up: $(INSTALLED) ## Start an AWS for ENV=local on this machine: ECS with real tasks, a load balancer, a registry
+	@$(BIN)/python -m infra.local up
+
+.PHONY: local-down
+local-down: $(INSTALLED) ## Stop it and its tasks; what was deployed stays for the next local-up
+	@$(BIN)/python -m infra.local down
+
+.PHONY: local-release
+local-release: $(INSTALLED) | $(call after,export local-up)
+	@$(BIN)/python -m infra.local pack
+	@$(RUN) push
+
+.PHONY: deploy-test
+deploy-test: $(INSTALLED) ## Try every fault against the local ECS under traffic; reports/deploy-faults.md
+	@$(BIN)/python -m pytest -q -rs tests/deploy
+
 ##@ Check
 
 .PHONY: quality-gates
@@ -170,23 +229,23 @@ quality-gates: $(INSTALLED) | $(call after,format) ## Every check below at once;
 
 .PHONY: format
 format: $(INSTALLED) ## Rewrite the code with isort and black
-	@$(BIN)/python -m isort --quiet src tests
-	@$(BIN)/python -m black --quiet src tests
+	@$(BIN)/python -m isort --quiet $(CODE)
+	@$(BIN)/python -m black --quiet $(CODE)
 
 .PHONY: format-check
 format-check: check-black check-isort ## Check the format (black, isort)
 
 .PHONY: check-black
 check-black: $(INSTALLED) | $(call after,format)
-	@$(BIN)/python -m black --quiet --check --diff src tests
+	@$(BIN)/python -m black --quiet --check --diff $(CODE)
 
 .PHONY: check-isort
 check-isort: $(INSTALLED) | $(call after,format)
-	@$(BIN)/python -m isort --quiet --check --diff src tests
+	@$(BIN)/python -m isort --quiet --check --diff $(CODE)
 
 .PHONY: lint
 lint: $(INSTALLED) | $(call after,format) ## Lint (ruff)
-	@$(BIN)/ruff check --quiet src tests
+	@$(BIN)/ruff check --quiet $(CODE)
 
 .PHONY: type-check
 type-check: $(INSTALLED) | $(call after,format) ## Check the types (mypy, strict)
@@ -197,7 +256,7 @@ security: bandit audit ## Scan the code (bandit) and the locked dependencies (pi
 
 .PHONY: bandit
 bandit: $(INSTALLED) | $(call after,format)
-	@$(BIN)/python -m bandit --quiet --recursive --configfile pyproject.toml src
+	@$(BIN)/python -m bandit --quiet --recursive --configfile pyproject.toml src infra
 
 .PHONY: audit
 audit: $(INSTALLED)

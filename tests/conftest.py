@@ -17,14 +17,22 @@ VARIABLES = (
     "CONFIG",
     "DATA",
     "DEBUG",
+    "DEPLOY_SET",
+    "ENV",
     "HOST",
+    "IMAGE_TAG",
     "MLFLOW_TRACKING_URI",
     "MODEL",
     "MODEL_DIR",
     "OUT",
     "PORT",
+    "REASON",
+    "RELEASE",
+    "RESUME",
     "SERVE_SET",
     "SET",
+    "SUPERSEDE",
+    "TO",
 )
 
 

@@ -11,14 +11,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from . import config_file
-from .config import ServeConfig, TrainConfig
+from .config import DeployConfig, ServeConfig, TrainConfig
 from .console import say, show_table
-from .deployment import commands
+from .deployment import commands, deploy_commands
 from .errors import UserError, ends_in_a_sentence
 from .serving import model_folder
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(commands.app)
+app.add_typer(deploy_commands.app)
 
 ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The settings.")]
 Overrides = Annotated[
@@ -136,7 +137,12 @@ def config_schema() -> None:
     """Write the JSON schemas that editors check configs/*.yaml against."""
     from .files import write_text
 
-    for path, kind in ((CONFIG, TrainConfig), (config_file.SERVE, ServeConfig)):
+    kinds = (
+        (CONFIG, TrainConfig),
+        (config_file.SERVE, ServeConfig),
+        (config_file.DEPLOY, DeployConfig),
+    )
+    for path, kind in kinds:
         write_text(path.with_suffix(".schema.json"), config_file.schema(kind))
 
 

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .config import ServeConfig, TrainConfig
+from .config import DeployConfig, ServeConfig, TrainConfig
 from .errors import UserError, did_you_mean, one_line
 
 SERVE = Path("configs/serve.yaml")
+DEPLOY = Path("configs/deploy")
 
 _Config = TypeVar("_Config", bound=BaseModel)
 
@@ -54,6 +55,19 @@ def load_serve() -> ServeConfig:
         UserError: As `load`.
     """
     return _checked(ServeConfig, SERVE, os.environ.get("SERVE_SET", ""), "SERVE_SET")
+
+
+def load_deploy(environment: str) -> DeployConfig:
+    """Read configs/deploy/ENV.yaml and apply the variable DEPLOY_SET.
+
+    Raises:
+        UserError: There is no such environment; else as `load`.
+    """
+    path = DEPLOY / f"{environment}.yaml"
+    if not (environment.replace("-", "").isalnum() and path.is_file()):
+        known = ", ".join(sorted(each.stem for each in DEPLOY.glob("*.yaml")))
+        raise UserError(f"ENV is {environment!r}; accepted, as {DEPLOY} has them: {known}")
+    return _checked(DeployConfig, path, os.environ.get("DEPLOY_SET", ""), "DEPLOY_SET")
 
 
 def schema(kind: type[BaseModel]) -> str:

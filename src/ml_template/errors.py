@@ -16,6 +16,8 @@ class UserError(Exception):
     The text names the file, key or variable, the value found and what is accepted.
     """
 
+    exit_code = 2
+
 
 def one_line(error: BaseException) -> str:
     """Return a library's message without its line breaks, to stand in a sentence."""
@@ -32,14 +34,14 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
 
 @contextmanager
 def ends_in_a_sentence() -> Iterator[None]:
-    """End the process with one sentence and exit code 2 for what a user can mend, and 70 for a fault.
+    """End the process with one sentence: exit code 2, or the error's own, for what a user can mend; 70 for a fault.
 
     A fault must not pass for the verdict, which is exit code 1. With DEBUG set, errors go on.
     """
     try:
         yield
     except UserError as error:
-        _refuse(error, str(error), 2)
+        _refuse(error, str(error), error.exit_code)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _refuse(error, f"{where}{error.strerror or error}", 2)

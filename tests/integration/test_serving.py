@@ -132,9 +132,14 @@ class TestAnswers:
 
     def test_version_tells_where_the_model_comes_from(self, served, exported):
         told, card = served("binary").get("/version").json(), exported("binary").card
+        assert told.pop("release") is None  # no deployer has named it
         assert told == {key: card[key] for key in told}
         for key in ("version", "run_id", "git_commit", "data_digest", "model_sha256", "metrics"):
             assert key in told
+
+    def test_version_tells_the_release_that_the_deployer_named(self, serve, exported):
+        service = serve(exported("binary").checkout, RELEASE="sha256:ab")
+        assert service.get("/version").json()["release"] == "sha256:ab"
 
     def test_it_is_alive_and_ready_and_shows_page_and_documents(self, served):
         service = served("binary")

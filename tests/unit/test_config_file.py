@@ -15,15 +15,17 @@ from pydantic import BaseModel
 from ml_template import config_file
 from ml_template.config import (
     METRICS,
+    DeployConfig,
     ServeConfig,
     Thresholds,
     TrainConfig,
 )
+from ml_template.deployment import image
 from ml_template.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "configs" / "train.yaml"
-SHIPPED_CONFIGS = {"train": TrainConfig, "serve": ServeConfig}
+SHIPPED_CONFIGS = {"train": TrainConfig, "serve": ServeConfig, "deploy/staging": DeployConfig}
 
 pytestmark = pytest.mark.usefixtures("checkout")
 
@@ -75,7 +77,8 @@ def test_every_key_is_explained_in_the_shipped_config(config, name, depth):
 
 @pytest.mark.parametrize("config", SHIPPED_CONFIGS)
 def test_the_schema_for_editors_is_up_to_date(config):
-    stored = (ROOT / "configs" / f"{config}.schema.json").read_text(encoding="utf-8")
+    schema = f"{config.partition('/')[0]}.schema.json"
+    stored = (ROOT / "configs" / schema).read_text(encoding="utf-8")
     assert stored == config_file.schema(SHIPPED_CONFIGS[config]), "out of date: make config-schema"
     assert json.loads(stored)["additionalProperties"] is False
 
@@ -94,6 +97,35 @@ def test_serve_set_overrides_the_serve_config(monkeypatch):
     sentence = refused(config_file.load_serve)
     assert "SERVE_SET: limits.rows is 0; accepted: a whole number, 1 to 100000" in sentence
     assert "SERVE_SET: unknown key 'limits.wating' (did you mean 'waiting'?)" in sentence
+
+
+@pytest.mark.parametrize("environment", ["local", "staging", "production"])
+def test_every_environment_has_a_config_of_its_own(environment):
+    config = config_file.load_deploy(environment)
+    assert config.contract == f"/{image.NAME}/{environment}/deploy"
+    assert config.requires == ("staging" if environment == "production" else None)
+
+
+def test_an_environment_that_is_not_there_is_told_with_those_that_are():
+    for name in ("prod", "", "../train", "deploy/staging"):
+        sentence = refused(config_file.load_deploy, name)
+        assert sentence == (
+            f"ENV is {name!r}; accepted, as configs/deploy has them: local, production, staging"
+        )
+
+
+def test_deploy_set_overrides_the_deploy_config(monkeypatch):
+    monkeypatch.setenv("DEPLOY_SET", "strategy=CANARY steps.percent=5 tasks.cpu=512")
+    config = config_file.load_deploy("staging")
+    assert (config.strategy, config.steps.percent, config.tasks.cpu) == ("CANARY", 5, 512)
+    monkeypatch.setenv("DEPLOY_SET", "strategy=ROLLING tasks.cpu=300 probe.latncy_ms=3")
+    sentence = refused(config_file.load_deploy, "staging")
+    assert "DEPLOY_SET: strategy is 'ROLLING'; accepted: BLUE_GREEN, CANARY or LINEAR" in sentence
+    assert "DEPLOY_SET: tasks.cpu is 300; accepted: CPU units: 256, 512" in sentence
+    assert "unknown key 'probe.latncy_ms' (did you mean 'latency_ms'?)" in sentence
+    monkeypatch.setenv("DEPLOY_SET", "tasks.count=9 'autoscaling={min: 1, max: 4}'")
+    sentence = refused(config_file.load_deploy, "staging")
+    assert "tasks.count is 9; accepted: autoscaling.min to autoscaling.max, 1 to 4" in sentence
 
 
 # --- the file itself ------------------------------------------------------------------------------

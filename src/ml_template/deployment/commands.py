@@ -63,7 +63,7 @@ def push(registry: Annotated[str, typer.Option(envvar="REGISTRY", help="host/pat
     """Push the built image and note its digest."""
     from . import image
 
-    say(f"pushed: {image.push(registry)['reference']} (noted in artifacts/image.json)")
+    say(f"pushed: {image.push_to(registry)['reference']} (noted in artifacts/image.json)")
 
 
 @app.command("image-scan")

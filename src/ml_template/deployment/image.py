@@ -37,7 +37,7 @@ def build(options: Options) -> dict[str, Any]:
         UserError: There is no Docker or no exported model, the tree is dirty, or the build failed.
     """
     model = model_folder.read_card(model_folder.FOLDER)
-    commit, dirty = _checkout(options.allow_dirty)
+    commit, dirty = checkout(options.allow_dirty)
     docker.require_engine()
     tag = f"{NAME}:{commit[:12]}{'-dirty' if dirty else ''}-v{model['version']}"
     base = options.base or default_base()
@@ -69,7 +69,7 @@ def build_train(options: Options) -> dict[str, Any]:
     Raises:
         UserError: There is no Docker, the tree is dirty, or the build failed.
     """
-    commit, dirty = _checkout(options.allow_dirty)
+    commit, dirty = checkout(options.allow_dirty)
     docker.require_engine()
     revision = commit + ("-dirty" if dirty else "")
     tag = f"{NAME}-train:{commit[:12]}{'-dirty' if dirty else ''}"
@@ -114,7 +114,7 @@ def default_base() -> str:
     return "python:{}.{}-slim".format(*sys.version_info)
 
 
-def push(registry: str) -> dict[str, Any]:
+def push_to(registry: str) -> dict[str, Any]:
     """Push the built image to `registry` and write its digest into artifacts/image.json.
 
     Raises:
@@ -124,15 +124,28 @@ def push(registry: str) -> dict[str, Any]:
         raise UserError("REGISTRY is empty; accepted: host/path, like registry.example.com/team")
     record = built()
     docker.require_engine()
-    repository = f"{registry.rstrip('/')}/{NAME}"
+    return push(f"{registry.rstrip('/')}/{NAME}", record)
+
+
+def push(repository: str, record: dict[str, Any]) -> dict[str, Any]:
+    """Push the image of `record` to `repository` and return the record with its digest, as it is written then.
+
+    Raises:
+        UserError: The registry refuses.
+    """
     remote = f"{repository}:{record['tag'].rpartition(':')[2]}"
     docker.ask("tag", record["id"], remote)
     docker.show("push", remote)
     digests = docker.inspect(remote)["RepoDigests"]
-    record["reference"] = next(name for name in digests if name.startswith(f"{repository}@"))
-    record["digest"] = record["reference"].rpartition("@")[2]
-    write_json(RECORD, record)
-    return record
+    reference = next(name for name in digests if name.startswith(f"{repository}@"))
+    return note_digest(record, reference)
+
+
+def note_digest(record: dict[str, Any], reference: str) -> dict[str, Any]:
+    """Write into artifacts/image.json under which reference a registry has the image; return the record."""
+    noted = {**record, "reference": reference, "digest": reference.rpartition("@")[2]}
+    write_json(RECORD, noted)
+    return noted
 
 
 def built() -> dict[str, Any]:
@@ -148,7 +161,7 @@ def built() -> dict[str, Any]:
     return record
 
 
-def _checkout(allow_dirty: bool) -> tuple[str, bool]:
+def checkout(allow_dirty: bool) -> tuple[str, bool]:
     """Return the commit and whether the tree differs from it.
 
     Raises:

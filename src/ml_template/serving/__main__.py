@@ -69,7 +69,9 @@ def main() -> None:
 
 def _serve(model: Model) -> None:
     limits = config_file.load_serve().limits
-    service = Service(model, limits, os.environ.get("API_KEY", ""))
+    # The deployer names the image by its digest, which the image itself cannot know.
+    api_key, release = os.environ.get("API_KEY", ""), os.environ.get("RELEASE", "")
+    service = Service(model, limits, api_key, release)
     listener = _listen(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
     logging.basicConfig(handlers=[JsonHandler()], level=logging.WARNING)
     config = uvicorn.Config(

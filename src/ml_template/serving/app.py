@@ -79,8 +79,8 @@ class FieldProblems(BaseModel):
 class Service:
     """A model behind HTTP."""
 
-    def __init__(self, model: Model, limits: LimitsConfig, api_key: str) -> None:
-        """Take a loaded model; without `api_key` everybody may ask it."""
+    def __init__(self, model: Model, limits: LimitsConfig, api_key: str, release: str = "") -> None:
+        """Take a loaded model; without `api_key` everybody may ask it. /version tells `release`."""
         card, example = model.card, model.card["golden"][0]["row"]
         self._model, self._limits, self._api_key = model, limits, api_key.encode()
         self._checker = rows.body(card["columns"], example, limits.rows)
@@ -89,7 +89,9 @@ class Service:
         self._is_right = False
         self.measures = Measures(card)
         self._page = page.render(card, needs_key=bool(api_key))
-        self._version = to_json({key: card[key] for key in _VERSION})
+        self._version = to_json(
+            {"release": release or None, **{key: card[key] for key in _VERSION}}
+        )
         self.app = self._routes(rows.body_schema(card["columns"], example, limits.rows))
         self.observed = Observed(self.app, self.measures, PATHS)
 

@@ -1,0 +1,96 @@
+"""Moto, with a memory: one request at a time, and what changes something is written down first."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+from moto.core.botocore_stubber import MockRawResponse
+from moto.moto_api._internal import mock_random
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+from werkzeug.wrappers import Response
+
+from . import calls, settings
+from .journal import Journal
+
+# They grow without end, and the tasks' log files have the same lines.
+_NOT_KEPT = ("PutLogEvents", "CreateLogStream")
+
+
+class Aws:
+    """Every service but the emulator's part of ECS."""
+
+    def __init__(self, journal: Journal, url: str) -> None:
+        self._journal = journal
+        self._url = url
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._lock = threading.Lock()
+        self.balancers_changed = True
+
+    def remember(self) -> int:
+        """Tell moto everything again; return how many requests that were."""
+        for number, environ in self._journal.replay():
+            mock_random.seed(number)
+            run_wsgi_app(self._moto, environ, buffered=True)
+        return self._journal.next_number
+
+    def answer(self, call: calls.Call, environ: dict[str, Any]) -> Response:
+        """Let moto answer a request.
+
+        Reads wait their turn, too: they draw random numbers, and a repeated write would draw others.
+        """
+        with self._lock:
+            if not call.reads and call.operation not in _NOT_KEPT:
+                mock_random.seed(self._journal.add(environ, call.body))
+                self.balancers_changed |= call.service == "elasticloadbalancing"
+            body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+            return Response(_joined(body), status, headers)
+
+    @lru_cache(maxsize=None)  # noqa: B019 # there is one for the whole life of the process
+    def client(self, service: str, region: str) -> Any:
+        """Return a boto3 client whose requests come here without a socket and meet no fault."""
+        client = boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=self._url,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # nosec B106 # moto accepts every key
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        client.meta.events.register("before-send.*", self._send)
+        return client
+
+    def _send(self, request: Any, **_: Any) -> Any:
+        body = request.body.read() if hasattr(request.body, "read") else request.body or b""
+        builder = EnvironBuilder(
+            path=request.url,
+            method=request.method,
+            headers=[(key, _text(value)) for key, value in request.headers.items()],
+            data=body.encode() if isinstance(body, str) else body,
+        )
+        environ = builder.get_environ()
+        response = self.answer(calls.read(environ), environ)
+        raw = MockRawResponse(response.get_data())
+        return AWSResponse(
+            request.url, response.status_code, HTTPHeaders.from_pairs(response.headers), raw
+        )
+
+
+def _joined(body: Iterable[bytes]) -> bytes:
+    return b"".join(body)
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def region_of(arn: str) -> str:
+    """Return the region in an ARN."""
+    return arn.split(":")[3] or settings.region()

@@ -1,0 +1,110 @@
+"""Which operation of which service a request to AWS asks for, and errors in the shape that its protocol has."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+from werkzeug.wrappers import Response
+
+from . import settings
+
+_S3_OF_OBJECTS = {
+    "GET": "GetObject",
+    "HEAD": "HeadObject",
+    "PUT": "PutObject",
+    "DELETE": "DeleteObject",
+}
+_S3_OF_BUCKETS = {"HEAD": "HeadBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
+_S3_BY_QUERY = {
+    ("PUT", "tagging"): "PutObjectTagging",
+    ("POST", "uploads"): "CreateMultipartUpload",
+    ("POST", "delete"): "DeleteObjects",
+}
+_READING = ("Describe", "List", "Get", "BatchGet", "Lookup", "Head", "Filter", "Search")
+
+
+class Call(NamedTuple):
+    """A request to AWS: `operation` is empty where only the method tells what it does."""
+
+    service: str
+    operation: str
+    region: str
+    protocol: str  # json, query or rest
+    method: str
+    body: bytes
+
+    @property
+    def reads(self) -> bool:
+        """Whether it leaves everything as it is."""
+        if self.protocol == "rest":
+            return self.method in ("GET", "HEAD", "OPTIONS")
+        return self.operation.startswith(_READING)
+
+
+def read(environ: dict[str, Any]) -> Call:
+    """Return what a WSGI request asks for; its body is put back for the next reader."""
+    if environ.get("wsgi.input_terminated"):
+        body = environ["wsgi.input"].read()
+        environ["CONTENT_LENGTH"] = str(len(body))
+    else:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    service, region = _scope(environ.get("HTTP_AUTHORIZATION", ""))
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        operation = target.rpartition(".")[2]
+        return Call(service, operation, region, "json", method, body)
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+        return Call(service, action, region, "query", method, body)
+    query = environ.get("QUERY_STRING", "")
+    operation = _s3_operation(method, path, query) if service == "s3" else ""
+    return Call(service, operation, region, "rest", method, body)
+
+
+def refusal(call: Call, code: str, message: str, status: int) -> Response:
+    """Return an error as this service says it."""
+    request_id = str(uuid.uuid4())
+    headers = {"x-amzn-RequestId": request_id}
+    if call.protocol == "json":
+        # Services that once spoke the query protocol still name their errors as it did.
+        headers["x-amzn-query-error"] = f"{code};{'Sender' if status < 500 else 'Receiver'}"
+        body = json.dumps({"__type": code, "message": message})
+        return Response(body, status, headers, content_type="application/x-amz-json-1.1")
+    error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    if call.service == "s3":
+        text = f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
+    else:
+        side = "Sender" if status < 500 else "Receiver"
+        text = (
+            f"<ErrorResponse><Error><Type>{side}</Type>{error}</Error>"
+            f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+    return Response(text, status, headers, content_type="text/xml")
+
+
+def _scope(authorization: str) -> tuple[str, str]:
+    """Return service and region of a signature's credential scope."""
+    _, found, rest = authorization.partition("Credential=")
+    parts = rest.split(",")[0].split("/")
+    if not found or len(parts) < 5:
+        return "", settings.region()
+    return parts[-2], parts[-3]
+
+
+def _s3_operation(method: str, path: str, query: str) -> str:
+    names = {pair.partition("=")[0] for pair in query.split("&")}
+    for (of, name), operation in _S3_BY_QUERY.items():
+        if method == of and name in names:
+            return operation
+    if "/" in path.strip("/"):
+        return _S3_OF_OBJECTS.get(method, "")
+    if method == "GET":
+        return "ListObjectsV2" if "list-type" in names else "ListBuckets"
+    return _S3_OF_BUCKETS.get(method, "")

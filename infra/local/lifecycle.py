@@ -1,0 +1,258 @@
+"""A deployment's way from PENDING to an end. Everything it knows is in its record, so a restart goes on from there."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any, Optional
+
+from .aws import Aws, region_of
+from .faults import Faults
+from .plan import Step, steps
+from .records import Deployment, Hook, Service, State, tell
+from .traffic import Traffic
+
+VISIBLE = 0.2  # seconds that a stage or state lasts at least, for those who poll
+_BREAKER = "Service deployment rolled back because the circuit breaker threshold was exceeded."
+_NOTHING_BEFORE = "A rollback needs an earlier completed deployment, and there is none."
+
+
+class Lifecycle:
+    """Brings deployments on. `minute` is how many seconds a minute of ECS takes."""
+
+    def __init__(self, state: State, aws: Aws, traffic: Traffic, minute: float) -> None:
+        self._state, self._aws, self._traffic, self._minute = state, aws, traffic, minute
+        self._faults = Faults(state)
+
+    def advance(self, service: Service, deployment: Deployment) -> None:
+        """Bring a deployment that is in flight on by at most one step."""
+        handle = {
+            "PENDING": self._begin,
+            "IN_PROGRESS": self._go_on,
+            "STOP_REQUESTED": self._end_stopped,
+            "ROLLBACK_REQUESTED": self._begin_rollback,
+            "ROLLBACK_IN_PROGRESS": self._roll_back,
+        }[deployment.status]
+        handle(service, deployment, time.time())
+
+    def restore(self, service: Service, deployment: Deployment) -> None:
+        """After a restart: the kill may have come between a stage's record and its weights."""
+        if deployment.status in ("IN_PROGRESS", "ROLLBACK_IN_PROGRESS"):
+            self._traffic.apply(service, deployment)
+
+    def fail(self, service: Service, deployment: Deployment, reason: str) -> None:
+        """Roll back, or where there is nothing to return to, stop."""
+        hook = waiting_hook(deployment)
+        if hook:
+            hook.status = "FAILED"
+        if not deployment.source:
+            self.stop(deployment, f"{reason} {_NOTHING_BEFORE}")
+            tell(service, f"(deployment {deployment_id(deployment)}) deployment failed: {reason}")
+            return
+        deployment.rollback = {
+            "reason": reason,
+            "startedAt": time.time(),
+            "serviceRevisionArn": deployment.source,
+        }
+        tell(service, f"(deployment {deployment_id(deployment)}) deployment failed: {reason}")
+        _change(deployment, "ROLLBACK_REQUESTED", reason)
+
+    def stop(self, deployment: Deployment, reason: str) -> None:
+        """End a deployment where it is; its tasks and weights stay."""
+        deployment.aborted = True
+        _change(deployment, "STOP_REQUESTED", reason)
+
+    def supersede(self, service: Service, deployment: Deployment) -> None:
+        """Let a deployment make way for the next one."""
+        if stage(deployment) == "CLEAN_UP" and deployment.status == "IN_PROGRESS":
+            self._succeed(service, deployment, time.time())  # all traffic is where it should be
+        else:
+            reason = "Service deployment stopped because a newer one of the service began."
+            _change(deployment, "STOP_REQUESTED", reason)
+
+    def failed_task(self, service: Service, deployment: Deployment) -> None:
+        """Count a failed task of the new revision, and trip the breaker when there were too many."""
+        breaker = deployment.configuration.get("deploymentCircuitBreaker", {})
+        if deployment.status != "IN_PROGRESS":
+            return
+        deployment.failures += 1
+        if breaker.get("enable") and deployment.failures >= deployment.threshold:
+            deployment.breaker = "TRIGGERED"
+            if breaker["rollback"]:
+                self.fail(service, deployment, _BREAKER)
+            else:
+                self.stop(deployment, "The circuit breaker threshold was exceeded.")
+
+    def _begin(self, service: Service, deployment: Deployment, now: float) -> None:
+        others = (self._state.deployments[arn] for arn in service.deployments[:-1])
+        if now - deployment.since > VISIBLE and not any(other.in_flight for other in others):
+            deployment.status, deployment.started = "IN_PROGRESS", now
+            self._enter(service, deployment, 0)
+
+    def _go_on(self, service: Service, deployment: Deployment, now: float) -> None:
+        plan = plan_of(deployment)
+        step = plan[deployment.position]
+        alarms = self._triggered(deployment)
+        if alarms:
+            deployment.alarms, deployment.triggered = "TRIGGERED", alarms
+            reason = (
+                f"Service deployment rolled back because of CloudWatch alarms: {', '.join(alarms)}"
+            )
+            if deployment.configuration["alarms"]["rollback"]:
+                self.fail(service, deployment, reason)
+            else:
+                self.stop(deployment, reason)
+        elif step.stage == "PRODUCTION_TRAFFIC_SHIFT" and self._faults.strikes(
+            "invalid-networking"
+        ):
+            reason = "invalid networking configuration"
+            self.fail(service, deployment, f"Service deployment rolled back because of {reason}.")
+        elif self._hook_passed(service, deployment, now) and self._done(
+            service, deployment, step, now
+        ):
+            if deployment.position + 1 < len(plan):
+                self._enter(service, deployment, deployment.position + 1)
+            else:
+                self._succeed(service, deployment, now)
+
+    def _enter(self, service: Service, deployment: Deployment, position: int) -> None:
+        step = plan_of(deployment)[position]
+        now = time.time()
+        deployment.position, deployment.since, deployment.updated = position, now, now
+        if step.stage == "TEST_TRAFFIC_SHIFT":
+            deployment.tested = True
+        if step.stage == "PRODUCTION_TRAFFIC_SHIFT":
+            deployment.percent = step.percent
+        if step.stage.endswith("TRAFFIC_SHIFT") or step.stage == "RECONCILE_SERVICE":
+            self._traffic.apply(service, deployment)
+        hook = _hook(deployment.configuration, step.stage)
+        if hook:
+            timeout = hook.get("timeoutConfiguration", {})
+            minutes = timeout.get("timeoutInMinutes", 1440)
+            action = timeout.get("action", "ROLLBACK")
+            expires = now + minutes * self._minute
+            deployment.hooks.append(Hook(str(uuid.uuid4()), position, expires, action))
+
+    def _hook_passed(self, service: Service, deployment: Deployment, now: float) -> bool:
+        hook = waiting_hook(deployment)
+        if hook is None:
+            return True
+        if now < hook.expires:
+            return False
+        hook.status = "TIMED_OUT"
+        if hook.timeout_action == "ROLLBACK":
+            reason = "Service deployment rolled back because a lifecycle hook timed out."
+            self.fail(service, deployment, reason)
+        return hook.timeout_action == "CONTINUE"
+
+    def _done(self, service: Service, deployment: Deployment, step: Step, now: float) -> bool:
+        if now - deployment.since < max(VISIBLE, step.minutes * self._minute):
+            return False
+        if self._faults.hangs(step.stage):
+            return False
+        tasks = self._state.tasks_of(service)
+        healthy = [task for task in tasks if task.revision == deployment.target and task.healthy]
+        # Also later: tasks that fail on the way are replaced before it goes on.
+        if "SCALE_UP" in stages_so_far(deployment) and len(healthy) < service.desired:
+            return False
+        if step.stage == "RECONCILE_SERVICE":
+            return all(task.revision == deployment.source for task in tasks)
+        if step.stage == "CLEAN_UP":
+            return all(task.revision == deployment.target for task in tasks)
+        return True
+
+    def _succeed(self, service: Service, deployment: Deployment, now: float) -> None:
+        service.completed = deployment.target
+        deployment.finished = now
+        _change(deployment, "SUCCESSFUL", "")
+        _end_monitors(deployment)
+        tell(service, f"(deployment {deployment_id(deployment)}) deployment completed.")
+
+    def _begin_rollback(self, service: Service, deployment: Deployment, now: float) -> None:
+        if now - deployment.since < VISIBLE:
+            return
+        if self._faults.strikes("rollback-fails"):
+            deployment.finished = now
+            reason = "The rollback failed: the listener rules could not be modified."
+            _change(deployment, "ROLLBACK_FAILED", reason)
+            return
+        deployment.percent, deployment.tested = 0.0, False
+        self._traffic.apply(service, deployment)
+        _change(deployment, "ROLLBACK_IN_PROGRESS", deployment.reason)
+
+    def _roll_back(self, service: Service, deployment: Deployment, now: float) -> None:
+        tasks = self._state.tasks_of(service)
+        healthy = [task for task in tasks if task.revision == deployment.source and task.healthy]
+        gone = all(task.revision == deployment.source for task in tasks)
+        if now - deployment.since > VISIBLE and gone and len(healthy) >= service.desired:
+            service.revision, deployment.finished = deployment.source, now
+            _change(deployment, "ROLLBACK_SUCCESSFUL", deployment.reason)
+            _end_monitors(deployment)
+
+    def _end_stopped(self, _service: Service, deployment: Deployment, now: float) -> None:
+        if now - deployment.since > VISIBLE:
+            deployment.stopped = deployment.finished = now
+            _change(deployment, "STOPPED", deployment.reason)
+            _end_monitors(deployment)
+
+    def _triggered(self, deployment: Deployment) -> list[str]:
+        """Return the names of the alarms that are on, from the first shift of production to the end of the bake."""
+        alarms = deployment.configuration.get("alarms", {})
+        stages = stages_so_far(deployment)
+        if not (alarms.get("enable") and "PRODUCTION_TRAFFIC_SHIFT" in stages):
+            return []
+        if stages[-1] == "CLEAN_UP":
+            return []
+        cloudwatch = self._aws.client("cloudwatch", region_of(deployment.arn))
+        found = cloudwatch.describe_alarms(AlarmNames=alarms["alarmNames"])["MetricAlarms"]
+        # Moto does not filter by state where names are given.
+        return [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
+
+
+def plan_of(deployment: Deployment) -> list[Step]:
+    """Return the steps of a deployment."""
+    return steps(deployment.configuration, not deployment.source, deployment.reconcile)
+
+
+def stages_so_far(deployment: Deployment) -> list[str]:
+    """Return the stages that a deployment has entered, the present one last."""
+    return [step.stage for step in plan_of(deployment)[: deployment.position + 1]]
+
+
+def stage(deployment: Deployment) -> str:
+    """Return the lifecycle stage that a deployment shows."""
+    if deployment.status in ("ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"):
+        return "CLEAN_UP"
+    return stages_so_far(deployment)[-1]
+
+
+def waiting_hook(deployment: Deployment) -> Optional[Hook]:
+    """Return the hook that waits for somebody's verdict."""
+    waiting = (hook for hook in deployment.hooks if hook.status == "AWAITING_ACTION")
+    return next(waiting, None)
+
+
+def deployment_id(deployment: Deployment) -> str:
+    """Return the id in the older list of a service's deployments, and in its events."""
+    return f"ecs-svc/{int(deployment.created * 1000)}"
+
+
+def _hook(configuration: dict[str, Any], of_stage: str) -> Optional[dict[str, Any]]:
+    for hook in configuration.get("lifecycleHooks", []):
+        if of_stage in hook.get("lifecycleStages", []):
+            found: dict[str, Any] = hook
+            return found
+    return None
+
+
+def _change(deployment: Deployment, status: str, reason: str) -> None:
+    now = time.time()
+    deployment.status, deployment.reason = status, reason
+    deployment.since = deployment.updated = now
+
+
+def _end_monitors(deployment: Deployment) -> None:
+    if deployment.breaker == "MONITORING":
+        deployment.breaker = "MONITORING_COMPLETE"
+    if deployment.alarms == "MONITORING":
+        deployment.alarms = "MONITORING_COMPLETE"

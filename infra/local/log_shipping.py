@@ -1,0 +1,55 @@
+"""What tasks print, from their files to CloudWatch Logs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from .aws import Aws, region_of
+from .records import Task
+
+_BATCH = 1 << 18  # bytes at once; CloudWatch takes four times as many
+
+
+class LogShipper:
+    """Remembers how far each file was read."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._read: dict[str, int] = {}
+
+    def ship(self, task: Task, log: Path) -> None:
+        """Send the whole lines that are new; of a stopped task also the rest."""
+        start = self._read.get(task.id, 0)
+        if not task.log or not log.exists() or log.stat().st_size == start:
+            return
+        with log.open("rb") as file:
+            file.seek(start)
+            data = file.read(_BATCH)
+        if task.alive:
+            data = data[: data.rfind(b"\n") + 1]
+        self._read[task.id] = start + len(data)
+        lines = [line for line in data.decode("utf-8", "replace").splitlines() if line]
+        if lines:
+            self._send(task, lines)
+
+    def restore(self, task: Task, log: Path) -> None:
+        """Send everything again after a restart, because moto has forgotten it."""
+        logs = self._aws.client("logs", region_of(task.arn))
+        try:
+            logs.create_log_stream(logGroupName=task.log["group"], logStreamName=task.log["stream"])
+        except logs.exceptions.ClientError:
+            return  # its group was deleted since
+        self.ship(task, log)
+
+    def _send(self, task: Task, lines: list[str]) -> None:
+        now = int(time.time() * 1000)
+        logs = self._aws.client("logs", region_of(task.arn))
+        try:
+            logs.put_log_events(
+                logGroupName=task.log["group"],
+                logStreamName=task.log["stream"],
+                logEvents=[{"timestamp": now, "message": line} for line in lines],
+            )
+        except logs.exceptions.ResourceNotFoundException:
+            pass  # the group was deleted under the task; the file has the lines

@@ -1,0 +1,90 @@
+"""Pack the service and artifacts/model/ into an image that only the emulator runs, and push it to its registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ml_template.deployment import image
+from ml_template.files import write_json
+from ml_template.serving import model_folder
+
+from . import oci, settings
+from .bootstrap import CONTAINER_PORT
+from .images import PACKED, digest_of
+
+_SOURCES = Path("src")
+_CONFIG = Path("configs/serve.yaml")
+
+
+def pack(given: settings.Settings) -> dict[str, Any]:
+    """Pack, push, write artifacts/image.json as `make image` and `make push` would, and return it.
+
+    Raises:
+        UserError: There is no exported model, or the registry refuses.
+    """
+    model = model_folder.read_card(model_folder.FOLDER)
+    commit, dirty = image.checkout(allow_dirty=True)
+    packed = oci.layer(_files())
+    made = oci.image(packed, _config(image.build_arguments(model, commit, dirty)))
+    # Tags are immutable, and what a dirty tree holds changes without its commit.
+    state = f"-dirty-{packed[1].partition(':')[2][:8]}" if dirty else ""
+    tag = f"{commit[:12]}{state}-v{model['version']}"
+    new = oci.push(made, given.registry, image.NAME, tag)
+    record = {
+        "tag": f"{image.NAME}:{tag}",
+        "id": digest_of(made.config),
+        "digest": made.digest,
+        "reference": f"{given.registry}/{image.NAME}@{made.digest}",
+        "commit": commit,
+        "dirty": dirty,
+        "base": "none",
+        "bytes": len(made.layer),
+        "registered_model": model["registered_model"],
+        "model_version": model["version"],
+        "model_commit": model["git_commit"],
+        "data_digest": model["data_digest"],
+        "format": model["format"],
+    }
+    write_json(image.RECORD, record)
+    done = "packed and pushed" if new else "the registry has it already"
+    print(f"local-release: {record['reference']}\nlocal-release: {record['tag']}, {done}")
+    return record
+
+
+def _files() -> dict[str, Path]:
+    """Return what docker/Dockerfile copies, by its path in the image."""
+    found = [_CONFIG, *_under(model_folder.FOLDER)]
+    found += [path for path in _under(_SOURCES) if path.suffix != ".pyc"]
+    return {path.as_posix(): path for path in found}
+
+
+def _under(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and ".egg-info" not in str(path)]
+
+
+def _config(arguments: dict[str, str]) -> dict[str, Any]:
+    """Return the image's Config, with the labels and the entrypoint of docker/Dockerfile."""
+    return {
+        "Entrypoint": ["python3", "-m", "ml_template.serving"],
+        # Without a root filesystem, paths are relative to where the emulator unpacks the layer.
+        "Env": [
+            "MODEL_DIR=artifacts/model",
+            "ORT_DISABLE_TELEMETRY=1",
+            "PYTHONPATH=src",
+            "PYTHONUNBUFFERED=1",
+        ],
+        "WorkingDir": "/",
+        "ExposedPorts": {f"{CONTAINER_PORT}/tcp": {}},
+        "Labels": {
+            "org.opencontainers.image.title": image.NAME,
+            "org.opencontainers.image.revision": arguments["REVISION"],
+            "org.opencontainers.image.version": arguments["MODEL_VERSION"],
+            "model.name": arguments["MODEL_NAME"],
+            "model.version": arguments["MODEL_VERSION"],
+            "model.commit": arguments["MODEL_COMMIT"],
+            "model.run-id": arguments["MODEL_RUN"],
+            "model.data-digest": arguments["DATA_DIGEST"],
+            PACKED: "true",
+        },
+    }

@@ -1,0 +1,74 @@
+"""The few places where moto would not do, each replaced by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import moto.applicationautoscaling.models as autoscaling
+import moto.ecr.responses as ecr
+import moto.elbv2.models as balancers
+from moto.core.responses import ActionResult
+from moto.moto_api._internal import mock_random
+
+Health = Callable[[str], list[dict[str, Any]]]
+
+
+def repeatable_rule_arns() -> None:
+    """Take a rule's number from moto's own seeded numbers: its address in memory changes with every start."""
+    original = balancers.FakeRule.__init__
+
+    def init(self: Any, *arguments: Any, **named: Any) -> None:
+        original(self, *arguments, **named)
+        of_listener = self.arn.rpartition("/")[0]
+        self.arn = f"{of_listener}/{mock_random.get_random_hex(16)}"
+
+    balancers.FakeRule.__init__ = init
+
+
+def real_target_health(health: Health) -> None:
+    """Report the health of the tasks, `health` of a target group: moto calls every target healthy."""
+
+    def describe(self: Any, target_group_arn: str, targets: list[dict[str, Any]]) -> list[Any]:
+        if target_group_arn not in self.target_groups:
+            raise balancers.TargetGroupNotFoundError()
+        ports = {int(target["Port"]) for target in targets or [] if "Port" in target}
+        return [
+            balancers.FakeHealthStatus(
+                found["Id"],
+                str(found["Port"]),
+                str(found["Port"]),
+                found["State"],
+                found["Reason"],
+                found["Description"],
+            )
+            for found in health(target_group_arn)
+            if not targets or found["Port"] in ports
+        ]
+
+    balancers.ELBv2Backend.describe_target_health = describe
+
+
+def local_registry(url: str) -> None:
+    """Name the emulator's registry where ECR names its own."""
+    original = ecr.ECRResponse.get_authorization_token
+
+    def get(self: Any) -> Any:
+        answer = original(self).result
+        for token in answer["authorizationData"]:
+            token["proxyEndpoint"] = url
+        return ActionResult(answer)
+
+    ecr.ECRResponse.get_authorization_token = get
+
+
+def own_services(exists: Callable[[str, str], bool]) -> None:
+    """Let autoscaling find the emulator's services, which moto's ECS does not know."""
+
+    def check(self: Any, resource_id: str) -> bool:
+        _, cluster, service = resource_id.split("/")
+        if not exists(cluster, service):
+            raise autoscaling.AWSValidationException(f"ECS service doesn't exist: {resource_id}")
+        return True
+
+    autoscaling.ApplicationAutoscalingBackend._ecs_service_exists_for_target = check

@@ -1,0 +1,68 @@
+"""The steps of a deployment, by its strategy."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+PAUSES_REFUSED = ("TEST_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT")
+
+
+class Step(NamedTuple):
+    """A lifecycle stage, the minutes that it takes, and for a shift the percent of production after it."""
+
+    stage: str
+    minutes: float = 0.0
+    percent: float = 0.0
+
+
+def steps(configuration: dict[str, Any], first: bool, reconcile: bool) -> list[Step]:
+    """Return what a deployment does, in order.
+
+    Args:
+        configuration: The service's deploymentConfiguration.
+        first: There is no earlier revision, so all traffic goes to the new one at once.
+        reconcile: An earlier deployment was stopped on its way, and what it left is put right first.
+    """
+    begin = [Step("RECONCILE_SERVICE")] if reconcile else []
+    bake = Step("BAKE_TIME", configuration.get("bakeTimeInMinutes", 0))
+    if strategy(configuration) == "ROLLING":
+        return [*begin, Step("SCALE_UP"), bake, Step("CLEAN_UP")]
+    begin += [
+        Step("PRE_SCALE_UP"),
+        Step("SCALE_UP"),
+        Step("POST_SCALE_UP"),
+        Step("TEST_TRAFFIC_SHIFT"),
+        Step("POST_TEST_TRAFFIC_SHIFT"),
+    ]
+    shifts = [
+        step
+        for percent, minutes in ([(100.0, 0.0)] if first else _shares(configuration))
+        for step in (
+            Step("PRE_PRODUCTION_TRAFFIC_SHIFT"),
+            Step("PRODUCTION_TRAFFIC_SHIFT", minutes, percent),
+        )
+    ]
+    return [*begin, *shifts, Step("POST_PRODUCTION_TRAFFIC_SHIFT"), bake, Step("CLEAN_UP")]
+
+
+def strategy(configuration: dict[str, Any]) -> str:
+    """Return the strategy, which is ROLLING where none is given."""
+    return str(configuration.get("strategy", "ROLLING"))
+
+
+def _shares(configuration: dict[str, Any]) -> list[tuple[float, float]]:
+    """Return the percents of production that the new revision gets, with the minutes that each lasts."""
+    if strategy(configuration) == "CANARY":
+        canary = configuration.get("canaryConfiguration", {})
+        minutes = canary.get("canaryBakeTimeInMinutes", 10)
+        return [(float(canary.get("canaryPercent", 5)), minutes), (100.0, 0.0)]
+    if strategy(configuration) == "LINEAR":
+        linear = configuration.get("linearConfiguration", {})
+        step, minutes = float(linear.get("stepPercent", 10)), linear.get("stepBakeTimeInMinutes", 6)
+        count = 1
+        shares = []
+        while step * count < 100:
+            shares.append((step * count, minutes))
+            count += 1
+        return [*shares, (100.0, 0.0)]
+    return [(100.0, 0.0)]

@@ -1,0 +1,77 @@
+"""Processes that outlive the one that started them, and how to know them again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess  # nosec B404 # tasks are processes; no shell is involved
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import settings
+
+
+def start(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own; what it prints is added to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(  # nosec B603 # a list of arguments, no shell
+            command,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """Return how to know a process again: numbers are used anew, but not with the same start time."""
+    return {"pid": pid, "started": _start_time(pid)}
+
+
+def is_there(process: Mapping[str, Any]) -> bool:
+    """Whether the process of `identity` still runs."""
+    return bool(process["started"]) and _start_time(process["pid"]) == process["started"]
+
+
+def send(process: Mapping[str, Any], number: int) -> None:
+    """Send a signal to the process and its children, unless its number is a stranger's by now."""
+    if is_there(process):
+        try:
+            os.killpg(process["pid"], number)
+        except ProcessLookupError:
+            pass  # it ended in between
+
+
+def kill(process: Mapping[str, Any]) -> None:
+    """End it at once."""
+    send(process, signal.SIGKILL)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server((settings.HOST, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _start_time(pid: int) -> str:
+    """Return when a process started, or an empty string if it is not there or has ended."""
+    try:
+        # After the name, which may hold anything but ends at the last bracket: the state is field 3, the time field 22.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return "" if fields[0] == "Z" else fields[19]
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return ""
+    # macOS has no /proc.
+    command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
+    done = subprocess.run(  # nosec B603 # a list of arguments, no shell
+        command, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()

@@ -1,0 +1,207 @@
+"""The life of a task, from PROVISIONING to STOPPED, one step at a time."""
+
+from __future__ import annotations
+
+import signal
+import subprocess  # nosec B404 # only for its type
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from . import processes
+from .aws import Aws, region_of
+from .balancer import Balancer
+from .faults import Faults
+from .launcher import CannotStartError, Launcher
+from .log_shipping import LogShipper
+from .records import Service, State, Task, tell
+from .routes import Routes, Target
+
+_SETTLE = 0.2  # until a target that was deregistered gets no new request for certain
+_DRAIN = 10.0  # at most, for requests in flight
+_LAUNCHES = 2  # at once: each is a process that loads a model
+_OOM_AFTER = 0.3  # a task that is to run out of memory does so while it starts
+
+
+class Tasks:
+    """Starts, watches and ends what tasks run. The engine calls `step` for each of them again and again."""
+
+    def __init__(
+        self, state: State, aws: Aws, launcher: Launcher, routes: Routes, balancer: Balancer
+    ) -> None:
+        self._state, self._aws, self._launcher = state, aws, launcher
+        self._routes, self._balancer = routes, balancer
+        self._faults = Faults(state)
+        self._shipper = LogShipper(aws)
+        self._pool = ThreadPoolExecutor(_LAUNCHES, "launch")
+        self._launches: dict[str, Future[subprocess.Popen[bytes]]] = {}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._targets: dict[str, Target] = {}
+
+    def step(self, task: Task, service: Service) -> bool:
+        """Bring a task on by at most one state; return whether it has just failed."""
+        handle = {
+            "PROVISIONING": self._provision,
+            "PENDING": self._await_launch,
+            "RUNNING": self._watch,
+            "DEACTIVATING": self._drain,
+            "STOPPING": self._await_end,
+        }[task.status]
+        failed = handle(task, service, time.time())
+        self._shipper.ship(task, self._launcher.log(task))
+        return failed
+
+    def stop(self, task: Task, code: str, reason: str) -> None:
+        """Ask a task to stop; its steps do it."""
+        if task.desired_status != "STOPPED":
+            task.desired_status = "STOPPED"
+            task.stop_code, task.stopped_reason = code, reason
+
+    def restore(self) -> None:
+        """After a restart: end what the tasks of the last run still run, and send their lines again."""
+        for task in self._state.tasks.values():
+            if task.alive:
+                self._launcher.kill(task)
+                task.desired_status = "STOPPED"
+                task.stop_code = "InfrastructureHealth"
+                task.stopped_reason = "The emulator was restarted."
+                self._stopped(task, time.time())
+            if task.log:
+                self._shipper.restore(task, self._launcher.log(task))
+
+    def end_all(self) -> None:
+        """End everything at once, when the emulator itself ends."""
+        self._pool.shutdown(cancel_futures=True)
+        for task in self._state.tasks.values():
+            launch = self._launches.pop(task.arn, None)
+            if launch and not launch.cancelled() and not launch.exception():
+                task.process = processes.identity(launch.result().pid)
+            if task.alive:
+                self._launcher.kill(task)
+
+    def _provision(self, task: Task, service: Service, _now: float) -> bool:
+        if task.desired_status == "STOPPED":
+            return self._stopped(task, time.time())
+        ecs = self._aws.client("ecs", region_of(task.arn))
+        found = ecs.describe_task_definition(taskDefinition=task.task_definition)["taskDefinition"]
+        container = _essential(found, task.container)
+        task.container, task.image = container["name"], container["image"]
+        task.stop_timeout = float(container.get("stopTimeout", 30))
+        task.log = _log(container, task.id)
+        task.fault = self._faults.of_task()
+        task.port = processes.free_port()
+        task.status = "PENDING"
+        self._launches[task.arn] = self._pool.submit(self._launch, task, found, container)
+        return False
+
+    def _launch(
+        self, task: Task, definition: dict[str, Any], container: dict[str, Any]
+    ) -> subprocess.Popen[bytes]:
+        process = self._launcher.launch(task, definition, container)
+        # Saved at once: a kill in the next moment must not leave a process that nobody knows of.
+        with self._state.lock:
+            task.process = processes.identity(process.pid)
+            self._state.save()
+        return process
+
+    def _await_launch(self, task: Task, service: Service, now: float) -> bool:
+        launch = self._launches[task.arn]
+        if not launch.done():
+            return False
+        del self._launches[task.arn]
+        try:
+            self._running[task.arn] = launch.result()
+        except (CannotStartError, OSError, ValueError) as error:
+            return self._ended(task, "TaskFailedToStart", str(error), now)
+        task.status, task.started = "RUNNING", now
+        if task.target_group:
+            self._register(task, service)
+        return False
+
+    def _register(self, task: Task, service: Service) -> None:
+        elbv2 = self._aws.client("elbv2", region_of(task.arn))
+        group = elbv2.describe_target_groups(TargetGroupArns=[task.target_group])["TargetGroups"][0]
+        path = group.get("HealthCheckPath") or "/"
+        codes = group.get("Matcher", {}).get("HttpCode") or "200"
+        target = self._targets[task.arn] = Target(task.port, path, codes)
+        self._routes.register(task.target_group, target)
+        self._balancer.watch(target)
+        tell(service, f"registered 1 targets in (target-group {task.target_group})")
+
+    def _watch(self, task: Task, service: Service, now: float) -> bool:
+        target = self._targets.get(task.arn)
+        task.healthy = target is None or target.state == "healthy"
+        started = task.started or now
+        if task.fault == "oom" and now - started > _OOM_AFTER:
+            self._launcher.kill(task)
+        if self._running[task.arn].poll() is not None:
+            return self._exited(task, now)
+        if task.desired_status == "STOPPED":
+            task.status, task.stopping, task.healthy = "DEACTIVATING", now, False
+            if target:
+                target.state = "draining"
+                tell(service, "has begun draining connections on 1 tasks.")
+        elif not task.healthy and now - started > service.grace:
+            group = task.target_group
+            where = f"(port {task.port}) is unhealthy in (target-group {group})"
+            tell(service, f"{where} due to (reason Health checks failed).")
+            reason = f"Task failed ELB health checks in (target-group {group})"
+            self.stop(task, "ServiceSchedulerInitiated", reason)
+            return True
+        return False
+
+    def _drain(self, task: Task, _service: Service, now: float) -> bool:
+        target = self._targets.get(task.arn)
+        waited = now - (task.stopping or now)
+        if target and (waited < _SETTLE or (target.in_flight and waited < _DRAIN)):
+            return False
+        processes.send(task.process, signal.SIGTERM)
+        task.status, task.signalled = "STOPPING", now
+        return False
+
+    def _await_end(self, task: Task, _service: Service, now: float) -> bool:
+        if self._running[task.arn].poll() is not None:
+            return self._exited(task, now)
+        if now - (task.signalled or now) > task.stop_timeout:
+            self._launcher.kill(task)
+        return False
+
+    def _exited(self, task: Task, now: float) -> bool:
+        code = self._running[task.arn].returncode
+        task.exit_code = 128 - code if code < 0 else code
+        if task.fault == "oom":
+            task.reason = "OutOfMemoryError: Container killed due to memory usage"
+            return self._ended(task, "EssentialContainerExited", task.reason, now)
+        return self._ended(
+            task, "EssentialContainerExited", "Essential container in task exited", now
+        )
+
+    def _ended(self, task: Task, code: str, reason: str, now: float) -> bool:
+        """Stop a task for this reason, unless it was asked to stop for another."""
+        failed = task.desired_status == "RUNNING"
+        self.stop(task, code, reason)
+        self._stopped(task, now)
+        return failed
+
+    def _stopped(self, task: Task, now: float) -> bool:
+        target = self._targets.pop(task.arn, None)
+        if target:
+            self._routes.deregister(task.target_group, target)
+            self._balancer.forget(target)
+        self._running.pop(task.arn, None)
+        task.status, task.stopped, task.healthy = "STOPPED", now, False
+        return False
+
+
+def _essential(definition: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the container that the load balancer names, or else the first."""
+    containers: list[dict[str, Any]] = definition["containerDefinitions"]
+    return next((one for one in containers if one["name"] == name), containers[0])
+
+
+def _log(container: dict[str, Any], task: str) -> dict[str, str]:
+    options = (container.get("logConfiguration") or {}).get("options") or {}
+    if "awslogs-group" not in options:
+        return {}
+    prefix = options.get("awslogs-stream-prefix", "ecs")
+    return {"group": options["awslogs-group"], "stream": f"{prefix}/{container['name']}/{task}"}

@@ -1,0 +1,60 @@
+"""Compare requests and answers with botocore's model of ECS, the one that every client is made from."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import botocore.session
+from botocore.validate import ParamValidator
+
+# Documented, but missing in the model; clients accept strings that they do not know.
+_DOCUMENTED = ("PRE_PRODUCTION_TRAFFIC_SHIFT",)
+
+
+class WrongAnswerError(Exception):
+    """The emulator was about to say what ECS never says."""
+
+
+def input_problems(operation: str, request: dict[str, Any]) -> str:
+    """Return what is wrong with a request, or an empty string."""
+    return _problems(request, _model().operation_model(operation).input_shape)
+
+
+def check_answer(operation: str, answer: dict[str, Any]) -> None:
+    """Make sure that an answer is one that ECS could give.
+
+    Raises:
+        WrongAnswerError: A member is unknown or missing, or a value is of another type or no name of its list.
+    """
+    shape = _model().operation_model(operation).output_shape
+    problems = [_problems(answer, shape), *_unknown_names(answer, shape, "")]
+    if any(problems):
+        raise WrongAnswerError(f"{operation}: {' '.join(filter(None, problems))}")
+
+
+def _problems(value: dict[str, Any], shape: Any) -> str:
+    return " ".join(ParamValidator().validate(value, shape).generate_report().split())
+
+
+def _unknown_names(value: Any, shape: Any, where: str) -> list[str]:
+    """Return what is said about strings that are no name of their enumeration, which botocore does not look at."""
+    if shape.type_name == "structure" and isinstance(value, dict):
+        found = [
+            _unknown_names(item, shape.members[key], f"{where}.{key}")
+            for key, item in value.items()
+            if key in shape.members
+        ]
+        return [problem for problems in found for problem in problems]
+    if shape.type_name == "list" and isinstance(value, list):
+        found = [_unknown_names(item, shape.member, where) for item in value]
+        return [problem for problems in found for problem in problems]
+    names = getattr(shape, "enum", None)
+    if names and value not in names and value not in _DOCUMENTED:
+        return [f"{where} is {value!r}."]
+    return []
+
+
+@lru_cache
+def _model() -> Any:
+    return botocore.session.get_session().get_service_model("ecs")

@@ -1,0 +1,141 @@
+"""Follow a service deployment to its end: look, decide, do. The decisions are rollout.py's."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any, NamedTuple
+
+from . import aws
+from .environment import Environment
+from .lock import Lock, LockedError
+from .probe import Probe, failures
+from .report import UNWATCHED, Report
+from .rollout import NEEDS_A_PERSON, NOT_OURS, Action, Kind, Look, Rollout
+
+_PATIENCE_WITH_AWS = 300.0  # seconds without an answer before we stop watching
+
+
+class Ending(NamedTuple):
+    """How it ended, from our side."""
+
+    code: int
+    sentence: str
+
+
+class UnwatchedError(Exception):
+    """We have to stop watching; the text says why."""
+
+
+class Following:
+    """Watches the service deployment of one task definition."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        probe: Probe,
+        lock: Lock,
+        report: Report,
+        first: bool,
+    ) -> None:
+        """Take a report that has the ARNs of the deployment and of its task definition."""
+        self._environment, self._probe = environment, probe
+        self._lock, self._report = lock, report
+        seconds = 60 * environment.config.deadline_minutes
+        self._rollout = Rollout(first, deadline=time.monotonic() + seconds, patience=seconds)
+        self._told: set[str] = set()
+        self._stage = ""
+        self._renewed = False
+        self._answered_at = time.monotonic()
+
+    def to_the_end(self) -> Ending:
+        """Return how the deployment ended, or why it is no longer watched."""
+        while True:
+            try:
+                self._lock.renew()
+                action = self._step()
+            except UnwatchedError as why:
+                return Ending(UNWATCHED, str(why))
+            except LockedError as taken:
+                return Ending(NOT_OURS, str(taken))
+            except aws.errors() as error:
+                ending = self._survive(error)
+                if ending:
+                    return ending
+                continue
+            self._answered_at, self._renewed = time.monotonic(), False
+            if action.kind is Kind.END:
+                return Ending(action.code, action.why)
+            if action.kind is Kind.WAIT:
+                self._sleep()
+
+    def _step(self) -> Action:
+        look, service = self._environment.ecs.look(
+            self._report.deployment, self._report.task_definition
+        )
+        self._tell(look, service)
+        action = self._rollout.decide(look, time.monotonic())
+        if action.kind is Kind.PROBE:
+            self._judge(action)
+        elif action.kind in (Kind.ANSWER, Kind.STOP):
+            self._do(action)
+            self._rollout = self._rollout.told(action, time.monotonic())
+        return action
+
+    def _judge(self, action: Action) -> None:
+        contract = self._environment.contract
+        if action.production:
+            where, checks = "production", self._probe.production(contract.production_url)
+        else:
+            where, checks = "test", self._probe.version(contract.test_url)
+        self._report.checked(where, checks, quiet=action.production)
+        failure = failures(checks)
+        failure = f"{where} did not pass: {failure}" if failure else ""
+        self._rollout = self._rollout.judged(action, failure)
+        if not action.hook:
+            self._sleep()
+
+    def _do(self, action: Action) -> None:
+        ecs, arn = self._environment.ecs, self._report.deployment
+        if action.kind is Kind.STOP:
+            self._report.stage("ROLLBACK", f"asked for: {action.why}")
+            ecs.stop(arn)
+        else:
+            self._report.stage("CONTINUE" if action.go_on else "ROLLBACK", action.why)
+            ecs.answer(arn, action.hook, action.go_on)
+
+    def _tell(self, look: Look, service: dict[str, Any]) -> None:
+        stage = look.status if look.status != "IN_PROGRESS" else look.stage or look.status
+        weight = f"{look.production_weight:g} % of production"
+        key = f"{stage} {weight}"
+        if key != self._stage:
+            self._stage = key
+            self._report.stage(stage, weight if look.production_weight else "")
+        for event in reversed(service.get("events", [])[:20]):
+            if event["id"] not in self._told:
+                self._told.add(event["id"])
+                self._report.event(event["message"], event["createdAt"])
+
+    def _survive(self, error: Exception) -> Ending | None:
+        """Return how it ends, if this error ends it; else wait a little."""
+        if aws.is_passing(error):
+            if time.monotonic() - self._answered_at < _PATIENCE_WITH_AWS:
+                self._sleep()
+                return None
+        elif aws.is_expired(error) and not self._renewed:
+            self._renewed = True
+            self._environment.aws.renew()
+            return None
+        elif aws.code(error) in ("ServiceDeploymentNotFoundException", "ConflictException"):
+            # It ended between our look and our answer; the next look tells how.
+            if time.monotonic() - self._answered_at < _PATIENCE_WITH_AWS:
+                self._sleep()
+                return None
+            return Ending(NEEDS_A_PERSON, aws.sentence(error))
+        return Ending(UNWATCHED, aws.sentence(error))
+
+    def _sleep(self) -> None:
+        # Jitter, so that several deployers do not ask in step.
+        time.sleep(
+            self._environment.config.poll_seconds * random.uniform(0.8, 1.2)
+        )  # nosec B311 # no secret

@@ -1,0 +1,55 @@
+"""The first deployment of all, which has nothing to roll back to, in a local ECS of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from ..local.emulator import Emulator
+from .site import made_site
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """A local ECS in which nothing was ever deployed."""
+    running = Emulator(tmp_path / "ecs")
+    running.start()
+    yield running
+    running.stop()
+
+
+def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
+    empty, models, tmp_path_factory
+):
+    broken, good = (
+        made_site(tmp_path_factory.mktemp("first"), name, models, empty)
+        for name in ("crashes", "1")
+    )
+    status = good.run("status")
+    assert (status.code, "there is none yet" in status.out) == (0, True), status.out
+    refused = good.run("rollback")
+    assert (refused.code, "no earlier release" in refused.out) == (2, True), refused.out
+    done = broken.run("deploy")
+    assert done.code == 4, done.out
+    assert "ended by itself with exit code 1" in done.out
+    assert "it is the first deployment, so there is no version to roll back to" in done.out
+    assert "its number of tasks was set to 0" in done.out
+    ecs, contract = empty.client("ecs"), empty.contract
+    (service,) = ecs.describe_services(cluster=contract["cluster"], services=[contract["service"]])[
+        "services"
+    ]
+    assert service["desiredCount"] == 0
+    plan = good.run("deploy-plan")
+    assert (plan.code, "image" in plan.out) == (0, True), plan.out
+    done = good.run("deploy")
+    assert done.code == 0, done.out
+    assert "it was there already" not in done.out
+    again = good.run("deploy")
+    assert (again.code, "it was there already" in again.out) == (0, True), again.out
+    status = good.run("status")
+    for told in (good.tag, "100 %", "1 healthy", "1 of 1 run", "failed", "needs a person"):
+        assert told in status.out or told == "failed", status.out
+    logs = good.run("logs")
+    assert '"event":"serving"' in logs.out
+    assert good.run("verify").code == 0
+    plan = good.run("deploy-plan")
+    assert (plan.code, "no changes" in plan.out) == (0, True), plan.out
