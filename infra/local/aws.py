@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import boto3
@@ -53,7 +53,7 @@ class Aws:
             body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
             return Response(_joined(body), status, headers)
 
-    @lru_cache(maxsize=None)  # noqa: B019 # there is one for the whole life of the process
+    @cache  # noqa: B019 # there is one for the whole life of the process
     def client(self, service: str, region: str) -> Any:
         """Return a boto3 client whose requests come here without a socket and meet no fault."""
         client = boto3.client(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -45,11 +46,10 @@ class LogShipper:
     def _send(self, task: Task, lines: list[str]) -> None:
         now = int(time.time() * 1000)
         logs = self._aws.client("logs", region_of(task.arn))
-        try:
+        # The group may be deleted under the task; the file has the lines all the same.
+        with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
             logs.put_log_events(
                 logGroupName=task.log["group"],
                 logStreamName=task.log["stream"],
                 logEvents=[{"timestamp": now, "message": line} for line in lines],
             )
-        except logs.exceptions.ResourceNotFoundException:
-            pass  # the group was deleted under the task; the file has the lines

@@ -65,7 +65,7 @@ def local_registry(url: str) -> None:
 def own_services(exists: Callable[[str, str], bool]) -> None:
     """Let autoscaling find the emulator's services, which moto's ECS does not know."""
 
-    def check(self: Any, resource_id: str) -> bool:
+    def check(_backend: Any, resource_id: str) -> bool:
         _, cluster, service = resource_id.split("/")
         if not exists(cluster, service):
             raise autoscaling.AWSValidationException(f"ECS service doesn't exist: {resource_id}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -43,10 +44,8 @@ def is_there(process: Mapping[str, Any]) -> bool:
 def send(process: Mapping[str, Any], number: int) -> None:
     """Send a signal to the process and its children, unless its number is a stranger's by now."""
     if is_there(process):
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it ended in between
             os.killpg(process["pid"], number)
-        except ProcessLookupError:
-            pass  # it ended in between
 
 
 def kill(process: Mapping[str, Any]) -> None:

@@ -57,7 +57,9 @@ class Registry:
             if found:
                 handler = getattr(self, f"_{request.method.lower()}_{kind}", None)
                 if handler is None:
-                    raise RefusedError(405, "UNSUPPORTED", f"{request.method} is not supported here")
+                    raise RefusedError(
+                        405, "UNSUPPORTED", f"{request.method} is not supported here"
+                    )
                 response: Response = handler(request, **found.groupdict())
                 return response
         raise RefusedError(404, "NAME_UNKNOWN", f"{request.path} is no path of this registry")

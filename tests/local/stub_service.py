@@ -12,13 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         if self.path == "/exit":
             os._exit(7)
         ready = os.environ.get("READY", "yes") == "yes"
         self._answer(200 if ready or self.path != "/readyz" else 503)
 
-    def do_POST(self):  # noqa: N802
+    def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         time.sleep(float(os.environ.get("SECONDS", "0")))
         self._answer(200)

@@ -56,7 +56,7 @@ def test_keep_alive_clients_lose_no_request_over_two_switches(emulator, service,
     assert sum(len(client.answers) for client in clients) > 200
     for client in clients:
         # Each client saw the versions one after the other, never back and forth.
-        assert [version for version in dict.fromkeys(client.answers)][-2:] == ["left", "right"]
+        assert list(dict.fromkeys(client.answers))[-2:] == ["left", "right"]
         assert client.answers == sorted(
             client.answers, key=list(dict.fromkeys(client.answers)).index
         )
@@ -125,7 +125,7 @@ def test_every_port_listens_on_the_loopback_only(emulator, service, offset):
     port = emulator.port + offset
     socket.create_connection(("127.0.0.1", port), timeout=5).close()
     # Linux answers on all of 127/8, so another address of it tells a listener on 0.0.0.0 from one on 127.0.0.1.
-    with pytest.raises(OSError, match="refused|not available|assign"):
+    with pytest.raises(OSError, match=r"refused|not available|assign"):
         socket.create_connection(("127.0.0.2", port), timeout=5)
 
 

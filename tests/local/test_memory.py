@@ -9,7 +9,6 @@ import requests
 
 from infra.local import processes
 from infra.local.journal import Journal
-
 from ml_template.errors import UserError
 
 from .emulator import Emulator, pause, wait

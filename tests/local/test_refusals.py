@@ -3,6 +3,7 @@
 import copy
 import json
 import uuid
+from functools import partial
 
 import pytest
 import requests
@@ -144,9 +145,7 @@ def test_target_groups_rules_and_containers_that_do_not_belong_together(emulator
     for said, (key, value) in wrong.items():
         balancer = copy.deepcopy(good)
         (balancer if key in balancer else balancer["advancedConfiguration"])[key] = value
-        create = lambda: emulator.create(
-            "new", definition, loadBalancers=[balancer]
-        )  # noqa: B023, E731
+        create = partial(emulator.create, "new", definition, loadBalancers=[balancer])
         assert said in refused(emulator, "InvalidParameterException", create)
     plain = {key: good[key] for key in good if key != "advancedConfiguration"}
     create = lambda: emulator.create("new", definition, loadBalancers=[plain])  # noqa: E731

@@ -136,7 +136,7 @@ def test_traffic_moves_in_steps_and_a_hook_waits_before_each(
         assert hook not in answered
         answered.append(hook)
         emulator.ecs.continue_service_deployment(serviceDeploymentArn=deployment, hookId=hook)
-        wait(lambda: share_of(emulator, deployment) == share, f"{share} %")
+        wait(lambda share=share: share_of(emulator, deployment) == share, f"{share} %")
         weights = emulator.weights("production")
         assert weights[new] / sum(weights.values()) == pytest.approx(share / 100, abs=0.002)
         if share < 100:

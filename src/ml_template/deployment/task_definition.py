@@ -9,6 +9,7 @@ from .contract import Contract
 from .release import Release
 
 CONTAINER = "app"
+_TMP = "/tmp"  # nosec B108 # the container's, which is a volume of its own
 
 # What tells one task definition from another; ECS adds defaults and bookkeeping of its own.
 _COMPARED = ("cpu", "memory", "networkMode", "executionRoleArn", "taskRoleArn")
@@ -42,9 +43,7 @@ def request(release: Release, config: DeployConfig, contract: Contract) -> dict[
         ],
         "stopTimeout": config.tasks.stop_seconds,
         "readonlyRootFilesystem": True,
-        "mountPoints": [
-            {"sourceVolume": "tmp", "containerPath": "/tmp"}
-        ],  # nosec B108 # in the container
+        "mountPoints": [{"sourceVolume": "tmp", "containerPath": _TMP}],
         "linuxParameters": {"initProcessEnabled": True},
         "logConfiguration": {
             "logDriver": "awslogs",
