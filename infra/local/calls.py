@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from html import escape
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 

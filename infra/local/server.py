@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -164,7 +165,9 @@ def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server((settings.HOST, port), backlog=128)
     except OSError as error:
-        raise UserError(f"LOCAL_PORT {port} cannot be had: {error.strerror}") from None
+        raise UserError(
+            f"LOCAL_PORT {port} cannot be had: {os.strerror(error.errno or 0)}"
+        ) from None
 
 
 def _json(value: dict[str, Any], status: int = 200) -> Response:

@@ -1,27 +1,21 @@
 """One emulator for all tests, an image of the stub service in it, and a service that has settled."""
 
+import json
 import shutil
-from pathlib import Path
 
 import pytest
 
-from .emulator import ROOT, Emulator, wait
+from ml_template.serving import model_folder
+
+from .emulator import STUB, Emulator, wait
 
 SERVICE = "stub"
-TRAIN = """\
-experiment: local
-registered_model: local
-task: classification
-data: {source: "sklearn:breast_cancer", target: target}
-model: {kind: linear, params: {max_iter: 1000}}
-validation: {metric: roc_auc, thresholds: {accuracy: 0.9}, prediction_ms: 10000}
-"""
 
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory):
     """A running emulator in which a minute takes half a second."""
-    running = Emulator(tmp_path_factory.mktemp("emulator") / "local").start()
+    running = Emulator(tmp_path_factory.mktemp("emulator") / "local", minute=0.4).start()
     yield running
     assert running.stop() == 0
 
@@ -65,23 +59,27 @@ def service(emulator, stub):
         emulator.delete(SERVICE)
 
 
-@pytest.fixture(scope="session")
-def model_checkout(tmp_path_factory):
-    """A folder with src/, configs/ and a small exported model, as `local-release` packs it."""
-    # Only here, because MLflow takes seconds to import.
-    from ml_template import config_file, exporting, registry, training, validation
-
-    folder = tmp_path_factory.mktemp("checkout")
-    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "configs", folder / "configs")
-    shutil.copy(ROOT / "requirements.txt", folder)
-    (folder / "train.yaml").write_text(TRAIN)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        config = config_file.load(Path("train.yaml"))
-        training.train(config)
-        assert validation.validate(config).passed
-        registry.register()
-        exporting.export(config_file.load_serve(), "local", "champion")
-    return folder
+@pytest.fixture
+def packable(tmp_path):
+    """A folder that `local-release` can pack: the stub in the service's place, and any bytes as a model."""
+    package = tmp_path / "src/ml_template/serving"
+    package.mkdir(parents=True)
+    shutil.copy(STUB, package / "__main__.py")
+    (package / "left_over.pyc").write_bytes(b"bytecode")
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/serve.yaml").write_text("limits: {}\n")
+    model = tmp_path / model_folder.FOLDER
+    model.mkdir(parents=True)
+    card = {
+        "registered_model": "local",
+        "version": "3",
+        "git_commit": "0123abc",
+        "run_id": "run",
+        "data_digest": "sha256:data",
+        "format": "onnx",
+    }
+    (model / model_folder.CARD).write_text(json.dumps(card))
+    (model / model_folder.FILES["onnx"]).write_bytes(b"weights")
+    sums = model_folder.sums(model, [model_folder.CARD, model_folder.FILES["onnx"]])
+    (model / model_folder.SUMS).write_text(sums)
+    return tmp_path

@@ -8,6 +8,8 @@ import pytest
 import requests
 
 from infra.local import processes
+from ml_template.deployment import image
+from ml_template.serving import model_folder
 
 from .emulator import Emulator, wait
 
@@ -53,44 +55,62 @@ def test_up_and_down_are_safe_to_repeat_and_leave_nothing_running(fresh):
     wait(lambda: fresh.version(fresh.production) == "1", "the service, after a restart")
 
 
-def test_the_packed_model_is_deployed_and_predicts(emulator, no_service, model_checkout):
-    first = emulator.command("pack", model_checkout)
+def test_what_is_packed_is_deployed_and_answers(emulator, no_service, packable):
+    first = emulator.command("pack", packable)
     assert (first.returncode, first.stderr) == (0, "")
-    record = json.loads((model_checkout / "artifacts/image.json").read_text())
+    written = packable / image.RECORD
+    record = json.loads(written.read_text())
     assert set(record) == {
         *("tag", "id", "digest", "reference", "commit", "dirty", "base", "bytes", "format"),
         *("registered_model", "model_version", "model_commit", "data_digest"),
     }
+    assert (record["model_version"], record["data_digest"]) == ("3", "sha256:data")
+    assert record["reference"] == f"127.0.0.1:{emulator.port}/ml-template@{record['digest']}"
     assert record["reference"] in first.stdout
-    assert record["reference"].endswith(f"ml-template@{record['digest']}")
-    again = emulator.command("pack", model_checkout)
+    again = emulator.command("pack", packable)
     assert "the registry has it already" in again.stdout
-    assert json.loads((model_checkout / "artifacts/image.json").read_text()) == record
+    assert json.loads(written.read_text()) == record
 
-    quick = {"SERVE_SET": "limits.drain_seconds=0.2"}
-    created = emulator.create("real", emulator.register(record["reference"], **quick))
+    created = emulator.create("packed", emulator.register(record["reference"], VERSION="3"))
     assert emulator.ended(created["currentServiceDeployment"])["status"] == "SUCCESSFUL"
-    card = requests.get(f"{emulator.production}/version").json()
-    assert card["model_version"] == record["model_version"]
-    example = json.loads((model_checkout / "artifacts/model/example.json").read_text())
-    answer = requests.post(f"{emulator.production}/predict", json=example)
-    assert (answer.status_code, len(answer.json()["predictions"])) == (200, 1)
+    assert emulator.version(emulator.production) == "3"
+    emulator.delete("packed")
+    [unpacked] = (emulator.folder / "images").glob(record["digest"].partition(":")[2])
+    files = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
+    assert {name for name in files if not name.startswith("artifacts")} == {
+        "configs/serve.yaml",
+        "src/ml_template/serving/__main__.py",
+    }
+
     # A changed file is another image, also where no commit tells them apart.
-    (model_checkout / "configs/serve.yaml").write_text("{}\n")
-    assert emulator.command("pack", model_checkout).returncode == 0
-    changed = json.loads((model_checkout / "artifacts/image.json").read_text())
+    (packable / "configs/serve.yaml").write_text("{}\n")
+    assert emulator.command("pack", packable).returncode == 0
+    changed = json.loads(written.read_text())
     assert changed["tag"] != record["tag"]
     assert changed["digest"] != record["digest"]
-    emulator.delete("real")
 
 
-def test_without_a_model_or_a_registry_pack_ends_in_a_sentence(fresh, tmp_path, model_checkout):
-    done = fresh.command("pack", tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: artifacts/model/SHA256SUMS not found")
-    done = fresh.command("pack", model_checkout)
+def test_without_a_model_or_a_registry_pack_ends_in_a_sentence(fresh, packable):
+    done = fresh.command("pack", packable)
     assert done.returncode == 2
     assert done.stderr == f"error: no registry on 127.0.0.1:{fresh.port}: make local-up starts it\n"
+    (packable / model_folder.FOLDER / model_folder.SUMS).unlink()
+    done = fresh.command("pack", packable)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: artifacts/model/SHA256SUMS not found")
+
+
+def test_state_that_is_damaged_is_named_and_nothing_starts(fresh):
+    state = fresh.folder / "state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{")
+    done = fresh.command("up")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: the emulator did not start: {state} is damaged or of another version:"
+        " remove its folder to start anew\n"
+    )
+    assert state.read_text() == "{"
 
 
 @pytest.mark.parametrize(

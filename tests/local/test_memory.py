@@ -1,6 +1,5 @@
 """A kill at any time loses nothing, and harms no process that is not the emulator's."""
 
-import json
 import subprocess
 import sys
 
@@ -112,17 +111,3 @@ def test_a_process_with_the_number_of_a_task_but_another_start_is_left_alone():
     assert stranger.wait(10) == -9
     assert not processes.is_there(known)
     stranger.stdin.close()
-
-
-def test_state_that_is_damaged_is_named_and_nothing_starts(own):
-    own.kill()
-    state = own.folder / "state.json"
-    kept = state.read_text()
-    assert json.loads(kept)["services"] == []
-    state.write_text("{")
-    done = own.command("up")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: the emulator did not start: ")
-    assert f"{state} is damaged" in done.stderr
-    state.write_text(kept)
-    own.start()

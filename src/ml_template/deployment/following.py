@@ -136,6 +136,5 @@ class Following:
 
     def _sleep(self) -> None:
         # Jitter, so that several deployers do not ask in step.
-        time.sleep(
-            self._environment.config.poll_seconds * random.uniform(0.8, 1.2)
-        )  # nosec B311 # no secret
+        jitter = random.uniform(0.8, 1.2)  # nosec B311 # no secret
+        time.sleep(self._environment.config.poll_seconds * jitter)
