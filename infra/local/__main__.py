@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from ml_template.errors import UserError, ends_in_a_sentence
+from ml_template.errors import (
+    UserError,
+    ends_in_a_sentence,
+)
 
 _COMMANDS = ("up", "down", "serve", "pack")
 

@@ -12,7 +12,13 @@ import pytest
 import requests
 import yaml
 
-from ml_template import config_file, exporting, registry, training, validation
+from ml_template import (
+    config_file,
+    exporting,
+    registry,
+    training,
+    validation,
+)
 from ml_template.serving import model_folder
 from ml_template.serving.model import load
 

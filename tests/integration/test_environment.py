@@ -12,8 +12,19 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from ml_template import config_file
-from ml_template.deployment import autoscaling, aws, contract, environment, lock, preflight, pushing
-from ml_template.deployment.lock import Lock, LockedError
+from ml_template.deployment import (
+    autoscaling,
+    aws,
+    contract,
+    environment,
+    lock,
+    preflight,
+    pushing,
+)
+from ml_template.deployment.lock import (
+    Lock,
+    LockedError,
+)
 from ml_template.deployment.release import Release
 from ml_template.errors import UserError
 

@@ -65,6 +65,8 @@ def packable(tmp_path):
     package = tmp_path / "src/ml_template/serving"
     package.mkdir(parents=True)
     shutil.copy(STUB, package / "__main__.py")
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
     (package / "left_over.pyc").write_bytes(b"bytecode")
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs/serve.yaml").write_text("limits: {}\n")

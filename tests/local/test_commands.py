@@ -7,9 +7,10 @@ import socket
 import pytest
 import requests
 
-from infra.local import processes
 from ml_template.deployment import image
 from ml_template.serving import model_folder
+
+from infra.local import processes
 
 from .emulator import Emulator, wait
 
@@ -77,8 +78,10 @@ def test_what_is_packed_is_deployed_and_answers(emulator, no_service, packable):
     emulator.delete("packed")
     [unpacked] = (emulator.folder / "images").glob(record["digest"].partition(":")[2])
     files = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
-    assert {name for name in files if not name.startswith("artifacts")} == {
+    assert {name for name in files if "artifacts" not in name and "__pycache__" not in name} == {
         "configs/serve.yaml",
+        "src/ml_template/__init__.py",
+        "src/ml_template/serving/__init__.py",
         "src/ml_template/serving/__main__.py",
     }
 

@@ -6,9 +6,10 @@ import sys
 import pytest
 import requests
 
+from ml_template.errors import UserError
+
 from infra.local import processes
 from infra.local.journal import Journal
-from ml_template.errors import UserError
 
 from .emulator import Emulator, pause, wait
 

@@ -8,9 +8,23 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 from ml_template import config_file
-from ml_template.deployment import aws, contract, diagnosis, ecs, release, task_definition
-from ml_template.deployment.probe import Check, failures
-from ml_template.deployment.report import JSON, SUMMARY, Report
+from ml_template.deployment import (
+    aws,
+    contract,
+    diagnosis,
+    ecs,
+    release,
+    task_definition,
+)
+from ml_template.deployment.probe import (
+    Check,
+    failures,
+)
+from ml_template.deployment.report import (
+    JSON,
+    SUMMARY,
+    Report,
+)
 from ml_template.errors import UserError
 from ml_template.serving import model_folder
 
