@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ml_template.deployment import docker
 from ml_template.errors import UserError
+from ml_template.images import docker
 
 from . import processes, settings
 from .aws import Aws, region_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ml_template.deployment import image
 from ml_template.files import write_json
+from ml_template.images import image
 from ml_template.serving import model_folder
 
 from . import oci, settings

@@ -13,13 +13,14 @@ import typer
 from . import config_file
 from .config import DeployConfig, ServeConfig, TrainConfig
 from .console import say, show_table
-from .deployment import commands, deploy_commands
+from .deployment import commands as deployment_commands
 from .errors import UserError, ends_in_a_sentence
+from .images import commands as image_commands
 from .serving import model_folder
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-app.add_typer(commands.app)
-app.add_typer(deploy_commands.app)
+app.add_typer(image_commands.app)
+app.add_typer(deployment_commands.app)
 
 ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The settings.")]
 Overrides = Annotated[

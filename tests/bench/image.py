@@ -13,7 +13,7 @@ from serving import export
 
 # Not `make image`: that also writes the SBOM, for which it runs the image.
 REBUILD = (
-    f"{PYTHON} -c 'import json; from ml_template.deployment import image;"
+    f"{PYTHON} -c 'import json; from ml_template.images import image;"
     ' image.build_target("serve", "bench:image", image.Options(),'
     ' image.build_arguments(json.load(open("artifacts/model/model.json")), "none", True))\''
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_template.deployment import docker, image
+from ml_template.images import docker, image
 
 from .containers import HARDENED, Container, run_docker
 

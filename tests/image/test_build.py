@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_template.deployment import image
+from ml_template.images import image
 
 from .containers import run_docker
 

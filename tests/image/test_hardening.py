@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from ml_template.deployment import docker
+from ml_template.images import docker
 
 from .containers import run_docker
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ml_template.deployment import docker
+from ml_template.images import docker
 
 from .containers import eventually, run_docker
 

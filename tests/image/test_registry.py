@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from ml_template.deployment import docker, image
+from ml_template.images import docker, image
 
 from .containers import run_docker
 

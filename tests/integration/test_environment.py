@@ -27,6 +27,7 @@ from ml_template.deployment.lock import (
 )
 from ml_template.deployment.release import Release
 from ml_template.errors import UserError
+from ml_template.images import image
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="needs boto3 for Python 3.10")
 
@@ -376,8 +377,8 @@ def built(**changes: object) -> None:
         "data_digest": "d0",
         **changes,
     }
-    (pushing.image.RECORD.parent).mkdir(exist_ok=True)
-    pushing.image.RECORD.write_text(json.dumps(record))
+    (image.RECORD.parent).mkdir(exist_ok=True)
+    image.RECORD.write_text(json.dumps(record))
 
 
 def test_a_release_is_found_by_its_tag_or_as_what_was_pushed_from_here(cloud):

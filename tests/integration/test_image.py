@@ -12,7 +12,7 @@ from pathlib import Path
 import git
 import pytest
 
-from ml_template.deployment import image, inventory, stack
+from ml_template.images import image, inventory, stack
 from ml_template.serving import model_folder
 
 ROOT = Path(__file__).parents[2]

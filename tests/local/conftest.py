@@ -7,6 +7,8 @@ import pytest
 
 from ml_template.serving import model_folder
 
+from infra.local.bootstrap import NAME
+
 from .emulator import STUB, Emulator, wait
 
 SERVICE = "stub"
@@ -34,7 +36,7 @@ def _no_faults(request):
 
 
 def is_there(emulator):
-    found = emulator.ecs.describe_services(cluster="ml-template", services=[SERVICE])["services"]
+    found = emulator.ecs.describe_services(cluster=NAME, services=[SERVICE])["services"]
     return bool(found) and found[0]["status"] == "ACTIVE"
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from infra.local.bootstrap import NAME
 from infra.local.routes import Route, Routes, Target
 
 from .emulator import wait
@@ -95,17 +96,17 @@ def test_where_nobody_is_healthy_the_answer_is_503_and_where_it_breaks_502(emula
         "the target broke the connection",
     )
     wait(lambda: requests.get(emulator.production).ok, "the task that replaces it")
-    emulator.ecs.update_service(cluster="ml-template", service=service, desiredCount=0)
+    emulator.ecs.update_service(cluster=NAME, service=service, desiredCount=0)
     wait(lambda: requests.get(emulator.production).status_code == 503, "the end of the last task")
     answer = requests.get(emulator.production)
     assert answer.headers["Content-Type"].startswith("application/json")
     assert "healthy" in answer.json()["message"]
-    emulator.ecs.update_service(cluster="ml-template", service=service, desiredCount=2)
+    emulator.ecs.update_service(cluster=NAME, service=service, desiredCount=2)
     wait(lambda: [task["healthStatus"] for task in emulator.tasks(service)] == ["HEALTHY"] * 2)
     pids = [requests.get(emulator.production).json()["pid"] for _ in range(6)]
     assert pids[0] != pids[1]
     assert pids == pids[:2] * 3
-    emulator.ecs.update_service(cluster="ml-template", service=service, desiredCount=1)
+    emulator.ecs.update_service(cluster=NAME, service=service, desiredCount=1)
     wait(lambda: len(emulator.tasks(service)) == 1)
 
 

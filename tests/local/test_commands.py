@@ -7,10 +7,11 @@ import socket
 import pytest
 import requests
 
-from ml_template.deployment import image
+from ml_template.images import image
 from ml_template.serving import model_folder
 
 from infra.local import processes
+from infra.local.bootstrap import NAME
 
 from .emulator import Emulator, wait
 
@@ -33,7 +34,7 @@ def test_up_and_down_are_safe_to_repeat_and_leave_nothing_running(fresh):
     assert "not AWS: it does not imitate IAM" in lines[-2]
     contract = fresh.contract
     assert (contract["production_url"], contract["test_url"]) == (fresh.production, fresh.test)
-    assert contract["repository"] == f"127.0.0.1:{fresh.port}/ml-template"
+    assert contract["repository"] == f"127.0.0.1:{fresh.port}/{NAME}"
 
     again = fresh.command("up")
     assert (again.returncode, again.stderr) == (0, "")
@@ -66,7 +67,7 @@ def test_what_is_packed_is_deployed_and_answers(emulator, no_service, packable):
         *("registered_model", "model_version", "model_commit", "data_digest"),
     }
     assert (record["model_version"], record["data_digest"]) == ("3", "sha256:data")
-    assert record["reference"] == f"127.0.0.1:{emulator.port}/ml-template@{record['digest']}"
+    assert record["reference"] == f"127.0.0.1:{emulator.port}/{NAME}@{record['digest']}"
     assert record["reference"] in first.stdout
     again = emulator.command("pack", packable)
     assert "the registry has it already" in again.stdout

@@ -6,6 +6,8 @@ import requests
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from infra.local.bootstrap import NAME
+
 from .emulator import REGION, wait
 
 
@@ -78,14 +80,14 @@ def test_a_digest_that_the_registry_lacks_cannot_be_pulled(emulator, service, st
 
 # One call of each protocol that boto3 speaks.
 CALLS = {
-    "DescribeServices": ("ecs", {"cluster": "ml-template", "services": ["any"]}),
+    "DescribeServices": ("ecs", {"cluster": NAME, "services": ["any"]}),
     "RegisterTaskDefinition": ("ecs", {"family": "f", "containerDefinitions": []}),
     "GetParameter": ("ssm", {"Name": "/any"}),
     "GetCallerIdentity": ("sts", {}),
     "DescribeRules": ("elbv2", {"RuleArns": ["any"]}),
     "DescribeAlarms": ("cloudwatch", {}),
-    "PutObject": ("s3", {"Bucket": "ml-template-records", "Key": "k", "Body": b"{}"}),
-    "ListObjectsV2": ("s3", {"Bucket": "ml-template-records"}),
+    "PutObject": ("s3", {"Bucket": f"{NAME}-records", "Key": "k", "Body": b"{}"}),
+    "ListObjectsV2": ("s3", {"Bucket": f"{NAME}-records"}),
 }
 ERRORS = {
     "ThrottlingException": {"ThrottlingException", "Throttling", "SlowDown"},
@@ -122,7 +124,7 @@ def test_boto3_gets_through_throttling_by_itself(emulator):
         aws_access_key_id="local",
         aws_secret_access_key="local",
     )
-    answer = patient.describe_clusters(clusters=["ml-template"])
+    answer = patient.describe_clusters(clusters=[NAME])
     assert answer["ResponseMetadata"]["RetryAttempts"] == 2
 
 

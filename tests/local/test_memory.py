@@ -9,6 +9,7 @@ import requests
 from ml_template.errors import UserError
 
 from infra.local import processes
+from infra.local.bootstrap import NAME
 from infra.local.journal import Journal
 
 from .emulator import Emulator, pause, wait
@@ -34,7 +35,7 @@ def everything(emulator):
         "groups": elbv2.describe_target_groups()["TargetGroups"],
         "definitions": emulator.ecs.list_task_definitions()["taskDefinitionArns"],
         "objects": [(found["Key"], found["ETag"], found["Size"]) for found in listed],
-        "images": emulator.client("ecr").list_images(repositoryName="ml-template")["imageIds"],
+        "images": emulator.client("ecr").list_images(repositoryName=NAME)["imageIds"],
         "alarms": emulator.client("cloudwatch").describe_alarms()["MetricAlarms"][0]["AlarmArn"],
         "vpcs": emulator.client("ec2").describe_subnets()["Subnets"],
     }
@@ -72,7 +73,7 @@ def test_a_deployment_goes_on_after_a_kill_in_the_middle_of_its_bake(own):
     end = own.ended(deployment)
     assert end["status"] == "SUCCESSFUL"
     assert own.version(own.production) == "2"
-    [old] = own.ecs.describe_tasks(cluster="ml-template", tasks=[task["taskArn"]])["tasks"]
+    [old] = own.ecs.describe_tasks(cluster=NAME, tasks=[task["taskArn"]])["tasks"]
     assert (old["lastStatus"], old["stoppedReason"]) == ("STOPPED", "The emulator was restarted.")
     assert end["deploymentCircuitBreaker"]["failureCount"] == 0
     # What a task said before the kill is still in the logs, and what comes now is added.

@@ -9,10 +9,9 @@ import pytest
 import requests
 
 from infra.local import validation
+from infra.local.bootstrap import NAME
 
 from .emulator import configured, pause
-
-CLUSTER = "ml-template"
 
 
 @pytest.fixture(scope="module")
@@ -36,22 +35,22 @@ def test_a_cluster_or_service_that_is_not_there(emulator, service):
     ):
         assert refused(emulator, "ClusterNotFoundException", call) == "Cluster not found."
     for call in (
-        lambda: ecs.update_service(cluster=CLUSTER, service="none"),
-        lambda: ecs.delete_service(cluster=CLUSTER, service="none"),
-        lambda: ecs.list_service_deployments(cluster=CLUSTER, service="none"),
-        lambda: ecs.list_tasks(cluster=CLUSTER, serviceName="none"),
+        lambda: ecs.update_service(cluster=NAME, service="none"),
+        lambda: ecs.delete_service(cluster=NAME, service="none"),
+        lambda: ecs.list_service_deployments(cluster=NAME, service="none"),
+        lambda: ecs.list_tasks(cluster=NAME, serviceName="none"),
     ):
         assert refused(emulator, "ServiceNotFoundException", call) == "Service not found."
-    answer = ecs.describe_services(cluster=CLUSTER, services=["none", service])
+    answer = ecs.describe_services(cluster=NAME, services=["none", service])
     assert [found["serviceName"] for found in answer["services"]] == [service]
     assert answer["failures"][0]["reason"] == "MISSING"
-    answer = ecs.describe_tasks(cluster=CLUSTER, tasks=["none"])
+    answer = ecs.describe_tasks(cluster=NAME, tasks=["none"])
     assert (answer["tasks"], answer["failures"][0]["reason"]) == ([], "MISSING")
 
 
 def test_a_deployment_that_is_not_there(emulator):
     ecs = emulator.ecs
-    arn = "arn:aws:ecs:eu-west-1:123456789012:service-deployment/ml-template/none/0"
+    arn = "arn:aws:ecs:eu-west-1:123456789012:service-deployment/c/none/0"
     for call in (
         lambda: ecs.stop_service_deployment(serviceDeploymentArn=arn),
         lambda: ecs.continue_service_deployment(serviceDeploymentArn=arn, hookId="h"),
@@ -104,12 +103,12 @@ def test_a_service_is_created_once_and_again_only_with_the_same_token(
         assert refused(emulator, "InvalidParameterException", create) == (
             "Creation of service was not idempotent."
         )
-    scaled = lambda: emulator.ecs.delete_service(cluster=CLUSTER, service="once")  # noqa: E731
+    scaled = lambda: emulator.ecs.delete_service(cluster=NAME, service="once")  # noqa: E731
     assert "scaled above 0" in refused(emulator, "InvalidParameterException", scaled)
     emulator.delete("once")
     update = lambda: emulator.update("once", definition)  # noqa: E731
     assert refused(emulator, "ServiceNotActiveException", update) == "Service was not ACTIVE."
-    assert "once" not in str(emulator.ecs.list_services(cluster=CLUSTER)["serviceArns"])
+    assert "once" not in str(emulator.ecs.list_services(cluster=NAME)["serviceArns"])
 
 
 @pytest.mark.parametrize("stage", ["TEST_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT"])

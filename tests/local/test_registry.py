@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from infra.local import images, oci
+from infra.local.bootstrap import NAME
 
 JSON = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -20,7 +21,7 @@ def digest(data):
 
 @pytest.fixture
 def base(emulator):
-    return f"{emulator.url}/v2/ml-template"
+    return f"{emulator.url}/v2/{NAME}"
 
 
 def pushed(base, data):
@@ -66,7 +67,7 @@ def test_what_was_pushed_is_pulled_by_tag_and_digest_and_ecr_knows_it(emulator, 
     layer = requests.get(f"{base}/blobs/{digest(b'layer of the first')}")
     assert layer.content == b"layer of the first"
     known = emulator.client("ecr").describe_images(
-        repositoryName="ml-template", imageIds=[{"imageTag": "first"}]
+        repositoryName=NAME, imageIds=[{"imageTag": "first"}]
     )["imageDetails"][0]
     assert (known["imageDigest"], known["imageTags"]) == (digest(data), ["first"])
 
@@ -108,7 +109,7 @@ def test_a_blob_that_is_there_is_mounted_and_a_list_names_manifests(base):
     data = manifest(base, b"layer of the fifth")
     put(base, digest(data), data)
     layer = digest(b"layer of the fifth")
-    mounted = requests.post(f"{base}/blobs/uploads/?mount={layer}&from=ml-template")
+    mounted = requests.post(f"{base}/blobs/uploads/?mount={layer}&from={NAME}")
     assert mounted.status_code == 201
     part = {"mediaType": JSON, "digest": digest(data), "size": len(data)}
     index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"}

@@ -2,6 +2,8 @@
 
 import pytest
 
+from infra.local.bootstrap import NAME
+
 from .emulator import pause, wait
 
 
@@ -49,14 +51,14 @@ def test_a_crash_loop_trips_the_circuit_breaker(emulator, service, stub):
 def test_tasks_that_never_get_healthy_are_stopped_and_counted(emulator, service, stub):
     grace = emulator.service(service)["healthCheckGracePeriodSeconds"]
     ecs = emulator.ecs
-    ecs.update_service(cluster="ml-template", service=service, healthCheckGracePeriodSeconds=1)
+    ecs.update_service(cluster=NAME, service=service, healthCheckGracePeriodSeconds=1)
     deployment, before = start(emulator, service, stub, READY="never")
     check_rolled_back(emulator, service, deployment, before)
     reasons = [task["stoppedReason"] for task in emulator.tasks(service, "STOPPED")]
     failed = [reason for reason in reasons if "health checks" in reason]
     assert len(failed) >= 3
     assert failed[0].startswith("Task failed ELB health checks in (target-group arn:aws:elastic")
-    ecs.update_service(cluster="ml-template", service=service, healthCheckGracePeriodSeconds=grace)
+    ecs.update_service(cluster=NAME, service=service, healthCheckGracePeriodSeconds=grace)
 
 
 def test_an_alarm_during_the_bake_rolls_back(emulator, service, stub):
@@ -124,7 +126,7 @@ def test_a_first_deployment_that_fails_has_nothing_to_return_to(emulator, no_ser
     assert end["sourceServiceRevisions"] == []
     tried = len(emulator.tasks("first", "STOPPED"))
     wait(lambda: len(emulator.tasks("first", "STOPPED")) > tried, "one more try")
-    emulator.ecs.update_service(cluster="ml-template", service="first", desiredCount=0)
+    emulator.ecs.update_service(cluster=NAME, service="first", desiredCount=0)
     wait(lambda: not emulator.tasks("first"), "the end of the tries")
     good = emulator.register(stub, VERSION="first")
     repaired = emulator.update("first", good, desiredCount=1)

@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from infra.local.bootstrap import NAME
+
 from .emulator import IN_FLIGHT, pause, wait
 
 STAGES = [
@@ -217,7 +219,7 @@ def test_targets_report_the_health_that_they_have(emulator, service, stub):
 
 def test_deployments_are_listed_by_status_and_time_in_pages(emulator, service):
     ecs = emulator.ecs
-    request = {"cluster": "ml-template", "service": service}
+    request = {"cluster": NAME, "service": service}
     every = ecs.list_service_deployments(**request)["serviceDeployments"]
     assert every
     newest = every[0]

@@ -20,8 +20,8 @@ from ml_template.config import (
     Thresholds,
     TrainConfig,
 )
-from ml_template.deployment import image
 from ml_template.errors import UserError
+from ml_template.images import image
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "configs" / "train.yaml"

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from ml_template import provenance
-from ml_template.deployment import image_scan, inventory, sbom, stack
+from ml_template.images import image_scan, inventory, sbom, stack
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()

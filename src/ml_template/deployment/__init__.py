@@ -1,1 +1,1 @@
-"""From an exported model to something that runs elsewhere: the image, what is in it, and the stack on a laptop."""
+"""From an image to what users get: releases, the rollout on ECS, the probe, rollback."""

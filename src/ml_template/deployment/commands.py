@@ -1,126 +1,160 @@
-"""The subcommands of the image: arguments and printing, as in __main__.py, which adds them to its own."""
+"""The subcommands of a deployment: arguments and printing, as in __main__.py, which adds them to its own."""
 
 # No `from __future__ import annotations` here: on Python 3.9 typer would lose every option's variable.
 
-from pathlib import Path
-from typing import Annotated, Any, Optional
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 
-from ..console import say
+from ..console import say, show_table
+from ..errors import UserError
+from . import aws
+from .report import JSON, SUMMARY, Report
 
 app = typer.Typer()
 
-Base = Annotated[
-    str, typer.Option(envvar="BASE", help="The base image; default: python:X.Y-slim as in .venv.")
+Env = Annotated[str, typer.Option("--env", envvar="ENV", help="One of configs/deploy/.")]
+ImageTag = Annotated[
+    str, typer.Option(envvar="IMAGE_TAG", help="Default: what was last pushed from here.")
 ]
-CaBundle = Annotated[
-    Optional[Path], typer.Option(envvar="CA_BUNDLE", help="Certificates for the build; not kept.")
-]
-PipConf = Annotated[
-    Optional[Path], typer.Option(envvar="PIP_CONF", help="pip's settings for the build; not kept.")
-]
-Image = Annotated[str, typer.Option(envvar="IMAGE", help="Default: the one that make image built.")]
+Reason = Annotated[str, typer.Option(envvar="REASON", help="Kept with the deployment.")]
 
 
-@app.command("image")
-def build(
-    base: Base = "",
-    allow_dirty: Annotated[bool, typer.Option(envvar="ALLOW_DIRTY")] = False,
-    ca_bundle: CaBundle = None,
-    pip_conf: PipConf = None,
+@app.command("push")
+def push(env: Env = "") -> None:
+    """Push the built image to the environment's repository and make a release of it."""
+    from . import environment, pushing
+
+    with _sentences():
+        release, is_new = pushing.push(environment.connect(env))
+    verb = "pushed" if is_new else "was pushed before"
+    say(f"{verb}: {release.name}, {release.digest}; next: make deploy ENV={env}")
+
+
+@app.command("deploy")
+def deploy(
+    env: Env = "",
+    image_tag: ImageTag = "",
+    reason: Reason = "",
+    resume: Annotated[bool, typer.Option(envvar="RESUME")] = False,
+    supersede: Annotated[bool, typer.Option(envvar="SUPERSEDE")] = False,
 ) -> None:
-    """Build the image of the service around the exported model."""
-    from . import image
+    """Deploy a release and prove that it serves; RESUME follows what is in flight, SUPERSEDE replaces it."""
+    from . import deploying, environment, pushing
 
-    done = image.build(image.Options(base, allow_dirty, ca_bundle, pip_conf))
-    if done["model_commit"] != done["commit"]:
-        say(f"note: the model was trained at commit {done['model_commit'][:12]}")
+    report = Report("deploy", env, reason)
+    with _reported(report):
+        there = environment.connect(env)
+        deployer = deploying.Deployer(there, report)
+        if resume:
+            deployer.resume()
+        else:
+            release = pushing.find(there, image_tag)
+            deployer.deploy(deploying.Wanted(release, reason, supersede))
+
+
+@app.command("rollback")
+def rollback(
+    env: Env = "",
+    to: Annotated[str, typer.Option(envvar="TO", help="An image tag; default: before.")] = "",
+    reason: Reason = "",
+) -> None:
+    """Bring the release before back, or TO; also while a deployment is stuck."""
+    from . import environment, rolling_back
+
+    report = Report("rollback", env, reason)
+    with _reported(report):
+        rolling_back.roll_back(environment.connect(env), report, to, reason)
+
+
+@app.command("deploy-plan")
+def plan(env: Env = "", image_tag: ImageTag = "") -> None:
+    """Show what a deployment would change; change nothing."""
+    from . import environment, pushing, status
+
+    with _sentences():
+        there = environment.connect(env)
+        release = pushing.find(there, image_tag)
+        changes = status.changes(there, release)
+    if changes:
+        show_table(f"{env}: {release.name}", ["what", "now", "then"], changes)
     say(
-        f"image: {done['tag']} ({done['bytes'] / 1e6:.0f} MB on {done['base']}), what is in it:"
-        " artifacts/sbom.cdx.json; next: make image-test image-scan"
+        f"plan: {len(changes)} changes; next: make deploy ENV={env}"
+        if changes
+        else "plan: no changes"
     )
 
 
-@app.command("image-train")
-def build_train(
-    base: Base = "",
-    allow_dirty: Annotated[bool, typer.Option(envvar="ALLOW_DIRTY")] = False,
-    ca_bundle: CaBundle = None,
-    pip_conf: PipConf = None,
+@app.command("status")
+def show_status(env: Env = "") -> None:
+    """Show what runs where, how it feels, and the last five deployments."""
+    from . import environment, status
+
+    with _sentences():
+        found = status.of(environment.connect(env))
+    for name, value in found.lines:
+        say(f"{name:<16} {value}")
+    show_table("traffic", ["", "production", "test", "targets"], found.colours)
+    columns = ["started", "release", "by", "", "took", "why"]
+    show_table("last deployments", columns, found.deployments)
+
+
+@app.command("verify")
+def verify(env: Env = "", image_tag: ImageTag = "") -> None:
+    """Look at everything that a deployment needs; change nothing; exit 2 if something is missing."""
+    from . import environment, preflight, pushing
+
+    with _sentences():
+        there = environment.connect(env)
+        release = pushing.find(there, image_tag)
+        service = there.ecs.service()
+        in_flight = bool(service and there.ecs.deployments(in_flight=True))
+        checks = there.preflight.all(release, service, in_flight)
+    rows = [[c.name, "passed" if c.passed else "FAILED", c.detail] for c in checks]
+    show_table(f"{env}: {release.name}", ["check", "", "found"], rows)
+    preflight.require(checks)
+    say(f"verified: next: make deploy ENV={env}")
+
+
+@app.command("logs")
+def logs(
+    env: Env = "",
+    minutes: Annotated[int, typer.Option(envvar="MINUTES", min=1, help="How far back.")] = 15,
 ) -> None:
-    """Build the image that trains; on another base (BASE=…) it is one for GPUs."""
-    from . import image
+    """Show what the service logged in the last MINUTES."""
+    from . import environment, log_lines
 
-    done = image.build_train(image.Options(base, allow_dirty, ca_bundle, pip_conf))
-    say(
-        f"image: {done['tag']} ({done['bytes'] / 1e6:.0f} MB); run it with MLFLOW_TRACKING_URI given"
-    )
-
-
-@app.command("image-push")
-def push(registry: Annotated[str, typer.Option(envvar="REGISTRY", help="host/path")] = "") -> None:
-    """Push the built image and note its digest."""
-    from . import image
-
-    say(f"pushed: {image.push_to(registry)['reference']} (noted in artifacts/image.json)")
+    with _sentences():
+        there = environment.connect(env)
+        for line in log_lines.since(there, minutes):
+            say(line)
 
 
-@app.command("image-scan")
-def scan(image_name: Annotated[str, typer.Option("--image", envvar="IMAGE")] = "") -> None:
-    """Scan the image for known vulnerabilities; exit 1 if a mended release exists."""
-    from . import image, image_scan
-
-    report = image_scan.scan(image_name or image.built()["tag"])
-    failed = [_tell("Python packages", report["python"], "make lock image")]
-    failed.append(_tell("system packages", report["system"], "make image on a fresh BASE"))
-    if any(failed):
-        raise typer.Exit(1)
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn what AWS refuses into a sentence for the user."""
+    try:
+        yield
+    except aws.errors() as error:
+        raise UserError(aws.sentence(error)) from error
 
 
-def _tell(what: str, report: dict[str, Any], remedy: str) -> bool:
-    """Print one part of the scan; return whether it failed."""
-    from ..dependency_audit import sentences
-
-    for line in sentences(report):
-        say(line)
-    if report["status"] == "not audited":
-        say(f"image scan: {what} were NOT SCANNED ({report['reason']})")
-    elif report["status"] == "vulnerable":
-        say(f"image scan: vulnerable {what}; {remedy} brings mended releases")
-    else:
-        say(
-            f"image scan: {what}: clean"
-            + (" but for what is held back" if report["held_back"] else "")
-        )
-    return bool(report["status"] == "vulnerable")
-
-
-@app.command("compose-up")
-def compose_up(
-    service_image: Image = "",
-    base: Base = "",
-    ca_bundle: CaBundle = None,
-    pip_conf: PipConf = None,
-    service_port: Annotated[int, typer.Option(envvar="SERVICE_PORT")] = 8000,
-    mlflow_port: Annotated[int, typer.Option(envvar="MLFLOW_PORT")] = 5000,
-) -> None:
-    """Start the service and MLflow with Postgres and an object store."""
-    from . import image, stack
-
-    options = image.Options(base, False, ca_bundle, pip_conf)
-    stack.up(options, service_image or image.built()["tag"], service_port, mlflow_port)
-    mlflow = f"http://127.0.0.1:{mlflow_port}"
-    say(
-        f"running: the service on http://127.0.0.1:{service_port}, MLflow on {mlflow}"
-        f" (MLFLOW_TRACKING_URI={mlflow} make pipeline); stop: make compose-down"
-    )
-
-
-@app.command("compose-down")
-def compose_down() -> None:
-    """Stop what compose-up started; its volumes stay."""
-    from . import stack
-
-    stack.down()
-    say("stopped: runs, models and passwords stay (docker volume ls, artifacts/compose.env)")
+@contextmanager
+def _reported(report: Report) -> Iterator[None]:
+    """Write the reports however it ends, say it in a line, and end with its exit code."""
+    try:
+        with _sentences():
+            yield
+    except UserError as error:
+        report.end(error.exit_code, str(error))
+        report.write()
+        raise
+    except Exception as error:
+        report.end(70, f"unexpected {type(error).__name__}: {error}")
+        report.write()
+        raise
+    report.write()
+    say(f"{report.outcome}: {report.sentence}; {SUMMARY}, {JSON}; next: {report.next}")
+    raise typer.Exit(report.exit_code or 0)

@@ -7,7 +7,8 @@ from typing import Any, Optional
 
 from ..console import step
 from ..errors import UserError
-from . import aws, docker, image, preflight, release
+from ..images import docker, image
+from . import aws, preflight, release
 from .environment import Environment
 from .release import Release
 
