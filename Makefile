@@ -264,7 +264,9 @@ audit: $(INSTALLED)
 
 .PHONY: test
 test: $(INSTALLED) | $(call after,format) ## Run the tests with coverage (floor: 90 %)
-	@$(BIN)/python -m pytest -q --cov --cov-report=term --cov-report=xml:reports/coverage.xml
+	@# Deploying needs a newer boto3 than Python 3.9 has, so there nothing of it can run.
+	@NOT_COVERED=$$($(BIN)/python -c 'import sys; print("*/deployment/*" * (sys.version_info < (3, 10)))') \
+	    $(BIN)/python -m pytest -q --cov --cov-report=term --cov-report=xml:reports/coverage.xml
 
 .PHONY: bench
 bench: $(INSTALLED) ## Time set-up, gates, training, the service and its image against their peers

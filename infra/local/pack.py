@@ -27,24 +27,17 @@ def pack(given: settings.Settings) -> dict[str, Any]:
     commit, dirty = image.checkout(allow_dirty=True)
     packed = oci.layer(_files())
     made = oci.image(packed, _config(image.build_arguments(model, commit, dirty)))
-    # Tags are immutable, and what a dirty tree holds changes without its commit.
-    state = f"-dirty-{packed[1].partition(':')[2][:8]}" if dirty else ""
+    # Tags are immutable, and what is packed may change without its commit: with the tree, or with the model store.
+    state = f"{'-dirty' if dirty else ''}-{packed[1].partition(':')[2][:8]}"
     tag = f"{commit[:12]}{state}-v{model['version']}"
     new = oci.push(made, given.registry, image.NAME, tag)
     record = {
-        "tag": f"{image.NAME}:{tag}",
+        **image.describe(f"{image.NAME}:{tag}", commit, dirty, model),
         "id": digest_of(made.config),
         "digest": made.digest,
         "reference": f"{given.registry}/{image.NAME}@{made.digest}",
-        "commit": commit,
-        "dirty": dirty,
         "base": "none",
         "bytes": len(made.layer),
-        "registered_model": model["registered_model"],
-        "model_version": model["version"],
-        "model_commit": model["git_commit"],
-        "data_digest": model["data_digest"],
-        "format": model["format"],
     }
     write_json(image.RECORD, record)
     done = "packed and pushed" if new else "the registry has it already"

@@ -9,6 +9,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from infra.local import bootstrap
 
 from ..local.emulator import wait
 from .site import Outcome
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="needs boto3 for Python 3.10")
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "reports/deploy-faults.md"

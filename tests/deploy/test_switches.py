@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
+import pytest
+
 from .site import traffic
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="needs boto3 for Python 3.10")
 
 REQUESTS = 100_000
 SWITCHES = 10

@@ -44,23 +44,30 @@ def build(options: Options) -> dict[str, Any]:
     build_target("serve", tag, options, build_arguments(model, commit, dirty))
     details = docker.inspect(tag)
     record = {
-        "tag": tag,
+        **describe(tag, commit, dirty, model),
         "id": details["Id"],
-        "digest": None,  # a registry gives it: make image-push
+        "base": base,
+        "bytes": details["Size"],
+    }
+    write_json(RECORD, record)
+    sbom.write(tag, details["Id"])
+    return record
+
+
+def describe(tag: str, commit: str, dirty: bool, model: dict[str, Any]) -> dict[str, Any]:
+    """Return what artifacts/image.json says of an image, but for what only its maker knows: id, base and bytes."""
+    return {
+        "tag": tag,
+        "digest": None,  # a registry gives it: make image-push, make push
         "reference": None,
         "commit": commit,
         "dirty": dirty,
-        "base": base,
-        "bytes": details["Size"],
         "registered_model": model["registered_model"],
         "model_version": model["version"],
         "model_commit": model["git_commit"],
         "data_digest": model["data_digest"],
         "format": model["format"],
     }
-    write_json(RECORD, record)
-    sbom.write(tag, details["Id"])
-    return record
 
 
 def build_train(options: Options) -> dict[str, Any]:
