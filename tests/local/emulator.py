@@ -43,7 +43,8 @@ def wait(condition, what="it", patience=PATIENCE):
 
 def three_free_ports() -> int:
     """Return the first of three ports in a row that nobody listens on."""
-    for first in range(20000 + os.getpid() % 20000, 60000, 3):
+    # Below the ports that systems give to connections going out, or one of those takes a port before it is used.
+    for first in range(20000 + os.getpid() % 9000, 32000, 3):
         listeners = []
         try:
             for port in range(first, first + 3):
