@@ -21,7 +21,7 @@ def pushed(tested_image, tmp_path, monkeypatch, pytestconfig):
     image.RECORD.parent.mkdir()
     record = json.loads((pytestconfig.rootpath / image.RECORD).read_text())
     image.RECORD.write_text(json.dumps({**record, "id": tested_image}))
-    done = image.push(os.environ["REGISTRY"])
+    done = image.push_to(os.environ["REGISTRY"])
     yield done
     repository = done["reference"].partition("@")[0]
     run_docker("rmi", f"{repository}:{done['tag'].rpartition(':')[2]}", done["reference"])
@@ -43,4 +43,4 @@ def test_what_was_pushed_runs_by_its_digest(pushed, start, card):
 
 def test_a_registry_that_is_not_there_is_a_sentence(pushed):
     with pytest.raises(image.UserError, match="docker push ended with exit code 1"):
-        image.push("127.0.0.1:1")
+        image.push_to("127.0.0.1:1")
