@@ -271,3 +271,9 @@ test: $(INSTALLED) | $(call after,format) ## Run the tests with coverage (floor:
 .PHONY: bench
 bench: $(INSTALLED) ## Time set-up, gates, training, the service and its image against their peers
 	@$(BIN)/python tests/bench
+
+##@ CI
+
+.PHONY: notify
+notify: $(INSTALLED) ## Tell Slack and e-mail: STATUS=success|failure|cancelled WHAT=train (SUMMARY=reports/summary.md)
+	@$(RUN) notify

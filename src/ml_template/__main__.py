@@ -133,6 +133,21 @@ def audit() -> None:
         say("audit: clean" + (" but for what is held back" if report["held_back"] else ""))
 
 
+@app.command()
+def notify(
+    status: Annotated[str, typer.Option(envvar="STATUS")] = "",
+    what: Annotated[str, typer.Option(envvar="WHAT", help="What ended, like train.")] = "",
+    summary: Annotated[Path, typer.Option(envvar="SUMMARY", help="Sent along.")] = Path(
+        "reports/summary.md"
+    ),
+) -> None:
+    """Tell Slack and e-mail how a pipeline ended; exit 0 whatever comes of it."""
+    from .notifications import sending
+
+    for line in sending.notify(status, what, summary):
+        say(line)
+
+
 @app.command("config-schema")
 def config_schema() -> None:
     """Write the JSON schemas that editors check configs/*.yaml against."""
