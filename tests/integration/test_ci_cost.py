@@ -190,6 +190,20 @@ def test_the_command_writes_the_report(api, command, checkout):
     assert f"{written['month']} so far: " in outcome.out
 
 
+def test_slack_gets_the_report_and_its_absence_fails_nothing(api, command):
+    github = api.answer
+    api.answer = lambda request: github(request) if request.method == "GET" else (200, {}, "ok")
+    outcome = command("ci-report", SLACK_WEBHOOK_URL=f"{api.url}/services/x")
+    assert (outcome.code, outcome.err) == (0, "")
+    sent = json.loads(api.requests[-1].body)
+    assert " USD" in sent["text"]
+    assert "CI cost, 20" in sent["text"]
+    assert "Dearest jobs" in sent["blocks"][-1]["text"]["text"]
+    outcome = command("ci-report", SLACK_WEBHOOK_URL="nowhere")
+    assert outcome.code == 0
+    assert "warning: Slack: no notice sent: " in outcome.out
+
+
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [

@@ -40,9 +40,10 @@ def ci_times() -> None:
 
 @app.command("ci-report")
 def ci_report() -> None:
-    """Tell what the runners cost this month, from GitHub's API and configs/ci-prices.yaml."""
+    """Tell, also Slack and e-mail, what this month's runners cost by GitHub's API and configs/ci-prices.yaml."""
     prices = config_file.load_ci_prices()
     from .. import github
+    from ..notifications import sending
     from . import cost, github_jobs
 
     now = datetime.now(timezone.utc)
@@ -55,4 +56,6 @@ def ci_report() -> None:
     show_table("dearest jobs", cost.columns(found), cost.rows(found["dearest"]))
     for sentence in cost.sentences(found):
         say(sentence)
+    for line in sending.report(cost.title(found), cost.MARKDOWN):
+        say(line)
     say(f"ci-report: {cost.MARKDOWN}, {cost.JSON}")

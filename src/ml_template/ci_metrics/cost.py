@@ -85,6 +85,11 @@ def _shares(
     return sorted(shares, key=lambda share: (-share["cost"], -share["minutes"], share["name"]))
 
 
+def title(found: dict[str, Any]) -> str:
+    """Return what a report is called."""
+    return f"CI cost, {found['month']} so far: {found['cost']:.2f} {found['currency']}"
+
+
 def sentences(found: dict[str, Any]) -> list[str]:
     """Return what the report says, in sentences."""
     currency, previous, same = found["currency"], found["previous"], found["previous_same_part"]
@@ -112,9 +117,9 @@ def write(found: dict[str, Any]) -> None:
         OSError: They cannot be written.
     """
     write_json(JSON, found)
-    lines = [f"## CI cost, {found['month']}", "", *sentences(found), ""]
-    for title, key in (("Dearest jobs", "dearest"), ("Runners", "runners")):
-        lines += [f"### {title}", "", *summary.table(columns(found), rows(found[key]))]
+    lines = [f"## {title(found)}", "", *sentences(found), ""]
+    for heading, key in (("Dearest jobs", "dearest"), ("Runners", "runners")):
+        lines += [f"### {heading}", "", *summary.table(columns(found), rows(found[key]))]
     lines += [
         f"Prices since {found['valid_from']}, without what a plan includes: {found['source']}",
         "",
