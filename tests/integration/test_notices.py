@@ -382,11 +382,12 @@ def test_ses_takes_it_from_a_verified_sender(notify, addresses, monkeypatch):
             "AWS_SECRET_ACCESS_KEY": "b",
         }.items():
             monkeypatch.setenv(name, value)
-        said = notify(SMTP_URL="ses://eu-west-1")
+        ses = "ses://eu-west-1"
+        said = notify(SMTP_URL=ses)
         assert said.startswith("warning: mail: no notice sent: SES: MessageRejected: ")
         client = boto3.client("sesv2", region_name="eu-west-1")
         client.create_email_identity(EmailIdentity="robot@example.com")
-        assert notify(SMTP_URL="ses://eu-west-1") == "mail: sent: churn: train failed on main\n"
+        assert notify(SMTP_URL=ses) == "mail: sent: churn: train failed on main\n"
     finally:
         server.stop()
 
