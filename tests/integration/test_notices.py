@@ -373,6 +373,8 @@ def test_one_way_that_fails_does_not_keep_the_other(notify, mail_server, endpoin
 
 
 def test_ses_takes_it_from_a_verified_sender(notify, addresses, monkeypatch):
+    region = "eu-west-1"
+    by_ses = f"ses://{region}"
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
@@ -382,12 +384,11 @@ def test_ses_takes_it_from_a_verified_sender(notify, addresses, monkeypatch):
             "AWS_SECRET_ACCESS_KEY": "b",
         }.items():
             monkeypatch.setenv(name, value)
-        ses = "ses://eu-west-1"
-        said = notify(SMTP_URL=ses)
+        said = notify(SMTP_URL=by_ses)
         assert said.startswith("warning: mail: no notice sent: SES: MessageRejected: ")
-        client = boto3.client("sesv2", region_name="eu-west-1")
+        client = boto3.client("sesv2", region_name=region)
         client.create_email_identity(EmailIdentity="robot@example.com")
-        assert notify(SMTP_URL=ses) == "mail: sent: churn: train failed on main\n"
+        assert notify(SMTP_URL=by_ses) == "mail: sent: churn: train failed on main\n"
     finally:
         server.stop()
 
