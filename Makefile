@@ -215,8 +215,8 @@ local-release: $(INSTALLED) | $(call after,export local-up)
 	@$(RUN) push
 
 .PHONY: deploy-test
-deploy-test: $(INSTALLED) ## Try every fault against the local ECS under traffic; reports/deploy-faults.md
-	@$(BIN)/python -m pytest -q -rs tests/deploy
+deploy-test: $(INSTALLED) ## Test the local ECS, and every fault of a deployment to it under traffic; reports/deploy-faults.md
+	@$(BIN)/python -m pytest -q -rs tests/local tests/deploy
 
 ##@ Check
 

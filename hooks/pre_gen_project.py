@@ -74,7 +74,7 @@ INSTALLED = frozenset(
 # value; device names on Windows.
 RESERVED = frozenset(
     """
-    build conftest dist docs src test tests
+    build conftest dist docs infra src test tests
     false no null off on true yes
     aux con nul prn
     """.split()

@@ -9,6 +9,7 @@ from .contract import Contract
 from .release import Release
 
 CONTAINER = "app"
+_EVERYWHERE = "0.0.0.0"  # nosec B104 # the container's own network, behind its security group
 _TMP = "/tmp"  # nosec B108 # the container's, which is a volume of its own
 
 # What tells one task definition from another; ECS adds defaults and bookkeeping of its own.
@@ -28,7 +29,7 @@ def request(release: Release, config: DeployConfig, contract: Contract) -> dict[
     """Return what registers the task definition of `release`: the image by digest, tagged with what it is."""
     variables = {
         **config.environment,
-        "HOST": "0.0.0.0",  # nosec B104 # the container's own network, behind its security group
+        "HOST": _EVERYWHERE,
         "PORT": str(contract.container_port),
         "RELEASE": release.digest,
     }
