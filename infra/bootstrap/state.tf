@@ -4,6 +4,7 @@ resource "aws_s3_bucket" "state" {
   #checkov:skip=CKV_AWS_145:S3's own key; a key of ours would be one more grant for whoever applies
   #checkov:skip=CKV_AWS_18:versions tell what changed, and CloudTrail who did it
   #checkov:skip=CKV_AWS_144:a state can be imported again; a second region doubles what has to be kept secret
+  #checkov:skip=CKV2_AWS_61:states are small, and any version of them may be wanted
   #checkov:skip=CKV2_AWS_62:nothing waits for a new state
   bucket = "${module.shared_names.short}-terraform-${data.aws_caller_identity.current.account_id}"
 }
@@ -32,25 +33,6 @@ resource "aws_s3_bucket_public_access_block" "state" {
   block_public_policy     = true
   ignore_public_acls      = true
   restrict_public_buckets = true
-}
-
-resource "aws_s3_bucket_lifecycle_configuration" "state" {
-  bucket = aws_s3_bucket.state.id
-
-  rule {
-    id     = "old-versions"
-    status = "Enabled"
-
-    filter {}
-
-    noncurrent_version_expiration {
-      noncurrent_days = 180
-    }
-
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 7
-    }
-  }
 }
 
 data "aws_iam_policy_document" "state" {

@@ -11,7 +11,7 @@ resource "aws_db_instance" "mlflow" {
   #checkov:skip=CKV_AWS_293:protected says it
   #checkov:skip=CKV_AWS_161:MLflow logs in with a password, which AWS rotates
   #checkov:skip=CKV_AWS_118:metrics of a minute do for a tracking server
-  #checkov:skip=CKV_AWS_354:RDS' own key
+  #checkov:skip=CKV_AWS_353:the same
   #checkov:skip=CKV2_AWS_30:statements of MLflow tell nothing; its own logs do
   #checkov:skip=CKV2_AWS_69:PostgreSQL 15 and newer refuse what is not encrypted, by default
   count      = var.database == null ? 0 : 1
@@ -42,6 +42,5 @@ resource "aws_db_instance" "mlflow" {
   skip_final_snapshot       = !var.protected
   final_snapshot_identifier = var.protected ? "${module.names.full}-mlflow-final" : null
 
-  performance_insights_enabled    = true
   enabled_cloudwatch_logs_exports = ["postgresql", "upgrade"]
 }

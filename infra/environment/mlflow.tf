@@ -130,6 +130,7 @@ resource "aws_ecs_service" "mlflow" {
   task_definition                    = aws_ecs_task_definition.mlflow[0].arn
   desired_count                      = var.mlflow.tasks
   launch_type                        = "FARGATE"
+  availability_zone_rebalancing      = "ENABLED"
   health_check_grace_period_seconds  = 120
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200

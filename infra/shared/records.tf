@@ -1,9 +1,10 @@
-# Records of releases and deployments (src/ml_template/deployment/records.py), and the deployer's lock.
+# Records of releases and deployments (deployment/records.py), and the deployer's lock.
 
 resource "aws_s3_bucket" "records" {
   #checkov:skip=CKV_AWS_145:S3's own key; a key of ours would be one more grant for each deployer
   #checkov:skip=CKV_AWS_18:every record says who wrote it; CloudTrail has the rest
   #checkov:skip=CKV_AWS_144:records matter where the deployments are
+  #checkov:skip=CKV2_AWS_61:records are small, and their history is what they are for
   #checkov:skip=CKV2_AWS_62:nothing waits for a record
   bucket = "${module.names.short}-records-${data.aws_caller_identity.current.account_id}"
 }
@@ -32,26 +33,6 @@ resource "aws_s3_bucket_public_access_block" "records" {
   block_public_policy     = true
   ignore_public_acls      = true
   restrict_public_buckets = true
-}
-
-resource "aws_s3_bucket_lifecycle_configuration" "records" {
-  bucket = aws_s3_bucket.records.id
-
-  rule {
-    id     = "old-versions"
-    status = "Enabled"
-
-    filter {}
-
-    # The lock is written every few seconds of a deployment.
-    noncurrent_version_expiration {
-      noncurrent_days = 90
-    }
-
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 7
-    }
-  }
 }
 
 data "aws_iam_policy_document" "records" {
