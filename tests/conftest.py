@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[1]
 # What a user may set; a test sets what it is about.
 VARIABLES = (
     "API_KEY",
+    "AUTO_APPROVE",
     "CONFIG",
+    "CONFIRM",
     "DATA",
     "DEBUG",
     "DEPLOY_SET",
@@ -32,6 +34,7 @@ VARIABLES = (
     "SERVE_SET",
     "SET",
     "SUPERSEDE",
+    "TERRAFORM",
     "TO",
 )
 

@@ -156,6 +156,7 @@ def _patch(given: settings.Settings, state: State, routes: Routes) -> None:
         )
 
     patches.repeatable_rule_arns()
+    patches.as_if_encrypted()
     budgets.complete()
     patches.real_target_health(routes.health)
     patches.local_registry(given.url)

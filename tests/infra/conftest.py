@@ -21,6 +21,7 @@ from ..deploy.site import PACKAGE, ROOT, Outcome
 from ..local.emulator import REGION, Emulator
 
 PATIENCE = 900  # seconds until a Terraform that must end counts as one that never does
+_INIT = "TF_CLI_ARGS_init"  # Terraform's own name
 _MIRRORS = (
     "~/.terraform.d/plugins",
     "/usr/share/terraform/plugins",
@@ -35,8 +36,8 @@ def init_options() -> str:
     program = os.environ.get("TERRAFORM") or "terraform"
     if shutil.which(program) is None:
         _cannot(f"{program} is not on the PATH")
-    if "TF_CLI_ARGS_init" in os.environ:
-        return os.environ["TF_CLI_ARGS_init"]
+    if _INIT in os.environ:
+        return os.environ[_INIT]
     for pattern in _MIRRORS:
         expanded = Path(pattern).expanduser()
         for folder in sorted(Path("/").glob(str(expanded)[1:])):
@@ -67,7 +68,7 @@ class Checkout:
             "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
         }
         if init_options:
-            self._variables["TF_CLI_ARGS_init"] = init_options
+            self._variables[_INIT] = init_options
 
     def run(self, command: str, name: str, **variables: str) -> Outcome:
         """Run one of the infra-… subcommands for ENV=`name`; say how long it took."""
