@@ -16,6 +16,12 @@ INSTALLED := $(VENV)/.installed$(if $(PYTHON),-$(subst /,-,$(PYTHON)))
 CODE := src tests infra
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
+# In place of the shell runs what notes how long each target took; `make ci-times` shows it. Without a python3: the shell.
+TIMER := $(wildcard src/ml_template/ci_metrics/timed.py)
+TIMER_PYTHON := $(shell python3 -ISc 'import os, sys; sys.version_info > (3, 7) and print(os.path.realpath(sys.executable).replace(" ", "\ "))' 2>/dev/null)
+UNTIMED := help clean serve mlflow-ui
+SHELL = $(if $(and $(TIMER),$(TIMER_PYTHON),$(filter-out $(UNTIMED),$@)),$(TIMER_PYTHON) -IS $(TIMER) $@,/bin/sh)
+
 MAKEFLAGS += --no-builtin-rules --keep-going
 .DEFAULT_GOAL := help
 
@@ -317,3 +323,17 @@ test: $(INSTALLED) | $(call after,format) ## Run the tests with coverage (floor:
 .PHONY: bench
 bench: $(INSTALLED) ## Time set-up, gates, training, the service and its image against their peers
 	@$(BIN)/python tests/bench
+
+##@ CI
+
+.PHONY: notify
+notify: $(INSTALLED) ## Tell Slack and e-mail: STATUS=success|failure|cancelled WHAT=train (SUMMARY=reports/summary.md)
+	@$(RUN) notify
+
+.PHONY: ci-times
+ci-times: $(INSTALLED) ## Table what each target took, compare and track it (MLflow's experiment ci)
+	@$(RUN) ci-times
+
+.PHONY: ci-report
+ci-report: $(INSTALLED) ## Tell what this month's runners cost, by GitHub's API (GITHUB_REPOSITORY=… GITHUB_TOKEN=…)
+	@$(RUN) ci-report

@@ -163,8 +163,8 @@ def _asked(request: web.BaseRequest, port: int) -> int:
 
     So a load balancer is reached under the name that AWS gives it, whatever this machine's DNS knows.
     """
-    url = request.rel_url
-    return url.port or port if url.absolute else port
+    is_proxied = request.raw_path.startswith("http://")
+    return request.url.port or port if is_proxied else port
 
 
 async def _pass_on(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:

@@ -10,8 +10,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from . import config_file
-from .config import DeployConfig, ServeConfig, TrainConfig
+from . import config_file, summary
+from .ci_metrics import commands as ci_commands
+from .config import CiPricesConfig, DeployConfig, ServeConfig, TrainConfig
 from .console import say, show_table
 from .deployment import commands as deployment_commands
 from .errors import UserError, ends_in_a_sentence
@@ -23,6 +24,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 app.add_typer(image_commands.app)
 app.add_typer(deployment_commands.app)
 app.add_typer(infrastructure_commands.app)
+app.add_typer(ci_commands.app)
 
 ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The settings.")]
 Overrides = Annotated[
@@ -135,6 +137,19 @@ def audit() -> None:
         say("audit: clean" + (" but for what is held back" if report["held_back"] else ""))
 
 
+@app.command()
+def notify(
+    status: Annotated[str, typer.Option(envvar="STATUS")] = "",
+    what: Annotated[str, typer.Option(envvar="WHAT", help="What ended, like train.")] = "",
+    text: Annotated[Path, typer.Option(envvar="SUMMARY", help="Sent along.")] = summary.FILE,
+) -> None:
+    """Tell Slack and e-mail how a pipeline ended; exit 0 whatever comes of it."""
+    from .notifications import sending
+
+    for line in sending.notify(status, what, text):
+        say(line)
+
+
 @app.command("config-schema")
 def config_schema() -> None:
     """Write the JSON schemas that editors check configs/*.yaml against."""
@@ -144,6 +159,7 @@ def config_schema() -> None:
         (CONFIG, TrainConfig),
         (config_file.SERVE, ServeConfig),
         (config_file.DEPLOY, DeployConfig),
+        (config_file.CI_PRICES, CiPricesConfig),
     )
     for path, kind in kinds:
         write_text(path.with_suffix(".schema.json"), config_file.schema(kind))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..console import say, show_table
+from ..files import write_text
 
 app = typer.Typer()
 
@@ -64,8 +65,9 @@ def cost(env: Env = "") -> None:
     from . import cost as costs
     from . import roots
 
-    for name in [env] if env else [n for n in roots.names() if roots.load(n).is_environment]:
-        found = costs.estimate(name)
+    names = [env] if env else [n for n in roots.names() if roots.load(n).is_environment]
+    estimates = {name: costs.estimate(name) for name in names}
+    for name, found in estimates.items():
         rows = [
             [line.what, f"{line.quantity:,.0f}", line.unit, f"{line.dollars:.2f}"]
             for line in found.lines
@@ -74,6 +76,7 @@ def cost(env: Env = "") -> None:
         columns = ["what", "how much", "of", "US dollars"]
         show_table(f"{name}: a month", columns, rows)
         say(f"prices of {found.region}, {found.date}, and what is assumed: infra/prices.yaml")
+    write_text(costs.REPORT, costs.table(estimates))
 
 
 @app.command("train-remote")

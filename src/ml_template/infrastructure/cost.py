@@ -12,6 +12,7 @@ from ..config import DeployConfig
 from ..errors import UserError
 from . import roots
 
+REPORT = Path("reports/infra-cost.md")
 _PRICES = Path("infra/prices.yaml")
 _ZONES = 2
 _ALARMS = 3
@@ -49,13 +50,26 @@ def estimate(name: str) -> Estimate:
     if not root.is_environment:
         environments = [one for one in roots.names() if roots.load(one).is_environment]
         raise UserError(f"ENV is {name!r}; accepted: {', '.join(environments)}")
-    table = yaml.safe_load(_PRICES.read_text(encoding="utf-8"))
-    lines = _lines(root.variables, config_file.load_deploy(name), table)
-    return Estimate(lines, str(table["date"]), table["region"])
+    found = yaml.safe_load(_PRICES.read_text(encoding="utf-8"))
+    lines = _lines(root.variables, config_file.load_deploy(name), found)
+    return Estimate(lines, str(found["date"]), found["region"])
 
 
-def _lines(sizes: dict[str, Any], deploy: DeployConfig, table: dict[str, Any]) -> list[Line]:
-    hours, prices, assumed = table["hours"], table["prices"], table["assumed"]
+def table(estimates: dict[str, Estimate]) -> str:
+    """Return the estimates of several environments side by side, as a table in Markdown."""
+    whats = dict.fromkeys(line.what for one in estimates.values() for line in one.lines)
+    rows = [["US dollars a month", *estimates], ["---", *("---:" for _ in estimates)]]
+    for what in whats:
+        sums = [
+            sum(line.dollars for line in e.lines if line.what == what) for e in estimates.values()
+        ]
+        rows.append([what, *(f"{dollars:.2f}" if dollars else "" for dollars in sums)])
+    rows.append(["**together**", *(f"**{one.total:.0f}**" for one in estimates.values())])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _lines(sizes: dict[str, Any], deploy: DeployConfig, given: dict[str, Any]) -> list[Line]:
+    hours, prices, assumed = given["hours"], given["prices"], given["assumed"]
     mlflow, database = sizes.get("mlflow"), sizes.get("database")
     training = sizes.get("training")
     own_network = not sizes.get("existing_network")
@@ -96,14 +110,14 @@ def _lines(sizes: dict[str, Any], deploy: DeployConfig, table: dict[str, Any]) -
         lines += fargate("MLflow", mlflow["tasks"], mlflow["cpu"], mlflow["memory"], hours)
     if database:
         zones = _ZONES if database["multi_az"] else 1
-        instance = _instance(table, database["instance_class"])
+        instance = _instance(given, database["instance_class"])
         storage = zones * database["storage_gb"]
         lines += [
             line("database", zones * hours, "hours", instance),
             line("database: storage", storage, "GB", prices["database_gb_month"]),
         ]
     if training and training.get("gpus"):
-        price = _instance(table, training.get("instance_type") or "g5.xlarge")
+        price = _instance(given, training.get("instance_type") or "g5.xlarge")
         lines.append(line("training: GPU", assumed["training_hours"], "hours", price))
     elif training:
         how_long = assumed["training_hours"]
@@ -122,8 +136,8 @@ def _lines(sizes: dict[str, Any], deploy: DeployConfig, table: dict[str, Any]) -
     ]
 
 
-def _instance(table: dict[str, Any], kind: str) -> float:
-    instances: dict[str, float] = table["instances"]
+def _instance(given: dict[str, Any], kind: str) -> float:
+    instances: dict[str, float] = given["instances"]
     if kind not in instances:
         known = ", ".join(instances)
         raise UserError(f"{_PRICES} has no price for {kind!r}: add it there; it has {known}")
