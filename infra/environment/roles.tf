@@ -62,7 +62,7 @@ data "aws_iam_policy_document" "execution" {
   statement {
     sid       = "Log"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = [for group in aws_cloudwatch_log_group.this : "${group.arn}:log-stream:*"]
+    resources = [for group in local.log_groups : "arn:aws:logs:${local.here}:log-group:/${module.names.path}/${group}:log-stream:*"]
   }
 
   dynamic "statement" {

@@ -46,7 +46,6 @@ GRANTED_FOR = {
     "ecr:InitiateLayerUpload": "docker push",
     "ecr:PutImage": "docker push",
     "ecr:UploadLayerPart": "docker push",
-    "ecr:DescribeImageScanFindings": "the preflight, once ECR has scanned",
     "ecs:RunTask": "make train-remote",
     "iam:CreateServiceLinkedRole": "the first autoscaling of an account",
 }
@@ -90,7 +89,7 @@ def site(account, emulator, models, calls, tmp_path_factory):
 def in_production(contract, emulator) -> str:
     proxies = {"http": emulator.production}
     url = f"{contract['production_url']}/version"
-    return requests.get(url, headers=KEY, proxies=proxies, timeout=10).json()["model_version"]
+    return requests.get(url, headers=KEY, proxies=proxies, timeout=10).json()["version"]
 
 
 def real(changes: list[dict]) -> list[str]:
@@ -125,11 +124,6 @@ def test_a_second_plan_finds_nothing_to_do(account):
     assert real(account.changes("staging")) == []
     assert account.changes("shared") == []
     assert account.changes("bootstrap") == []
-
-
-def test_what_nobody_agreed_to_is_not_done(account):
-    done = account.run("infra-destroy", "staging")
-    assert (done.code, "give CONFIRM=staging to go on" in done.out) == (2, True), done.out[-2000:]
 
 
 def test_no_policy_allows_everything_on_everything(account, emulator):
@@ -253,7 +247,7 @@ def test_the_deploy_role_allows_each_call_of_these_deployments(account, emulator
     assert lacking == []
     # And the other way round: what is allowed is used, or stands above with who needs it.
     unused = policies.granted(allowed) - {need.action for need in wanted}
-    assert unused == set(GRANTED_FOR) - {need.action for need in wanted}
+    assert unused == set(GRANTED_FOR)
     print(f"{len(made)} calls, {len(wanted)} needs; granted and not used here: {sorted(unused)}")
 
 

@@ -200,15 +200,13 @@ def test_production_is_destroyed_by_its_name_only(account, command):
 def test_the_deployers_service_goes_first(account, command):
     make_bucket()
     ecs = boto3.client("ecs")
-    ecs.create_cluster(clusterName="c")
+    name = f"{NAME}-staging"
+    ecs.create_cluster(clusterName=name)
     container = {"name": "app", "image": "x", "memory": 128}
     ecs.register_task_definition(family="s", containerDefinitions=[container])
-    ecs.create_service(cluster="c", serviceName="s", taskDefinition="s", desiredCount=0)
-    boto3.client("ssm").put_parameter(
-        Name=f"/{NAME}/staging/deploy", Type="String", Value='{"cluster": "c", "service": "s"}'
-    )
+    ecs.create_service(cluster=name, serviceName=name, taskDefinition="s", desiredCount=0)
     done = command("infra-destroy", ENV="staging", AUTO_APPROVE="1")
-    assert (done.code, "the service s has ended" in done.out) == (0, True), done.err
+    assert (done.code, f"the service {name} has ended" in done.out) == (0, True), done.err
     assert "destroyed: 1 resources of staging" in done.out
     again = command("infra-destroy", ENV="staging", AUTO_APPROVE="1")
     assert again.code == 0, again.err
