@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
 
 from ml_template.images.image import NAME
 from ml_template.infrastructure import roots
@@ -158,6 +159,8 @@ def test_roles_are_passed_by_name_and_only_to_ecs(account, emulator):
 
 
 def test_only_this_repository_and_environment_may_deploy(account, emulator):
+    settings_file = account.folder / "configs/infra/bootstrap.yaml"
+    deployers = yaml.safe_load(settings_file.read_text())["deployers"]
     for name, trust, _ in policies.role_policies(emulator.client("iam")):
         (statement,) = policies.statements(trust)
         if not name.endswith("-deploy"):
@@ -172,7 +175,8 @@ def test_only_this_repository_and_environment_may_deploy(account, emulator):
         (conditions,) = statement["Condition"].values()
         assert list(statement["Condition"]) == ["StringEquals"]
         subject = next(value for key, value in conditions.items() if key.endswith(":sub"))
-        assert subject == f"repo:ml-template-org/ml-template:environment:{environment}"
+        assert subject == deployers[environment]["subject"]
+        assert subject.endswith(f":environment:{environment}")
         assert [value for key, value in conditions.items() if key.endswith(":aud")] == [
             "sts.amazonaws.com"
         ]
@@ -218,8 +222,9 @@ def test_the_deployer_deploys_with_the_contract_that_was_applied(account, site, 
     while not _in_flight(emulator, contract):
         assert time.monotonic() < end
         time.sleep(0.1)
-    done = one.run("rollback")
+    stuck.kill()  # nobody watches it any more, and its lock is nobody's
     stuck.communicate(timeout=PATIENCE)
+    done = one.run("rollback")
     assert done.code == 0, done.out
     for command in ("status", "verify", "logs", "deploy-plan"):
         looked = two.run(command)
