@@ -32,7 +32,7 @@ after = $(filter $(1),$(MAKECMDGOALS))
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
-	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"  MODEL=name@alias  DATA=…  OUT=…\n           ENV=local|staging|production  DEPLOY_SET="key=value …"  PORT=…  PYTHON=python3.12  DEBUG=1\n'
+	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"  MODEL=name@alias  DATA=…  OUT=…\n           ENV=local|staging|production  DEPLOY_SET="key=value …"  TERRAFORM=terraform  PORT=…  PYTHON=python3.12  DEBUG=1\n'
 
 ##@ Set up
 
@@ -223,6 +223,52 @@ local-release: $(INSTALLED) | $(call after,export local-up)
 .PHONY: deploy-test
 deploy-test: $(INSTALLED) ## Test the local ECS, and every fault of a deployment to it under traffic; reports/deploy-faults.md
 	@$(BIN)/python -m pytest -q -rs tests/local tests/deploy
+
+##@ Infrastructure
+
+# Terraform itself is not installed by make: its licence is its own. OpenTofu does as well: TERRAFORM=tofu
+export TERRAFORM ?= terraform
+
+# In an environment of its own, because its dependencies are not ours; only infra-check needs it.
+CHECKOV := $(VENV)/checkov
+$(CHECKOV)/.installed: infra/requirements-checkov.txt $(INSTALLED)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CHECKOV)
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(CHECKOV) infra/requirements-checkov.txt
+	@touch $@
+
+.PHONY: infra-check
+infra-check: $(CHECKOV)/.installed ## Check the Terraform without an account: format, validity, its tests, checkov
+	@$(RUN) infra-check --checkov $(CHECKOV)/bin/checkov
+
+.PHONY: infra-plan
+infra-plan: $(INSTALLED) ## Show what would change in ENV=bootstrap, shared, staging or production
+	@$(RUN) infra-plan
+
+.PHONY: infra-apply
+infra-apply: $(INSTALLED) ## Show it, ask (AUTO_APPROVE=1: do not), and make it so
+	@$(RUN) infra-apply
+
+.PHONY: infra-destroy
+infra-destroy: $(INSTALLED) ## Destroy ENV once its name is typed (or CONFIRM=…); what is protected stays
+	@$(RUN) infra-destroy
+
+.PHONY: infra-cost
+infra-cost: $(INSTALLED) ## Estimate what ENV, or each environment, costs in a month
+	@$(RUN) infra-cost
+
+.PHONY: infra-lock
+infra-lock: $(INSTALLED) ## Refresh infra/requirements-checkov.txt
+	@echo checkov | $(BIN)/uv pip compile --quiet - --universal --python-version 3.9 \
+	    --generate-hashes --upgrade --custom-compile-command "make infra-lock" \
+	    --output-file infra/requirements-checkov.txt
+
+.PHONY: infra-test
+infra-test: $(INSTALLED) ## Apply all of it to an AWS on this machine, deploy there, destroy it
+	@$(BIN)/python -m pytest -q -rs tests/infra
+
+.PHONY: train-remote
+train-remote: $(INSTALLED) ## Train on ECS in ENV and follow it (CONFIG=… SET=…)
+	@$(RUN) train-remote
 
 ##@ Check
 

@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[1]
 # What a user may set; a test sets what it is about.
 VARIABLES = (
     "API_KEY",
+    "AUTO_APPROVE",
     "CONFIG",
+    "CONFIRM",
     "DATA",
     "DEBUG",
     "DEPLOY_SET",
@@ -42,6 +44,7 @@ VARIABLES = (
     "STATUS",
     "SUMMARY",
     "SUPERSEDE",
+    "TERRAFORM",
     "TO",
     "WHAT",
 )

@@ -44,10 +44,11 @@ _SAID = {
 
 
 class Balancer:
-    """Listens on the port of every listener."""
+    """Listens on the port of every listener, and as a proxy on `front` for those that ask it by a load balancer's name."""
 
-    def __init__(self, routes: Routes) -> None:
+    def __init__(self, routes: Routes, front: int) -> None:
         self._routes = routes
+        self._front = front
         self._loop = uvloop.new_event_loop()
         self._servers: dict[int, Optional[asyncio.AbstractServer]] = {}
         self._watches: dict[Target, asyncio.Task[None]] = {}
@@ -57,8 +58,9 @@ class Balancer:
         self._ready.wait()
 
     def listen(self, ports: Iterable[int]) -> None:
-        """Listen on these ports and on no other."""
-        asyncio.run_coroutine_threadsafe(self._listen(set(ports)), self._loop).result()
+        """Listen on these ports, on `front` and on no other."""
+        wanted = {self._front, *ports}
+        asyncio.run_coroutine_threadsafe(self._listen(wanted), self._loop).result()
 
     def watch(self, target: Target) -> None:
         """Check the health of a target from now on."""
@@ -109,12 +111,13 @@ class Balancer:
 
     def _handler(self, port: int) -> web.Server[web.BaseRequest]:
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
-            target, status = self._routes.pick(port, request.rel_url.raw_path)
+            asked = _asked(request, port)
+            target, status = self._routes.pick(asked, request.rel_url.raw_path)
             if target is None:
                 return _refused(status)
             target.in_flight += 1
             try:
-                return await self._forward(request, target, port)
+                return await self._forward(request, target, asked)
             finally:
                 target.in_flight -= 1
 
@@ -123,7 +126,8 @@ class Balancer:
     async def _forward(
         self, request: web.BaseRequest, target: Target, port: int
     ) -> web.StreamResponse:
-        url = URL(f"http://{settings.HOST}:{target.port}{request.raw_path}", encoded=True)
+        path = request.rel_url.raw_path_qs
+        url = URL(f"http://{settings.HOST}:{target.port}{path}", encoded=True)
         headers = _end_to_end(request.headers)
         headers["X-Forwarded-For"] = request.remote or settings.HOST
         headers["X-Forwarded-Port"] = str(port)
@@ -152,6 +156,15 @@ class Balancer:
             except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError):
                 target.checked(None)
             await asyncio.sleep(_CHECK_EVERY)
+
+
+def _asked(request: web.BaseRequest, port: int) -> int:
+    """Return the port that a request is for: who takes us for a proxy (HTTP_PROXY) names it in the address.
+
+    So a load balancer is reached under the name that AWS gives it, whatever this machine's DNS knows.
+    """
+    is_proxied = request.raw_path.startswith("http://")
+    return request.url.port or port if is_proxied else port
 
 
 async def _pass_on(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:

@@ -18,6 +18,7 @@ from .traffic import Traffic
 Answer = dict[str, Any]
 # Members of a service that it only gives back, and those of them that make a new revision.
 _GIVEN_BACK = (
+    "availabilityZoneRebalancing",
     "deploymentController",
     "enableECSManagedTags",
     "enableExecuteCommand",

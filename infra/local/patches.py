@@ -8,6 +8,7 @@ from typing import Any
 import moto.applicationautoscaling.models as autoscaling
 import moto.ecr.responses as ecr
 import moto.elbv2.models as balancers
+import moto.iam.access_control as access
 from moto.core.responses import ActionResult
 from moto.moto_api._internal import mock_random
 
@@ -72,3 +73,15 @@ def own_services(exists: Callable[[str, str], bool]) -> None:
         return True
 
     autoscaling.ApplicationAutoscalingBackend._ecs_service_exists_for_target = check
+
+
+def as_if_encrypted() -> None:
+    """Take every request for one by TLS: policies that refuse others would refuse all that come here."""
+    original = access.IAMPolicyStatement.is_action_permitted
+
+    def permitted(self: Any, *arguments: Any, **named: Any) -> Any:
+        if "aws:SecureTransport" in self._statement.get("Condition", {}).get("Bool", {}):
+            return access.PermissionResult.NEUTRAL
+        return original(self, *arguments, **named)
+
+    access.IAMPolicyStatement.is_action_permitted = permitted

@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 
 from ml_template.errors import UserError
 
-from . import calls, patches, settings
+from . import budgets, calls, patches, settings
 from .aws import Aws
 from .balancer import Balancer
 from .ecs import Ecs
@@ -116,7 +116,7 @@ def serve(given: settings.Settings) -> None:
     aws = Aws(Journal(given.folder / "journal.jsonl"), given.url)
     remembered = aws.remember()
     images = Images(given.folder)
-    balancer = Balancer(routes)
+    balancer = Balancer(routes, given.production_port)
     tasks = Tasks(state, aws, Launcher(given.folder, images, aws), routes, balancer)
     traffic, lookup = Traffic(state, aws), Lookup(state, aws)
     lifecycle = Lifecycle(state, aws, traffic, given.minute)
@@ -156,6 +156,8 @@ def _patch(given: settings.Settings, state: State, routes: Routes) -> None:
         )
 
     patches.repeatable_rule_arns()
+    patches.as_if_encrypted()
+    budgets.complete()
     patches.real_target_health(routes.health)
     patches.local_registry(given.url)
     patches.own_services(exists)

@@ -17,11 +17,13 @@ from .console import say, show_table
 from .deployment import commands as deployment_commands
 from .errors import UserError, ends_in_a_sentence
 from .images import commands as image_commands
+from .infrastructure import commands as infrastructure_commands
 from .serving import model_folder
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(image_commands.app)
 app.add_typer(deployment_commands.app)
+app.add_typer(infrastructure_commands.app)
 app.add_typer(ci_commands.app)
 
 ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The settings.")]

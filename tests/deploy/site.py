@@ -45,7 +45,7 @@ class Answers(NamedTuple):
 class Site:
     """A checkout with a model of one version, from which releases are packed and deployed."""
 
-    def __init__(self, folder: Path, emulator: Emulator) -> None:
+    def __init__(self, folder: Path, emulator: Emulator, **variables: str) -> None:
         self.folder = folder
         self._variables = {
             "AWS_ACCESS_KEY_ID": "local",
@@ -56,6 +56,7 @@ class Site:
             "ENV": "local",
             "LOCAL_PORT": str(emulator.port),
             "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+            **variables,
         }
 
     @property
@@ -105,12 +106,14 @@ class Site:
         )
 
 
-def made_site(folder: Path, name: str, models: dict[str, Path], emulator: Emulator) -> Site:
+def made_site(
+    folder: Path, name: str, models: dict[str, Path], emulator: Emulator, **variables: str
+) -> Site:
     """Return a site with its release in the registry of `emulator`."""
     shutil.copytree(ROOT / "configs", folder / "configs")
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(models["1" if name == "1" else "2"], folder / model_folder.FOLDER)
-    site = Site(folder, emulator)
+    site = Site(folder, emulator, **variables)
     BREAK.get(name, Site.pack)(site)
     return site
 

@@ -92,8 +92,8 @@ class Emulator:
             timeout=PATIENCE * 3,
         )
 
-    def start(self) -> "Emulator":
-        """Start it, and make what Terraform makes."""
+    def start(self, empty: bool = False) -> "Emulator":
+        """Start it and, unless it has to be `empty`, make what Terraform makes."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "serve.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -104,7 +104,8 @@ class Emulator:
                 stderr=log,
             )
         wait(self._healthy, "the emulator")
-        bootstrap.bootstrap(settings.Settings(self.port, self.folder, 1.0))
+        if not empty:
+            bootstrap.bootstrap(settings.Settings(self.port, self.folder, 1.0))
         return self
 
     def kill(self) -> None:

@@ -159,3 +159,12 @@ def test_two_good_checks_make_a_target_healthy_and_three_bad_ones_undo_it(codes,
     for _ in range(3):
         target.checked(None)
     assert target.state == "unhealthy"
+
+
+def test_as_a_proxy_it_knows_load_balancers_by_their_own_names(emulator, service):
+    listener = f"http://some-balancer.elb.amazonaws.com:{emulator.port + 2}"
+    proxies = {"http": emulator.production}
+    answer = requests.get(f"{listener}/version", proxies=proxies, timeout=10)
+    assert answer.json()["headers"]["Host"] == listener.partition("//")[2]
+    nobody = requests.get("http://some-balancer.elb.amazonaws.com:9/", proxies=proxies, timeout=10)
+    assert nobody.status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -112,3 +113,17 @@ def cookiecutter_api():
     from cookiecutter.main import cookiecutter
 
     return cookiecutter
+
+
+def test_the_docs_have_the_cost_table_that_make_prints(template, tmp_path):
+    for name in ("configs", "infra"):
+        shutil.copytree(template / name, tmp_path / name)
+    subprocess.run(
+        [sys.executable, "-m", "ml_template", "infra-cost"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(template / "src")},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    table = (tmp_path / "reports/infra-cost.md").read_text(encoding="utf-8")
+    assert table in (template / "docs/infrastructure.md").read_text(encoding="utf-8")

@@ -1,0 +1,56 @@
+# Who may deploy, and what the variables refuse. Nothing here asks AWS.
+
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+  }
+
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+}
+
+run "a_role_for_each_environment" {
+  assert {
+    condition     = { for name, role in aws_iam_role.deploy : name => role.name } == { staging = "${var.name}-staging-deploy", production = "${var.name}-production-deploy" }
+    error_message = "There has to be one role for each environment."
+  }
+
+  assert {
+    condition = alltrue([
+      for document in data.aws_iam_policy_document.trust : alltrue([for one in document.statement[0].condition : one.test == "StringEquals"])
+    ])
+    error_message = "Tokens have to be compared letter by letter."
+  }
+}
+
+run "an_existing_provider_is_not_made_again" {
+  variables {
+    oidc_provider_arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+  }
+
+  assert {
+    condition     = length(aws_iam_openid_connect_provider.ci) == 0
+    error_message = "An account can have one provider of an issuer."
+  }
+}
+
+run "no_wildcard_in_a_subject" {
+  command = plan
+
+  variables {
+    deployers = { staging = { subject = "repo:some-org/*", push = true } }
+  }
+
+  expect_failures = [var.deployers]
+}
+
+run "the_issuer_is_a_host" {
+  command = plan
+
+  variables {
+    issuer = "https://gitlab.example.com"
+  }
+
+  expect_failures = [var.issuer]
+}

@@ -1,0 +1,95 @@
+# What rings. The first three also roll a deployment back (the contract's `alarms`).
+
+resource "aws_sns_topic" "alarms" {
+  #checkov:skip=CKV_AWS_26:CloudWatch cannot publish with SNS' own key, and an alarm's name is no secret
+  name = "${module.names.full}-alarms"
+}
+
+resource "aws_sns_topic_subscription" "alarms" {
+  for_each  = toset(var.alert_emails)
+  topic_arn = aws_sns_topic.alarms.arn
+  protocol  = "email"
+  endpoint  = each.key
+}
+
+resource "aws_cloudwatch_metric_alarm" "errors" {
+  alarm_name          = "${module.names.full}-5xx"
+  alarm_description   = "The service answers with errors"
+  namespace           = "AWS/ApplicationELB"
+  metric_name         = "HTTPCode_Target_5XX_Count"
+  statistic           = "Sum"
+  dimensions          = { LoadBalancer = aws_lb.app.arn_suffix }
+  period              = 60
+  evaluation_periods  = 1
+  threshold           = 5
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "latency" {
+  alarm_name          = "${module.names.full}-latency"
+  alarm_description   = "The service is slow"
+  namespace           = "AWS/ApplicationELB"
+  metric_name         = "TargetResponseTime"
+  extended_statistic  = "p95"
+  dimensions          = { LoadBalancer = aws_lb.app.arn_suffix }
+  period              = 60
+  evaluation_periods  = 3
+  threshold           = var.latency_seconds
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+# One for both colours, since either may have the users.
+resource "aws_cloudwatch_metric_alarm" "unhealthy" {
+  alarm_name          = "${module.names.full}-unhealthy"
+  alarm_description   = "Tasks fail their health check"
+  evaluation_periods  = 2
+  threshold           = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+
+  metric_query {
+    id          = "both"
+    expression  = "FILL(blue, 0) + FILL(green, 0)"
+    label       = "Unhealthy tasks"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = aws_lb_target_group.app
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = "AWS/ApplicationELB"
+        metric_name = "UnHealthyHostCount"
+        stat        = "Maximum"
+        period      = 60
+        dimensions  = { LoadBalancer = aws_lb.app.arn_suffix, TargetGroup = metric_query.value.arn_suffix }
+      }
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "database_storage" {
+  count               = var.database == null ? 0 : 1
+  alarm_name          = "${module.names.full}-database-storage"
+  alarm_description   = "MLflow's database is nearly full"
+  namespace           = "AWS/RDS"
+  metric_name         = "FreeStorageSpace"
+  statistic           = "Minimum"
+  dimensions          = { DBInstanceIdentifier = aws_db_instance.mlflow[0].identifier }
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 2 * 1024 * 1024 * 1024
+  comparison_operator = "LessThanThreshold"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+}

@@ -1,0 +1,193 @@
+# Which parts there are with which variables, and what the variables refuse. Nothing here asks AWS.
+
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+  }
+
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+
+  mock_data "aws_availability_zones" {
+    defaults = { names = ["eu-west-1a", "eu-west-1b", "eu-west-1c"] }
+  }
+
+  mock_data "aws_vpc" {
+    defaults = { cidr_block = "10.99.0.0/16" }
+  }
+
+  mock_resource "aws_eip" {
+    defaults = { public_ip = "192.0.2.1" }
+  }
+
+  mock_resource "aws_db_instance" {
+    defaults = {
+      address            = "mlflow.example.com"
+      master_user_secret = [{ kms_key_id = "key", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1", secret_status = "active" }]
+    }
+  }
+
+  mock_resource "aws_lb" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/x/1" }
+  }
+
+  mock_resource "aws_lb_target_group" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/x/1" }
+  }
+
+  mock_resource "aws_lb_listener" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/x/1/1" }
+  }
+
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/x" }
+  }
+
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:eu-west-1:123456789012:x" }
+  }
+
+  mock_resource "aws_ecs_task_definition" {
+    defaults = { arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/x:1", arn_without_revision = "arn:aws:ecs:eu-west-1:123456789012:task-definition/x" }
+  }
+
+  mock_resource "aws_ecs_cluster" {
+    defaults = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/x" }
+  }
+
+  mock_resource "aws_autoscaling_group" {
+    defaults = { arn = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:1:autoScalingGroupName/x" }
+  }
+
+  mock_resource "aws_iam_instance_profile" {
+    defaults = { arn = "arn:aws:iam::123456789012:instance-profile/x" }
+  }
+
+  mock_resource "aws_launch_template" {
+    defaults = { id = "lt-12345678", latest_version = 1 }
+  }
+}
+
+variables {
+  environment    = "staging"
+  protected      = false
+  alert_emails   = ["somebody@example.com"]
+  monthly_budget = 100
+}
+
+run "only_the_service" {
+  variables {
+    nat = "none"
+  }
+
+  assert {
+    condition     = length(aws_lb.mlflow) + length(aws_db_instance.mlflow) + length(aws_ecs_task_definition.training) + length(aws_nat_gateway.own) == 0
+    error_message = "What is not asked for is not made."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.contract.value).assign_public_ip
+    error_message = "Without a NAT gateway tasks need addresses of their own."
+  }
+
+  assert {
+    condition     = [for name, rule in aws_vpc_security_group_ingress_rule.networks : name if rule.cidr_ipv4 == "0.0.0.0/0"] == ["world-80"]
+    error_message = "The world reaches the service, and nothing else."
+  }
+}
+
+run "everything_redundant" {
+  variables {
+    nat           = "per_zone"
+    protected     = true
+    https         = { certificate_arn = "arn:aws:acm:eu-west-1:123456789012:certificate/x", domain = "churn.example.com" }
+    trusted_cidrs = ["192.0.2.0/24"]
+    database      = { instance_class = "db.t4g.small", storage_gb = 50, multi_az = true, backup_days = 30 }
+    mlflow        = { image_tag = "1", cpu = 1024, memory = 4096, tasks = 2 }
+    training      = { image_tag = "1", cpu = 4096, memory = 12288, gpus = 1, schedule = "cron(0 4 * * ? *)" }
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.own) == 2 && aws_db_instance.mlflow[0].multi_az && aws_db_instance.mlflow[0].deletion_protection
+    error_message = "Production stands on two zones and is not destroyed by mistake."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.contract.value).production_url == "https://churn.example.com"
+    error_message = "With a certificate, the domain is the address."
+  }
+
+  assert {
+    condition     = aws_lb.mlflow[0].internal && !aws_db_instance.mlflow[0].publicly_accessible
+    error_message = "MLflow and its database are not public."
+  }
+
+  assert {
+    condition     = toset([for name, rule in aws_vpc_security_group_ingress_rule.networks : name if rule.cidr_ipv4 == "0.0.0.0/0"]) == toset(["world-80", "world-443"])
+    error_message = "The world reaches the service, and nothing else."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.training[0].value).capacity_provider == "${var.name}-staging-gpu"
+    error_message = "GPUs come from instances."
+  }
+}
+
+run "a_network_that_is_there" {
+  variables {
+    existing_network = { vpc_id = "vpc-1", public_subnets = ["subnet-1", "subnet-2"], private_subnets = ["subnet-3", "subnet-4"] }
+  }
+
+  assert {
+    condition     = length(aws_vpc.own) + length(aws_subnet.private) + length(aws_nat_gateway.own) == 0
+    error_message = "No second network is made."
+  }
+
+  assert {
+    condition     = join(",", jsondecode(aws_ssm_parameter.contract.value).subnets) == "subnet-3,subnet-4"
+    error_message = "Tasks run in its private subnets."
+  }
+}
+
+run "another_database" {
+  variables {
+    mlflow = { image_tag = "1", cpu = 512, memory = 2048, tasks = 1, database_secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:other" }
+  }
+
+  assert {
+    condition     = length(aws_db_instance.mlflow) == 0 && strcontains(aws_ecs_task_definition.mlflow[0].container_definitions, "secret:other")
+    error_message = "MLflow takes the database that it is given."
+  }
+}
+
+run "mlflow_needs_a_database" {
+  command = plan
+
+  variables {
+    mlflow = { image_tag = "1", cpu = 512, memory = 2048, tasks = 1 }
+  }
+
+  expect_failures = [aws_ecs_task_definition.mlflow]
+}
+
+run "the_test_listener_stays_closed" {
+  command = plan
+
+  variables {
+    trusted_cidrs = ["0.0.0.0/0"]
+  }
+
+  expect_failures = [var.trusted_cidrs]
+}
+
+run "somebody_is_told" {
+  command = plan
+
+  variables {
+    alert_emails = []
+  }
+
+  expect_failures = [var.alert_emails]
+}
+

@@ -1,0 +1,40 @@
+# Repositories, and names that are too long for a bucket or a load balancer.
+
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+  }
+
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+}
+
+run "images_stay_what_they_are" {
+  assert {
+    condition     = alltrue([for one in aws_ecr_repository.images : one.image_tag_mutability == "IMMUTABLE" && one.image_scanning_configuration[0].scan_on_push])
+    error_message = "Tags are immutable, and every image is scanned."
+  }
+}
+
+run "a_long_name_is_shortened" {
+  variables {
+    name = "abcdefghi-klmnopqrstuvwxyz-abcdefghijklm"
+  }
+
+  # src/…/infrastructure/roots.py shortens it in the same way; a unit test there has the same pair.
+  assert {
+    condition     = module.names.short == "abcdefghi-d1f3"
+    error_message = "Python and Terraform have to agree on the short name."
+  }
+}
+
+run "few_images_are_no_rollback" {
+  command = plan
+
+  variables {
+    images_kept = 3
+  }
+
+  expect_failures = [var.images_kept]
+}
