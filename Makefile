@@ -24,6 +24,12 @@ export MYPY_CACHE_DIR := $(abspath $(CI_CACHE))/mypy
 export RUFF_CACHE_DIR := $(abspath $(CI_CACHE))/ruff
 endif
 
+# In place of the shell runs what notes how long each target took; `make ci-times` shows it. Without a python3: the shell.
+TIMER := $(wildcard src/ml_template/ci_metrics/timed.py)
+TIMER_PYTHON := $(shell python3 -ISc 'import os, sys; sys.version_info > (3, 7) and print(os.path.realpath(sys.executable).replace(" ", "\ "))' 2>/dev/null)
+UNTIMED := help clean serve mlflow-ui
+SHELL = $(if $(and $(TIMER),$(TIMER_PYTHON),$(filter-out $(UNTIMED),$@)),$(TIMER_PYTHON) -IS $(TIMER) $@,/bin/sh)
+
 MAKEFLAGS += --no-builtin-rules --keep-going
 .DEFAULT_GOAL := help
 
@@ -333,3 +339,11 @@ ci-outputs: $(INSTALLED) ## Tell a workflow's next steps the pushed image's name
 .PHONY: ci-switch
 ci-switch: $(INSTALLED) ## Put another CI system's pipeline in place (TO=github, gitlab, jenkins, circleci or azure)
 	@$(RUN) ci-switch
+
+.PHONY: notify
+notify: $(INSTALLED) ## Tell Slack and e-mail: STATUS=success|failure|cancelled WHAT=train (SUMMARY=reports/summary.md)
+	@$(RUN) notify
+
+.PHONY: ci-times
+ci-times: $(INSTALLED) ## Table what each target took, compare and track it (MLflow's experiment ci)
+	@$(RUN) ci-times

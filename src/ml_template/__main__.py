@@ -10,7 +10,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from . import aws_identity, config_file
+from . import aws_identity, config_file, summary
+from .ci_metrics import commands as ci_commands
 from .config import DeployConfig, ServeConfig, TrainConfig
 from .console import say, show_table
 from .deployment import commands as deployment_commands
@@ -23,6 +24,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 app.add_typer(image_commands.app)
 app.add_typer(deployment_commands.app)
 app.add_typer(pipeline_commands.app)
+app.add_typer(ci_commands.app)
 
 ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The settings.")]
 Overrides = Annotated[
@@ -133,6 +135,19 @@ def audit() -> None:
         raise typer.Exit(1)
     else:
         say("audit: clean" + (" but for what is held back" if report["held_back"] else ""))
+
+
+@app.command()
+def notify(
+    status: Annotated[str, typer.Option(envvar="STATUS")] = "",
+    what: Annotated[str, typer.Option(envvar="WHAT", help="What ended, like train.")] = "",
+    text: Annotated[Path, typer.Option(envvar="SUMMARY", help="Sent along.")] = summary.FILE,
+) -> None:
+    """Tell Slack and e-mail how a pipeline ended; exit 0 whatever comes of it."""
+    from .notifications import sending
+
+    for line in sending.notify(status, what, text):
+        say(line)
 
 
 @app.command("config-schema")

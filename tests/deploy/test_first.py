@@ -50,8 +50,8 @@ def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
     again = good.run("deploy")
     assert (again.code, "it was there already" in again.out) == (0, True), again.out
     status = good.run("status")
-    for told in (good.tag, "100 %", "1 healthy", "1 of 1 run", "failed", "needs a person"):
-        assert told in status.out or told == "failed", status.out
+    for told in (good.tag, "100 %", "1 healthy", "1 of 1 run", "needs a person", " ago"):
+        assert told in status.out, status.out
     logs = good.run("logs")
     assert '"event":"serving"' in logs.out
     assert good.run("verify").code == 0

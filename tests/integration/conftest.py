@@ -10,8 +10,10 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -338,3 +340,61 @@ def served(exported):
     yield service
     for one in running.values():
         assert one.stop() == 0
+
+
+class Request(NamedTuple):
+    """What a client asked of an Endpoint; the names of headers are in lower case."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+class Endpoint:
+    """An HTTP server of this process: `answer` is a function from a request to status, headers and content."""
+
+    def __init__(self) -> None:
+        self.answer = lambda request: (200, {}, "ok")
+        self.requests: list[Request] = []
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answered(self) -> None:
+                parts = urlsplit(self.path)
+                query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+                headers = {key.lower(): value for key, value in self.headers.items()}
+                body = self.rfile.read(int(headers.get("content-length", 0)))
+                request = Request(self.command, parts.path, query, headers, body)
+                endpoint.requests.append(request)
+                status, told, content = endpoint.answer(request)
+                content = content if isinstance(content, str) else json.dumps(content)
+                self.send_response(status)
+                for name, value in {**told, "Content-Length": str(len(content.encode()))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content.encode())
+
+            do_GET = do_POST = answered  # noqa: N815 # the library's names
+
+            def log_message(self, *_: object) -> None:
+                """Keep quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def answers(self, *answers: tuple) -> None:
+        """Give these answers one after the other, then the last one again and again."""
+        left = list(answers)
+        self.answer = lambda request: left.pop(0) if len(left) > 1 else left[0]
+
+
+@pytest.fixture
+def endpoint():
+    """A running HTTP server that notes what it is asked."""
+    running = Endpoint()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()

@@ -1,9 +1,11 @@
 """The Makefile, asked by make itself; nothing is run but --dry-run and what cannot change anything."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,8 @@ def make(*words, cwd=ROOT):
         k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "COVERAGE"))
     }
     return subprocess.run(
-        ["make", *words],
+        # What a test runs is no build, so where it runs here its times are not noted.
+        ["make", *(["TIMER="] if cwd == ROOT else []), *words],
         cwd=cwd,
         env=clean,
         capture_output=True,
@@ -106,6 +109,93 @@ def test_a_copied_folder_runs_its_own_code(tmp_path):
     (tmp_path / "src" / code.name / "__init__.py").touch()
     (tmp_path / "src" / code.name / "__main__.py").write_text("print('the copy')")
     assert make("train", cwd=tmp_path).stdout == "the copy\n"
+
+
+# A command line that says what it is asked for; `validate` fails, and `register` ends by a signal as a program may.
+COMMAND_LINE = """\
+import signal, sys
+
+def ended(number, frame):
+    print("ended by make")
+    sys.exit(5)
+
+asked = sys.argv[1]
+print(asked, flush=True)
+if asked == "register":
+    signal.signal(signal.SIGTERM, ended)
+    print("waits", flush=True)
+    signal.pause()
+sys.exit(3 if asked == "validate" else 0)
+"""
+
+
+@pytest.fixture
+def timed_folder(tmp_path):
+    """A checkout whose command line does next to nothing, with what times the targets."""
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy2(ROOT / name, tmp_path)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (timer,) = (ROOT / "src").glob("*/ci_metrics/timed.py")
+    folder = tmp_path / timer.parent.relative_to(ROOT)
+    folder.mkdir(parents=True)
+    shutil.copy2(timer, folder)
+    (folder.parent / "__init__.py").touch()
+    (folder.parent / "__main__.py").write_text(COMMAND_LINE)
+    return tmp_path
+
+
+def noted(folder):
+    """The lines of reports/ci-times.jsonl."""
+    path = folder / "reports/ci-times.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_what_a_target_took_is_one_line(timed_folder):
+    before = datetime.now(timezone.utc)
+    assert make("train", cwd=timed_folder).stdout == "train\n"
+    assert make("validate", cwd=timed_folder).returncode == 2
+    train, validate = noted(timed_folder)
+    assert (train["target"], train["exit"]) == ("train", 0)
+    assert (validate["target"], validate["exit"]) == ("validate", 3)
+    assert 0 < train["seconds"] < 30
+    assert before < datetime.fromisoformat(train["started"]) < datetime.now(timezone.utc)
+    assert (train["commit"], train["cache_hit"]) == ("", True)
+    assert train["runner"].endswith(f"{os.cpu_count()} cores")
+
+
+def test_the_lines_of_a_recipe_count_together(timed_folder):
+    assert make("pipeline", cwd=timed_folder).returncode == 2
+    (line,) = noted(timed_folder)
+    assert (line["target"], line["exit"]) == ("pipeline", 3)
+    assert make("train", "train", cwd=timed_folder).returncode == 0
+    assert [line["target"] for line in noted(timed_folder)] == ["pipeline", "train"]
+
+
+def test_after_an_installation_nothing_counts_as_restored(timed_folder):
+    installation = {"target": "install", "make": 0, "seconds": 9.0}
+    (timed_folder / "reports").mkdir()
+    (timed_folder / "reports/ci-times.jsonl").write_text(json.dumps(installation) + "\n")
+    make("train", cwd=timed_folder)
+    assert [line.get("cache_hit") for line in noted(timed_folder)] == [None, False]
+
+
+def test_a_dry_run_and_help_take_no_time(timed_folder):
+    assert "-m mypy" in make("--dry-run", "quality-gates", cwd=timed_folder).stdout
+    make("help", cwd=timed_folder)
+    assert noted(timed_folder) == []
+
+
+def test_who_ends_make_ends_what_it_runs(timed_folder):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    process = subprocess.Popen(
+        ["make", "register"], cwd=timed_folder, env=clean, stdout=subprocess.PIPE, text=True
+    )
+    assert [process.stdout.readline() for _ in range(2)] == ["register\n", "waits\n"]
+    process.terminate()
+    said, _ = process.communicate(timeout=60)
+    assert "ended by make" in said
+    (line,) = noted(timed_folder)
+    assert (line["target"], line["exit"]) == ("register", 5)
 
 
 def test_a_run_target_passes_make_variables_to_the_command():

@@ -10,8 +10,9 @@ import typer
 
 from ..console import say, show_table
 from ..errors import UserError
+from ..summary import FILE as SUMMARY
 from . import aws
-from .report import JSON, SUMMARY, Report
+from .report import JSON, Report
 
 app = typer.Typer()
 

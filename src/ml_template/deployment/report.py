@@ -10,6 +10,8 @@ from typing import Any, Optional
 
 from ..console import say
 from ..files import write_json, write_text
+from ..summary import FILE as SUMMARY
+from ..summary import table
 from . import release
 from .diagnosis import Cause
 from .probe import Check
@@ -17,7 +19,6 @@ from .records import RUNNING
 from .release import Release
 
 JSON = Path("reports/deploy.json")
-SUMMARY = Path("reports/summary.md")
 
 UNWATCHED = 6
 OUTCOMES = {
@@ -158,33 +159,25 @@ class Report:
             "seconds": f"{self.seconds:g}",
             "address": self.url,
         }
-        lines += _table(["", ""], [[key, value] for key, value in rows.items() if value])
+        lines += table(["", ""], [[key, value] for key, value in rows.items() if value])
         if self.state:
             lines += ["### As it stands", "", *(f"- {line}" for line in self.state), ""]
         if self.causes:
             found = [[str(c["tasks"]), c["sentence"], c["stopped_reason"]] for c in self.causes]
-            lines += ["### Stopped tasks", "", *_table(["tasks", "cause", "ECS says"], found)]
+            lines += ["### Stopped tasks", "", *table(["tasks", "cause", "ECS says"], found)]
         if self.log_lines:
             lines += ["```", *self.log_lines, "```", ""]
         if self.stages:
             found = [[str(s["seconds"]), s["stage"], s["detail"]] for s in self.stages]
-            lines += ["### Stages", "", *_table(["s", "stage", ""], found)]
+            lines += ["### Stages", "", *table(["s", "stage", ""], found)]
         if self.checks:
             last = {(c["where"], c["name"]): c for c in self.checks}.values()
             found = [
                 [c["where"], c["name"], "passed" if c["passed"] else "**failed**", c["detail"]]
                 for c in last
             ]
-            lines += ["### Checks", "", *_table(["where", "check", "", ""], found)]
+            lines += ["### Checks", "", *table(["where", "check", "", ""], found)]
         return "\n".join(lines)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    for row in rows:
-        cells = (cell.replace("|", "\\|").replace("\n", " ") for cell in row)
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
 
 
 def _capital(sentence: str) -> str:

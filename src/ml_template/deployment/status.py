@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from ..errors import UserError
 from . import task_definition
@@ -101,8 +101,16 @@ def _service(environment: Environment, service: dict[str, Any]) -> list[list[str
         ["data", release.data_digest if release else "?"],
         ["tasks", tasks],
         ["task definition", service["taskDefinition"].rpartition("/")[2]],
-        ["registered", f"{_age(definition.get('registeredAt'))} ago"],
+        ["deployed", _deployed(environment, digest)],
     ]
+
+
+def _deployed(environment: Environment, digest: str) -> str:
+    for _, record in environment.records.last(100):
+        if record["digest"] == digest and record["outcome"] == "deployed":
+            started = datetime.strptime(record["started_at"], "%Y-%m-%dT%H:%M:%SZ")
+            return f"{_age(started.replace(tzinfo=timezone.utc))} ago"
+    return "?"
 
 
 def _history(environment: Environment) -> list[list[str]]:
@@ -134,9 +142,7 @@ def _told(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-def _age(since: Optional[datetime]) -> str:
-    if since is None:
-        return "?"
+def _age(since: datetime) -> str:
     seconds = (datetime.now(timezone.utc) - since).total_seconds()
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:

@@ -16,7 +16,7 @@ def ci_summary() -> None:
     """Show on the CI system's own page what the run has to say."""
     from . import summary
 
-    say(f"summary: {summary.show()}")
+    summary.show()
 
 
 @app.command("ci-outputs")

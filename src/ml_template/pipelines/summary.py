@@ -1,4 +1,4 @@
-"""What a pipeline's run has to say, in one page of Markdown, and where the CI system shows it."""
+"""reports/summary.md on the CI system's own page, with what is in reports/ and not in it yet."""
 
 from __future__ import annotations
 
@@ -6,36 +6,32 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, Optional
 
+from .. import summary
 from ..console import say
-from ..deployment.report import SUMMARY
 from ..errors import UserError
 from ..images import image
 
 COVERAGE = Path("reports/coverage.xml")
 VALIDATION = Path("reports/validation.json")
-PAGE = Path("reports/ci-summary.md")
 
 
-def show() -> str:
-    """Write the page from what lies in reports/, give it to the CI system, and return where it went.
+def show() -> None:
+    """Complete reports/summary.md and give it to the CI system.
 
-    GitHub appends the file that GITHUB_STEP_SUMMARY names; Azure Pipelines (TF_BUILD) attaches what a logged command
-    names; elsewhere it is printed, and kept as reports/ci-summary.md.
+    GitHub appends the file that GITHUB_STEP_SUMMARY names; Azure Pipelines (TF_BUILD) attaches the one that a printed
+    command names; elsewhere it is printed.
     """
-    page = "\n\n".join(part.strip() for part in _parts() if part) or "Nothing was reported."
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page + "\n", encoding="utf-8")
-    github = os.environ.get("GITHUB_STEP_SUMMARY")
-    if github:
-        with Path(github).open("a", encoding="utf-8") as file:
-            file.write(page + "\n")
-    elif os.environ.get("TF_BUILD"):
-        say(f"##vso[task.uploadsummary]{PAGE.resolve()}")
+    _add_validation()
+    _add_coverage()
+    page = summary.FILE.read_text(encoding="utf-8") if summary.FILE.is_file() else ""
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as file:
+            file.write(page)
+    elif os.environ.get("TF_BUILD") and page:
+        say(f"##vso[task.uploadsummary]{summary.FILE.resolve()}")
     else:
-        say(page)
-    return github or str(PAGE)
+        say(page or f"summary: {summary.FILE} is not there, so nothing was reported")
 
 
 def outputs() -> dict[str, str]:
@@ -54,32 +50,22 @@ def outputs() -> dict[str, str]:
     return found
 
 
-def _parts() -> list[str]:
-    return [_read(SUMMARY), _validation(), _coverage(), _read(Path("reports/ci-times.md"))]
+def _add_validation() -> None:
+    if VALIDATION.is_file():
+        found = json.loads(VALIDATION.read_text(encoding="utf-8"))
+        rows = [
+            [c["name"], c["measured"], c["asked"], "passed" if c["passed"] else "**failed**"]
+            for c in found["checks"]
+        ]
+        verdict = (
+            "The model is good enough." if found["passed"] else "**The model is not good enough.**"
+        )
+        table = summary.table(["check", "measured", "asked", ""], rows)
+        summary.put_section("Validation", [verdict, "", *table])
 
 
-def _validation() -> str:
-    found = _json(VALIDATION)
-    if found is None:
-        return ""
-    verdict = "good enough" if found["passed"] else "**not good enough**"
-    rows = [
-        f"| {c['name']} | {c['measured']} | {c['asked']} | {'passed' if c['passed'] else '**failed**'} |"
-        for c in found["checks"]
-    ]
-    head = ["| check | measured | asked | |", "|---|---|---|---|"]
-    return "\n".join([f"## The model is {verdict}", "", *head, *rows])
-
-
-def _coverage() -> str:
-    found = re.search(r'line-rate="([\d.]+)"', _read(COVERAGE))
-    return f"Lines covered by tests: {float(found[1]):.1%}" if found else ""
-
-
-def _json(path: Path) -> Optional[dict[str, Any]]:
-    text = _read(path)
-    return json.loads(text) if text else None
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+def _add_coverage() -> None:
+    if COVERAGE.is_file():
+        found = re.search(r'line-rate="([\d.]+)"', COVERAGE.read_text(encoding="utf-8"))
+        if found:
+            summary.put_section("Tests", [f"They run through {float(found[1]):.1%} of the lines."])

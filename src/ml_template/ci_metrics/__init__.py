@@ -1,0 +1,1 @@
+"""What builds take and cost."""

@@ -1,0 +1,129 @@
+"""Run a line of a recipe for make, and note what its target took: one JSON line in reports/ci-times.jsonl.
+
+make calls this in place of the shell (SHELL in the Makefile): `timed.py TARGET -c COMMAND`. It is run as a file, by whatever
+python3 there is, and knows only the standard library, because it times the installation of everything else too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import signal
+import subprocess  # nosec B404 # it runs what make would run
+import sys
+import time
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+FILE = Path("reports/ci-times.jsonl")
+SHELL = "/bin/sh"
+
+
+def run(arguments: list[str]) -> int:
+    """Run the shell and return its exit code, 128 + n where signal n ended it.
+
+    Who stops make stops the recipe: SIGTERM and SIGHUP are passed on; a Ctrl-C reaches the shell by itself.
+    """
+    children: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        for child in children:
+            child.send_signal(number)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGHUP, pass_on)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)
+    # The descriptors are those of make's job server.
+    command = [SHELL, *arguments[:-1], _replacing_the_shell(arguments[-1])]
+    child = subprocess.Popen(command, close_fds=False)  # nosec B603 # make's own words
+    children.append(child)
+    code = child.wait()
+    return 128 - code if code < 0 else code
+
+
+def _replacing_the_shell(command: str) -> str:
+    """Return a command that leaves no shell between us and a program, where the command is nothing but a program.
+
+    The shell would not pass signals on; make starts such a program without one as well.
+    """
+    first = command.split(" ")[0]
+    is_program = first == "make" or ("/" in first and "=" not in first)
+    is_list = bool(set(command.replace("\\\n", "")) & set(";&|(){}`!\n"))
+    return f"exec {command}" if is_program and not is_list else command
+
+
+def note(target: str, started: float, seconds: float, code: int) -> None:
+    """Add a line for the target, or to its line, where this make has already run a part of its recipe.
+
+    `cache_hit` is false once the file tells of an installation: then nothing had been restored from a cache. (On a runner
+    reports/ begins empty, so that it is this job's.)
+    """
+    FILE.parent.mkdir(exist_ok=True)
+    with FILE.open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # make -j
+        file.seek(0)
+        lines = [json.loads(line) for line in file]
+        make = os.getppid()
+        parts = [line for line in lines if (line["target"], line["make"]) == (target, make)]
+        for part in parts:
+            lines.remove(part)
+            started, seconds = _timestamp(part["started"]), seconds + float(part["seconds"])
+        installed = "install" in [target, *(line["target"] for line in lines)]
+        lines.append(_line(target, started, seconds, code, not installed, make))
+        file.truncate(0)
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def _line(
+    target: str, started: float, seconds: float, code: int, cache_hit: bool, make: int
+) -> dict[str, Any]:
+    return {
+        "target": target,
+        "seconds": round(seconds, 3),
+        "exit": code,
+        "commit": _commit(),
+        # What kind of machine, not which: times on machines of a kind compare.
+        "runner": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "cache_hit": cache_hit,
+        "started": datetime.fromtimestamp(started, timezone.utc).isoformat(timespec="milliseconds"),
+        "make": make,
+    }
+
+
+def _timestamp(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _commit() -> str:
+    """Return the commit that is checked out, or an empty string."""
+    command = ["git", "rev-parse", "--verify", "--quiet", "HEAD"]
+    try:
+        done = subprocess.run(  # nosec B603 # a fixed command
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+        )
+    except OSError:  # there is no git
+        return ""
+    return done.stdout.decode().strip()
+
+
+def main(target: str, arguments: list[str]) -> int:
+    """Run the line, note it, and return its exit code."""
+    # `make --dry-run` runs lines with $(MAKE) in them, and nothing else: that is no duration.
+    flags = os.environ.get("MAKEFLAGS", "").split(" ")[0]
+    is_dry = "n" in flags and not flags.startswith("-")
+    started, clock = time.time(), time.perf_counter()
+    code = run(arguments)
+    if not is_dry:
+        name = "install" if target.startswith(".venv/") else target
+        with suppress(OSError, ValueError, KeyError):  # what was built counts more than its time
+            note(name, started, time.perf_counter() - clock, code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -1,0 +1,67 @@
+"""Ask an HTTP service that may be busy: a few times, with the waits that it asks for where they are short."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+ATTEMPTS = 4
+SECONDS = 10  # for one answer
+
+
+def ask(method: str, url: str, longest_wait: float, **options: Any) -> Any:
+    """Return the `requests.Response`, whatever its status; what may pass is tried again, 4 times in all.
+
+    That is no connection, no answer within 10 s, a 429, a 5xx, and GitHub's 403 for a rate limit. Between two tries
+    it waits for as long as Retry-After or x-ratelimit-reset say, else 1, 2, 4 s; a wait of more than `longest_wait`
+    seconds is not begun. The options are those of `requests.request`.
+
+    Raises:
+        requests.RequestException: There never was an answer.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        pause = 2.0 ** (ATTEMPTS - 1 - left)
+        try:
+            response = requests.request(method, url, timeout=SECONDS, **options)
+        except (requests.ConnectionError, requests.Timeout):
+            if not left:
+                raise
+        else:
+            if not (left and _may_pass(response)):
+                return response
+            pause = asked_wait(response, pause)
+            if pause > longest_wait:
+                return response
+        time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def is_rate_limit(response: Any) -> bool:
+    """Tell whether the service refused because it was asked too often."""
+    headers = response.headers
+    limited = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
+    return response.status_code == 429 or (response.status_code == 403 and limited)
+
+
+def asked_wait(response: Any, otherwise: float = 0) -> float:
+    """Return for how many seconds the service wants to be left alone."""
+    after = response.headers.get("retry-after", "")
+    with suppress(ValueError, TypeError):  # seconds, or a date (RFC 9110, 10.2.3)
+        until = float(after) + time.time() if after.isdigit() else _timestamp(after)
+        return max(0.0, until - time.time())
+    if response.headers.get("x-ratelimit-remaining") == "0":
+        with suppress(ValueError):
+            return max(0.0, float(response.headers.get("x-ratelimit-reset", "")) - time.time())
+    return otherwise
+
+
+def _timestamp(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp()
+
+
+def _may_pass(response: Any) -> bool:
+    return response.status_code in (500, 502, 503, 504) or is_rate_limit(response)

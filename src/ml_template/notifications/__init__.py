@@ -1,0 +1,1 @@
+"""Notices to people about a pipeline: what they say, and how they leave."""
