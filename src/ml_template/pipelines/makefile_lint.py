@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess  # nosec B404 # ShellCheck is a program
@@ -85,11 +86,11 @@ def _recipes(lines: list[str]) -> list[tuple[int, str]]:
 
 
 def _as_shell(script: str) -> str:
-    script = script.replace("$$", "\0")
-    script = re.sub(r"\$[@<^?*]", "word", script)
+    numbers = itertools.count()  # two expressions are hardly ever the same file
+    script = re.sub(r"\$[@<^?*]", lambda _: f"word{next(numbers)}", script.replace("$$", "\0"))
     inner = re.compile(r"\$\([^()$]*\)")  # from the inside out, as they nest
     while inner.search(script):
-        script = inner.sub("word", script)
+        script = inner.sub(lambda _: f"word{next(numbers)}", script)
     return script.replace("\0", "$")
 
 
