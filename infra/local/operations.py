@@ -180,7 +180,7 @@ class Operations:
             "ROLLBACK_SUCCESSFUL",
         )
         source = self._state.revisions.get(service.completed)
-        now = time.time()
+        now = round(time.time(), 3)  # whoever asks for what came after it has to find it
         number = uuid.uuid4().hex[:20]
         where = f"{service.cluster.rpartition('/')[2]}/{service.name}/{number}"
         prefix = service.arn.partition(":service/")[0]

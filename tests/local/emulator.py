@@ -302,7 +302,7 @@ class Emulator:
         assert self._process.poll() is None, (self.folder / "serve.log").read_text()
         try:
             return requests.get(f"{self.url}/_local/health", timeout=2).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
 
