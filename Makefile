@@ -347,3 +347,7 @@ notify: $(INSTALLED) ## Tell Slack and e-mail: STATUS=success|failure|cancelled 
 .PHONY: ci-times
 ci-times: $(INSTALLED) ## Table what each target took, compare and track it (MLflow's experiment ci)
 	@$(RUN) ci-times
+
+.PHONY: ci-report
+ci-report: $(INSTALLED) ## Tell what this month's runners cost, by GitHub's API (GITHUB_REPOSITORY=… GITHUB_TOKEN=…)
+	@$(RUN) ci-report

@@ -229,3 +229,16 @@ class DeployConfig(_Section):
                 f" {scaling.min} to {scaling.max}"
             )
         return self
+
+
+class CiPricesConfig(_Section):
+    """What a minute on each kind of runner costs, and who says so."""
+
+    source: str = Field(pattern=r"^https?://", description="the web address of the price list")
+    valid_from: str = Field(
+        pattern=r"^\d{4}-\d{2}-\d{2}$", description='a day in quotes, like "2026-01-01"'
+    )
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="three letters, like USD")
+    per_minute: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        description="a mapping of runner labels to prices, 0 or more"
+    )

@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .config import DeployConfig, ServeConfig, TrainConfig
+from .config import CiPricesConfig, DeployConfig, ServeConfig, TrainConfig
 from .errors import UserError, did_you_mean, one_line
 
 SERVE = Path("configs/serve.yaml")
 DEPLOY = Path("configs/deploy")
+CI_PRICES = Path("configs/ci-prices.yaml")
 
 _Config = TypeVar("_Config", bound=BaseModel)
 
@@ -68,6 +69,15 @@ def load_deploy(environment: str) -> DeployConfig:
         known = ", ".join(sorted(each.stem for each in DEPLOY.glob("*.yaml")))
         raise UserError(f"ENV is {environment!r}; accepted, as {DEPLOY} has them: {known}")
     return _checked(DeployConfig, path, os.environ.get("DEPLOY_SET", ""), "DEPLOY_SET")
+
+
+def load_ci_prices() -> CiPricesConfig:
+    """Read configs/ci-prices.yaml.
+
+    Raises:
+        UserError: As `load`.
+    """
+    return _checked(CiPricesConfig, CI_PRICES, "", "")
 
 
 def schema(kind: type[BaseModel]) -> str:

@@ -56,7 +56,7 @@ def test_builds_are_tracked_and_a_slow_one_is_a_warning(build, project):
     assert f"warning: {slow}\n" in said
     written = (project / "reports/summary.md").read_text()
     assert written == (
-        "## deploy\n\nfine\n\n## Build times\n\nLinux x86_64, 2 cores; the environment was restored.\n\n"
+        "## deploy\n\nfine\n\n## Build times\n\nLinux x86_64, 2 cores; caches were restored.\n\n"
         f"**Slower than usual**: {slow}.\n\n"
         "| target | s | median before | exit |\n|---|---|---|---|\n"
         "| lint | 15.5 | 10.0 | 0 |\n| test | 101.0 | 100.0 | 0 |\n"

@@ -18,7 +18,9 @@ TARGETS = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.M)
 def make(*words, cwd=ROOT):
     """Run make as from a shell, though these tests may themselves be run by make."""
     clean = {
-        k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "COVERAGE"))
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("MAKE", "MFLAGS", "COVERAGE", "CI_CACHE"))
     }
     return subprocess.run(
         # What a test runs is no build, so where it runs here its times are not noted.
@@ -171,12 +173,20 @@ def test_the_lines_of_a_recipe_count_together(timed_folder):
     assert [line["target"] for line in noted(timed_folder)] == ["pipeline", "train"]
 
 
-def test_after_an_installation_nothing_counts_as_restored(timed_folder):
-    installation = {"target": "install", "make": 0, "seconds": 9.0}
-    (timed_folder / "reports").mkdir()
-    (timed_folder / "reports/ci-times.jsonl").write_text(json.dumps(installation) + "\n")
-    make("train", cwd=timed_folder)
-    assert [line.get("cache_hit") for line in noted(timed_folder)] == [None, False]
+def test_a_cache_counts_as_restored_where_it_was_there_at_the_beginning(timed_folder):
+    cache = timed_folder / "cache"
+    for _ in range(2):
+        make("train", "CI_CACHE=cache", cwd=timed_folder)
+        cache.mkdir(exist_ok=True)
+        (cache / "filled").touch()
+    make("ci-times", "CI_CACHE=cache", cwd=timed_folder)  # the next line is of another build
+    make("lint", "CI_CACHE=cache", cwd=timed_folder)
+    assert [(line["target"], line["cache_hit"]) for line in noted(timed_folder)] == [
+        ("train", False),
+        ("train", False),
+        ("ci-times", False),
+        ("lint", True),
+    ]
 
 
 def test_a_dry_run_and_help_take_no_time(timed_folder):

@@ -3,8 +3,10 @@
 import datetime
 import ipaddress
 import json
+import shutil
 import ssl
 from email import message_from_bytes, policy
+from pathlib import Path
 
 import boto3
 import pytest
@@ -176,6 +178,30 @@ def test_a_github_that_does_not_tell_is_a_note_and_the_notice_is_sent(notify, en
     note, sent = notify("success", SLACK_WEBHOOK_URL=webhook, **asked).splitlines()
     assert note.startswith("note: whether it failed before is not known: GitHub answered 403: ")
     assert sent == "Slack: sent: churn: train succeeded on main"
+
+
+def test_elsewhere_mlflow_remembers_each_step_and_branch(notify, endpoint, webhook, empty_store):
+    own = {"GITHUB_ACTIONS": "", "BRANCH": "main", "SLACK_WEBHOOK_URL": webhook}
+    shutil.copy(empty_store, "server.db")
+    own["MLFLOW_TRACKING_URI"] = f"sqlite:///{Path('server.db').resolve()}"
+    for status, what, branch, says in [
+        ("failure", "it's on", "main", "it's on failed on main"),
+        ("cancelled", "it's on", "main", "it's on was cancelled on main"),
+        ("success", "train", "main", "train succeeded on main"),
+        ("success", "it's on", "other", "it's on succeeded on other"),
+        ("success", "it's on", "main", "it's on works again on main"),
+        ("success", "it's on", "main", "it's on succeeded on main"),
+    ]:
+        assert f"{says}\n" in notify(status, what, **{**own, "BRANCH": branch})
+
+
+def test_an_mlflow_that_is_broken_is_a_note_and_the_notice_is_sent(notify, endpoint, webhook):
+    own = {"GITHUB_ACTIONS": "", "SLACK_WEBHOOK_URL": webhook}
+    said = notify("success", MLFLOW_TRACKING_URI="nowhere://server", **own)
+    assert said.startswith(
+        "note: whether it failed before is not known: the tracking store nowhere:"
+    )
+    assert "Slack: sent" in said
 
 
 # --- E-mail --------------------------------------------------------------------------------------

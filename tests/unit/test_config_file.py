@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from ml_template import config_file
 from ml_template.config import (
     METRICS,
+    CiPricesConfig,
     DeployConfig,
     ServeConfig,
     Thresholds,
@@ -25,7 +26,12 @@ from ml_template.images import image
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "configs" / "train.yaml"
-SHIPPED_CONFIGS = {"train": TrainConfig, "serve": ServeConfig, "deploy/staging": DeployConfig}
+SHIPPED_CONFIGS = {
+    "train": TrainConfig,
+    "serve": ServeConfig,
+    "deploy/staging": DeployConfig,
+    "ci-prices": CiPricesConfig,
+}
 
 pytestmark = pytest.mark.usefixtures("checkout")
 

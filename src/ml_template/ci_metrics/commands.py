@@ -2,13 +2,18 @@
 
 # No `from __future__ import annotations` here: on Python 3.9 typer would lose every option's variable.
 
+from datetime import datetime, timezone
+
 import typer
 
-from ..console import say, show_table
+from .. import config_file
+from ..console import say, show_table, step
 from ..errors import UserError
 from ..summary import FILE as SUMMARY
 
 app = typer.Typer()
+
+_LONGEST_WAIT = 300  # seconds, for GitHub's rate limit to pass
 
 
 @app.command("ci-times")
@@ -31,3 +36,26 @@ def ci_times() -> None:
         say(f"warning: {warning}")
     times.summarize(timings, earlier, warnings)
     say(f"build times: {SUMMARY}")
+
+
+@app.command("ci-report")
+def ci_report() -> None:
+    """Tell, also Slack and e-mail, what this month's runners cost by GitHub's API and configs/ci-prices.yaml."""
+    prices = config_file.load_ci_prices()
+    from .. import github
+    from ..notifications import sending
+    from . import cost, github_jobs
+
+    now = datetime.now(timezone.utc)
+    repository = github.connect(_LONGEST_WAIT)
+    with step("github") as asked:
+        jobs = list(github_jobs.since(repository, cost.months(now)[0]))
+        asked.detail = f"{len(jobs):,} jobs of {repository.name}"
+    found = cost.report(jobs, prices, now)
+    cost.write(found)
+    show_table("dearest jobs", cost.columns(found), cost.rows(found["dearest"]))
+    for sentence in cost.sentences(found):
+        say(sentence)
+    for line in sending.report(cost.title(found), cost.MARKDOWN):
+        say(line)
+    say(f"ci-report: {cost.MARKDOWN}, {cost.JSON}")

@@ -21,6 +21,7 @@ from typing import Any
 
 FILE = Path("reports/ci-times.jsonl")
 SHELL = "/bin/sh"
+REPORT = "ci-times"  # the target that reads the file
 
 
 def run(arguments: list[str]) -> int:
@@ -57,26 +58,33 @@ def _replacing_the_shell(command: str) -> str:
     return f"exec {command}" if is_program and not is_list else command
 
 
-def note(target: str, started: float, seconds: float, code: int) -> None:
+def note(target: str, started: float, seconds: float, code: int, cache_hit: bool) -> None:
     """Add a line for the target, or to its line, where this make has already run a part of its recipe.
 
-    `cache_hit` is false once the file tells of an installation: then nothing had been restored from a cache. (On a runner
-    reports/ begins empty, so that it is this job's.)
+    `cache_hit` is for the first line since the last `make ci-times`; the others repeat it, because later on nobody can
+    tell what was restored from what was made since.
     """
     FILE.parent.mkdir(exist_ok=True)
     with FILE.open("a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # make -j
         file.seek(0)
         lines = [json.loads(line) for line in file]
+        if lines and lines[-1]["target"] != REPORT:
+            cache_hit = lines[-1]["cache_hit"]
         make = os.getppid()
         parts = [line for line in lines if (line["target"], line["make"]) == (target, make)]
         for part in parts:
             lines.remove(part)
             started, seconds = _timestamp(part["started"]), seconds + float(part["seconds"])
-        installed = "install" in [target, *(line["target"] for line in lines)]
-        lines.append(_line(target, started, seconds, code, not installed, make))
+        lines.append(_line(target, started, seconds, code, cache_hit, make))
         file.truncate(0)
         file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def _restored() -> bool:
+    """Tell whether there is something in CI_CACHE, the folder that a CI system keeps; without one, whether there is .venv."""
+    folder = Path(os.environ.get("CI_CACHE") or ".venv")
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _line(
@@ -116,12 +124,13 @@ def main(target: str, arguments: list[str]) -> int:
     # `make --dry-run` runs lines with $(MAKE) in them, and nothing else: that is no duration.
     flags = os.environ.get("MAKEFLAGS", "").split(" ")[0]
     is_dry = "n" in flags and not flags.startswith("-")
+    cache_hit = _restored()
     started, clock = time.time(), time.perf_counter()
     code = run(arguments)
     if not is_dry:
         name = "install" if target.startswith(".venv/") else target
         with suppress(OSError, ValueError, KeyError):  # what was built counts more than its time
-            note(name, started, time.perf_counter() - clock, code)
+            note(name, started, time.perf_counter() - clock, code, cache_hit)
     return code
 
 

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from .. import summary
 from ..errors import UserError
-from .timed import FILE
+from .timed import FILE, REPORT
 
 COLUMNS = ["target", "s", "median before", "exit"]
 
-_TARGET = "ci-times"
 _LEAST = 5  # earlier builds; fewer are no measure
 _SLOWER = 1.5  # times the median …
 _SECONDS = 5  # … and so much more than it: less is noise
@@ -41,7 +40,7 @@ def read() -> list[Timing]:
             noted = json.loads(line)
             timing = Timing(**{name: noted[name] for name in Timing._fields})
             timings[timing.target] = timing
-            if timing.target == _TARGET and timing.exit == 0:
+            if timing.target == REPORT and timing.exit == 0:
                 timings.clear()
     except FileNotFoundError:
         return []
@@ -83,7 +82,7 @@ def summarize(timings: list[Timing], earlier: dict[str, list[float]], warnings: 
     """Write the section on build times of reports/summary.md."""
     first = timings[0]
     lines = [
-        f"{first.runner}; the environment was {'restored' if first.cache_hit else 'built'}.",
+        f"{first.runner}; {'caches were' if first.cache_hit else 'no cache was'} restored.",
         "",
     ]
     for warning in warnings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from ..errors import UserError, did_you_mean
 
 STATUSES = ("success", "failure", "cancelled")
 RECOVERY = "recovery"
+REPORT = "report"  # nothing ended, there is something to read
 
 _SAYS = {
     "success": "succeeded",
@@ -33,7 +34,7 @@ class Fact(NamedTuple):
 class Notice:
     """A pipeline's step, how it ended, and what `make` wrote of it."""
 
-    status: str  # one of STATUSES, or RECOVERY
+    status: str  # one of STATUSES, RECOVERY or REPORT
     what: str
     build: Build
     summary: str = ""
@@ -41,9 +42,11 @@ class Notice:
     @property
     def title(self) -> str:
         """The notice in one line."""
+        title = f"{self.build.repository or Path.cwd().name}: {self.what}"
+        if self.status == REPORT:
+            return title
         where = f" on {self.build.branch}" if self.build.branch else ""
-        project = self.build.repository or Path.cwd().name
-        return f"{project}: {self.what} {_SAYS[self.status]}{where}"
+        return f"{title} {_SAYS[self.status]}{where}"
 
     @property
     def facts(self) -> list[Fact]:
@@ -57,8 +60,12 @@ class Notice:
         ]
         return [fact for fact in facts if fact.url or fact.name in ("Commit", "Branch")]
 
+    def recovered(self) -> Notice:
+        """Return the same notice of a success that comes after a failure."""
+        return replace(self, status=RECOVERY)
 
-def write(status: str, what: str, summary: Path, build: Build, recovered: bool) -> Notice:
+
+def write(status: str, what: str, summary: Path, build: Build) -> Notice:
     """Return the notice; `summary` is a file that may be missing, of which the beginning is taken.
 
     Raises:
@@ -70,12 +77,11 @@ def write(status: str, what: str, summary: Path, build: Build, recovered: bool) 
         raise UserError(f"STATUS is {status!r}; accepted: {accepted}")
     if not 0 < len(what) <= 80:
         raise UserError(f"WHAT is {what!r}; accepted: 1 to 80 characters, like train")
-    if recovered:
-        status = RECOVERY
-    return Notice(status, what, build, _beginning(summary))
+    return Notice(status, what, build, beginning(summary))
 
 
-def _beginning(path: Path) -> str:
+def beginning(path: Path) -> str:
+    """Return as much of a file as a notice takes; nothing where there is none."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

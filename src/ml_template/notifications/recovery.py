@@ -1,15 +1,17 @@
-"""Whether the run before this one failed.
+"""Whether the step failed the last time.
 
-A runner remembers nothing, so somebody else has to: the workflow, which gives PREVIOUS_STATUS, or GitHub, which is asked
-for the run before of the same workflow and branch. A file in the CI system's cache would need steps in every workflow, and
-an MLflow server is not there by default.
+A runner remembers nothing, so somebody else has to, whoever is there: the workflow, which gives PREVIOUS_STATUS; GitHub,
+which is asked for the run before of the same workflow and branch; or the MLflow server that MLFLOW_TRACKING_URI names, in
+whose experiment `ci` each notice leaves its status. (A file in the CI system's cache would need steps in every workflow.)
 """
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from .. import github
+from .. import github, tracking
+from ..ci_metrics.history import EXPERIMENT
 from ..ci_system import Build
 
 # In the words of GitHub, GitLab, CircleCI, Jenkins and Azure, in lower case.
@@ -25,18 +27,43 @@ _VERDICTS = {"success", *_FAILURES}
 _LONGEST_WAIT = 10  # seconds
 
 
-def failed_before(build: Build) -> bool:
-    """Tell whether the run before failed, as PREVIOUS_STATUS or GitHub say; False where neither says anything.
+def failed_before(what: str, build: Build) -> bool:
+    """Tell whether the step failed the last time on this branch; False where nobody knows.
 
     Raises:
-        UserError: GitHub does not answer the question.
+        UserError: Who should know does not answer.
     """
     given = os.environ.get("PREVIOUS_STATUS", "")
     if given:
         return given.lower() in _FAILURES
-    if os.environ.get("GITHUB_ACTIONS") and os.environ.get("GITHUB_TOKEN"):
+    if _github_knows():
         return _ask_github(build.branch) in _FAILURES
+    if _mlflow_knows():
+        return _ask_mlflow(what, build.branch) in _FAILURES
     return False
+
+
+def remember(what: str, build: Build, status: str) -> None:
+    """Leave the status for the next time, where MLflow is who will be asked.
+
+    Raises:
+        UserError: The server does not take it.
+    """
+    if _github_knows() or not _mlflow_knows():
+        return
+    tags = {"notice.what": what, "notice.branch": build.branch, "notice.status": status}
+    with tracking.connected() as client:
+        experiment = tracking.experiment_id(client, EXPERIMENT)
+        run = client.create_run(experiment, tags=tags, run_name=f"notice: {what}")
+        client.set_terminated(run.info.run_id)
+
+
+def _github_knows() -> bool:
+    return bool(os.environ.get("GITHUB_ACTIONS") and os.environ.get("GITHUB_TOKEN"))
+
+
+def _mlflow_knows() -> bool:
+    return bool(os.environ.get("MLFLOW_TRACKING_URI"))
 
 
 def _ask_github(branch: str) -> str:
@@ -53,3 +80,19 @@ def _ask_github(branch: str) -> str:
     others = (each for each in answer["workflow_runs"] if str(each["id"]) != run)
     verdicts = (each["conclusion"] for each in others if each["conclusion"] in _VERDICTS)
     return next(verdicts, "")
+
+
+def _ask_mlflow(what: str, branch: str) -> str:
+    """Return the status of the last notice of this step and branch that was a verdict."""
+    with tracking.connected() as client:
+        experiment = tracking.experiment_id(client, EXPERIMENT)
+        found: list[Any] = client.search_runs(
+            [experiment],
+            "tags.`notice.status` != 'cancelled'",
+            order_by=["attributes.start_time DESC"],
+            max_results=500,
+        )
+    # What people call a step or a branch may hold quotes, which MLflow's filters do not take.
+    wanted = {"notice.what": what, "notice.branch": branch}
+    same = (run.data.tags for run in found if wanted.items() <= run.data.tags.items())
+    return next((tags["notice.status"] for tags in same), "")

@@ -18,6 +18,7 @@ _MARKS = {
     "failure": ":x:",
     "cancelled": ":no_entry_sign:",
     "recovery": ":recycle:",
+    "report": ":bar_chart:",
 }
 
 

@@ -1,0 +1,56 @@
+"""The jobs that GitHub ran for the repository."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ..errors import UserError
+from ..github import Repository
+
+
+class Job(NamedTuple):
+    """A job that ran: `minutes` are started ones, as GitHub bills them."""
+
+    workflow: str
+    name: str
+    labels: list[str]
+    started: datetime
+    minutes: int
+
+
+def since(repository: Repository, begin: datetime) -> Iterator[Job]:
+    """Yield the jobs, in every attempt, of the workflow runs that were created since `begin`.
+
+    A run that is older and was started again since then is left out: GitHub lists runs by their creation. (It would
+    also look for a date, but then ends after 1,000 runs.)
+
+    Raises:
+        UserError: GitHub refuses, or its answer is none that we know.
+    """
+    try:
+        for page in repository.pages("actions/runs"):
+            for run in page["workflow_runs"]:
+                if _moment(run["created_at"]) < begin:
+                    return
+                yield from _of_run(repository, run)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"GitHub's answer is not as documented ({error!r})") from None
+
+
+def _of_run(repository: Repository, run: dict[str, Any]) -> Iterator[Job]:
+    for page in repository.pages(f"actions/runs/{run['id']}/jobs", filter="all"):
+        for job in page["jobs"]:
+            # One that was skipped, or cancelled while it waited, never had a runner.
+            if job["completed_at"] and job["runner_name"] and job["conclusion"] != "skipped":
+                started = _moment(job["started_at"])
+                seconds = (_moment(job["completed_at"]) - started).total_seconds()
+                minutes = max(1, math.ceil(seconds / 60))
+                workflow = str(run["name"] or run["path"])
+                yield Job(workflow, job["name"], list(job["labels"]), started, minutes)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
