@@ -3,6 +3,7 @@
 // from job to job. Of the actions only checkout and the two for artifacts are imitated; others are named and left out.
 //
 //   node workflows.js REPOSITORY WORK EVENT WORKFLOW JOB=RESULT… [--input NAME=VALUE] [--matrix NAME=VALUE] [--set NAME=VALUE]
+//     [--without COMMAND=REASON]
 //
 // It fails unless each job ended as JOB=RESULT says (success, failure, skipped); --set goes over every job's variables.
 import {execFileSync, spawnSync} from "node:child_process";
@@ -12,7 +13,7 @@ import {convertWorkflowTemplate, isSequence, NoOperationTraceWriter, parseWorkfl
 import {data, Evaluator, Lexer, Parser} from "@actions/expressions";
 
 const [repository, work, event, workflow, ...words] = process.argv.slice(2);
-const options = {input: {}, matrix: {}, set: {}};
+const options = {input: {}, matrix: {}, set: {}, without: {}};
 const expected = {};
 while (words.length) {
   const word = words.shift();
@@ -108,7 +109,8 @@ function runScript(script, folder, variables) {
 function runStep(step, folder, variables, contexts) {
   if (step.run) {
     const script = String(resolve(step.run, contexts));
-    console.log(`    $ ${script}`);
+    console.log(`    $ ${script} ${script in options.without ? `(left out: ${options.without[script]})` : ""}`);
+    if (script in options.without) return {failed: false, outputs: {}};
     return runScript(script, folder, variables);
   }
   const name = step.uses.value.split("@")[0];
