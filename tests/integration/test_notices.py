@@ -382,11 +382,11 @@ def test_ses_takes_it_from_a_verified_sender(notify, addresses, monkeypatch):
             "AWS_SECRET_ACCESS_KEY": "b",
         }.items():
             monkeypatch.setenv(name, value)
-        said = notify(SMTP_URL="ses://eu-west-1")
+        said = notify(SMTP_URL="ses://us-east-2")
         assert said.startswith("warning: mail: no notice sent: SES: MessageRejected: ")
-        client = boto3.client("sesv2", region_name="eu-west-1")
+        client = boto3.client("sesv2", region_name="us-east-2")
         client.create_email_identity(EmailIdentity="robot@example.com")
-        assert notify(SMTP_URL="ses://eu-west-1") == "mail: sent: churn: train failed on main\n"
+        assert notify(SMTP_URL="ses://us-east-2") == "mail: sent: churn: train failed on main\n"
     finally:
         server.stop()
 
