@@ -16,6 +16,14 @@ INSTALLED := $(VENV)/.installed$(if $(PYTHON),-$(subst /,-,$(PYTHON)))
 CODE := src tests infra
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
+# CI_CACHE=folder: what a CI system keeps from one run to the next is one folder, whatever the tool.
+ifneq ($(CI_CACHE),)
+export UV_CACHE_DIR := $(abspath $(CI_CACHE))/uv
+export BLACK_CACHE_DIR := $(abspath $(CI_CACHE))/black
+export MYPY_CACHE_DIR := $(abspath $(CI_CACHE))/mypy
+export RUFF_CACHE_DIR := $(abspath $(CI_CACHE))/ruff
+endif
+
 # In place of the shell runs what notes how long each target took; `make ci-times` shows it. Without a python3: the shell.
 TIMER := $(wildcard src/ml_template/ci_metrics/timed.py)
 TIMER_PYTHON := $(shell python3 -ISc 'import os, sys; sys.version_info > (3, 7) and print(os.path.realpath(sys.executable).replace(" ", "\ "))' 2>/dev/null)
@@ -143,7 +151,7 @@ image-scan: $(INSTALLED) | $(call after,image) ## Scan what is in the image for 
 	@$(RUN) image-scan
 
 .PHONY: image-push
-image-push: $(INSTALLED) | $(call after,image image-test) ## Push the image to REGISTRY=host/path and note its digest
+image-push: $(INSTALLED) | $(call after,image image-test) ## Push the image to REGISTRY=host/path and note its digest (REGISTRY_USER=… with REGISTRY_PASSWORD)
 	@$(RUN) image-push
 
 .PHONY: image-train
@@ -325,6 +333,59 @@ bench: $(INSTALLED) ## Time set-up, gates, training, the service and its image a
 	@$(BIN)/python tests/bench
 
 ##@ CI
+
+# Where each CI system's pipeline is: at the root, or waiting in ci/.
+pipeline_of = $(wildcard $(2) ci/$(1)/$(2))
+WORKFLOWS := $(call pipeline_of,github,.github/workflows/*.yml)
+
+.PHONY: ci-lint
+ci-lint: lint-workflows lint-schemas lint-docker lint-shell lint-makefile ## Lint the pipelines of all CI systems, the Dockerfile, shell scripts and this file
+
+# zizmor reads workflows for what an attacker could use. What older Pythons have of it, and of the schemas, is too old.
+.PHONY: lint-workflows
+lint-workflows: $(INSTALLED)
+	@$(BIN)/actionlint $(WORKFLOWS)
+	@if test -x $(BIN)/zizmor; then \
+	    $(BIN)/zizmor --quiet --offline --persona pedantic $(WORKFLOWS) .github/dependabot.yml; \
+	else \
+	    echo "ci-lint: zizmor and the schemas need Python 3.11 or newer: NOT CHECKED"; \
+	fi
+
+.PHONY: lint-schemas
+lint-schemas: $(INSTALLED)
+	@check() { schema=$$1; shift; $(BIN)/python -m check_jsonschema --quiet --builtin-schema "vendor.$$schema" "$$@"; }; \
+	test ! -x $(BIN)/check-jsonschema || { \
+	check github-workflows $(WORKFLOWS) && \
+	check dependabot .github/dependabot.yml && \
+	check gitlab-ci --data-transform gitlab-ci $(call pipeline_of,gitlab,.gitlab-ci.yml) && \
+	check circle-ci $(call pipeline_of,circleci,.circleci/config.yml) && \
+	check azure-pipelines --data-transform azure-pipelines --regex-variant nonunicode \
+	    $(call pipeline_of,azure,azure-pipelines.yml) && \
+	check compose-spec docker/compose.yaml; }
+
+.PHONY: lint-docker
+lint-docker: $(INSTALLED)
+	@$(BIN)/hadolint docker/Dockerfile
+
+.PHONY: lint-shell
+lint-shell: $(INSTALLED)
+	@git grep -lIz -E '^#!/(usr/)?bin/(env )?(ba)?sh' | xargs -0 $(BIN)/shellcheck
+
+.PHONY: lint-makefile
+lint-makefile: $(INSTALLED)
+	@$(RUN) lint-makefile
+
+.PHONY: ci-summary
+ci-summary: $(INSTALLED) ## Show on the CI system's page what the run has to say
+	@$(RUN) ci-summary
+
+.PHONY: ci-outputs
+ci-outputs: $(INSTALLED) ## Tell a workflow's next steps the pushed image's name and digest
+	@$(RUN) ci-outputs
+
+.PHONY: ci-switch
+ci-switch: $(INSTALLED) ## Put another CI system's pipeline in place (TO=github, gitlab, jenkins, circleci or azure)
+	@$(RUN) ci-switch
 
 .PHONY: notify
 notify: $(INSTALLED) ## Tell Slack and e-mail: STATUS=success|failure|cancelled WHAT=train (SUMMARY=reports/summary.md)

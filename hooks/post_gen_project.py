@@ -4,6 +4,7 @@ cookiecutter renders this file with Jinja before it runs it, so nothing here may
 expression in main(). It runs in the new project's folder.
 """
 
+import importlib
 import json
 import os
 import re
@@ -24,10 +25,20 @@ REFERENCE = {
     "python_versions": "3.9-3.13",
     "aws_region": "eu-west-1",
     "github_org": "ml-template-org",
+    "ci": "github",
 }
 
-# These are set where they stand, in set_python_versions() and set_licence(); all others are swapped everywhere.
-SET_IN_PLACE = ("license", "python_versions")
+# These are set where they stand, in set_python_versions(), set_licence() and set_ci(); all others are swapped everywhere.
+SET_IN_PLACE = ("license", "python_versions", "ci")
+
+# They run the gates on every supported Python, and list them in the same way.
+PIPELINES = (
+    ".github/workflows/ci.yml",
+    "ci/gitlab/.gitlab-ci.yml",
+    "ci/jenkins/Jenkinsfile",
+    "ci/circleci/.circleci/config.yml",
+    "ci/azure/azure-pipelines.yml",
+)
 
 
 def refuse_without_links(project):
@@ -68,12 +79,29 @@ def set_python_versions(project, answer):
     edit(project / "pyproject.toml", required.format(before), required.format(after))
     listed = ["PYTHONS := " + " ".join(f"3.{n}" for n in reversed(m)) for m in (before, after)]
     edit(project / "Makefile", *listed)
+    quoted = [", ".join(f'"3.{n}"' for n in m) for m in (before, after)]
+    for name in PIPELINES:
+        edit(project / name, *quoted)
 
 
 def set_licence(project, answer):
     """Name the licence in the package's metadata; LICENSE itself came with the copy."""
     name = "LicenseRef-Proprietary" if answer == "Proprietary" else answer
     edit(project / "pyproject.toml", f'license = "{REFERENCE["license"]}"', f'license = "{name}"')
+
+
+def set_ci(project, package, answer):
+    """Put the chosen CI system's pipeline in place, as `make ci-switch` does; the others wait in ci/."""
+    if answer == REFERENCE["ci"]:
+        return
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(project / "src"))
+    switching = importlib.import_module(f"{package}.pipelines.switching")
+    # Generated over an earlier one, the project has each of these twice.
+    before = [switching.FOLDER / REFERENCE["ci"] / name for name in switching.FILES[REFERENCE["ci"]]]
+    for stale in (*switching.FILES[answer], *before):
+        (project / stale).unlink(missing_ok=True)
+    switching.switch(answer)
 
 
 def swaps(answers):
@@ -185,6 +213,7 @@ def main():
     set_python_versions(project, answers["python_versions"])
     set_licence(project, answers["license"])
     swap_names(project, swaps(answers))
+    set_ci(project, answers["package_name"], answers["ci"])
     if is_comparison(project, answers):
         return
     if not (project / ".git").exists():

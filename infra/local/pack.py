@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from ml_template.files import write_json
 from ml_template.images import image
@@ -25,6 +25,12 @@ def pack(given: settings.Settings) -> dict[str, Any]:
     """
     model = model_folder.read_card(model_folder.FOLDER)
     commit, dirty = image.checkout(allow_dirty=True)
+    pushed = _pushed(given, model, commit, dirty)
+    if pushed is not None:
+        print(
+            f"local-release: {pushed['reference']}, which make push left, is this commit and model"
+        )
+        return pushed
     packed = oci.layer(_files())
     made = oci.image(packed, _config(image.build_arguments(model, commit, dirty)))
     # Tags are immutable, and what is packed may change without its commit: with the tree, or with the model store.
@@ -43,6 +49,21 @@ def pack(given: settings.Settings) -> dict[str, Any]:
     done = "packed and pushed" if new else "the registry has it already"
     print(f"local-release: {record['reference']}\nlocal-release: {record['tag']}, {done}")
     return record
+
+
+def _pushed(
+    given: settings.Settings, model: dict[str, Any], commit: str, dirty: bool
+) -> Optional[dict[str, Any]]:
+    """Return artifacts/image.json if it is a real image of just this commit and model, pushed to this registry."""
+    if dirty or not image.RECORD.is_file():
+        return None
+    record = image.built()
+    wanted = image.describe(record["tag"], commit, dirty, model)
+    known = {key: record[key] for key in wanted if wanted[key] is not None}
+    is_it = known == {key: wanted[key] for key in known} and record["base"] != "none"
+    return (
+        record if is_it and (record["reference"] or "").startswith(f"{given.registry}/") else None
+    )
 
 
 def _files() -> dict[str, Path]:

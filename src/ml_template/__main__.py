@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from . import config_file, summary
+from . import aws_identity, config_file, summary
 from .ci_metrics import commands as ci_commands
 from .config import CiPricesConfig, DeployConfig, ServeConfig, TrainConfig
 from .console import say, show_table
@@ -18,12 +18,14 @@ from .deployment import commands as deployment_commands
 from .errors import UserError, ends_in_a_sentence
 from .images import commands as image_commands
 from .infrastructure import commands as infrastructure_commands
+from .pipelines import commands as pipeline_commands
 from .serving import model_folder
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(image_commands.app)
 app.add_typer(deployment_commands.app)
 app.add_typer(infrastructure_commands.app)
+app.add_typer(pipeline_commands.app)
 app.add_typer(ci_commands.app)
 
 ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The settings.")]
@@ -169,7 +171,7 @@ def main() -> None:
     """Run the command line; what a user can mend is one sentence and exit code 2."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
-    with ends_in_a_sentence():
+    with ends_in_a_sentence(), aws_identity.handed_over():
         app()
 
 

@@ -233,6 +233,30 @@ def test_a_push_notes_the_digest(engine, exported, command):
     assert engine.asked("push") == [["push", remote]]
 
 
+def test_a_push_as_a_user_logs_in_for_as_long_as_it_takes(engine, exported, command):
+    command("image")
+    digests = [f"host/team/{image.NAME}@sha256:cd"]
+    engine.will("image inspect", out=json.dumps([{**DETAILS, "RepoDigests": digests}]))
+    login = {"REGISTRY": "host/Team", "REGISTRY_USER": "robot", "REGISTRY_PASSWORD": "secret"}
+    assert command("image-push", **login).code == 0
+    asked = engine.asked("log")
+    assert asked == [
+        ["login", "--username", "robot", "--password-stdin", "host"],
+        ["logout", "host"],
+    ]
+    engine.will("push", code=1)
+    assert command("image-push", **login).code == 2
+    assert engine.asked("log")[-1] == ["logout", "host"]
+
+
+def test_layers_are_kept_in_a_folder_where_one_is_given(engine, exported, command):
+    assert command("image", BUILD_CACHE=".cache/image").code == 0
+    (asked,) = engine.asked("buildx build")
+    assert asked[asked.index("--cache-from") + 1] == "type=local,src=.cache/image"
+    assert asked[asked.index("--cache-to") + 1] == "type=local,dest=.cache/image,mode=max"
+    assert "--load" in asked
+
+
 def test_a_push_needs_a_registry_and_an_image(engine, exported, command):
     assert "REGISTRY is empty" in command("image-push").err
     done = command("image-push", REGISTRY="host")

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 
+import git
 import pytest
 import requests
 
@@ -92,6 +93,27 @@ def test_what_is_packed_is_deployed_and_answers(emulator, no_service, packable):
     changed = json.loads(written.read_text())
     assert changed["tag"] != record["tag"]
     assert changed["digest"] != record["digest"]
+
+
+def test_an_image_that_push_has_left_is_not_packed_again(emulator, packable):
+    repository = git.Repo.init(packable)
+    repository.git.add("--all")
+    who = ("-c", "user.name=n", "-c", "user.email=n@example.com")
+    git.Git(packable).execute(["git", *who, "commit", "--quiet", "--no-gpg-sign", "--message", "m"])
+    (packable / ".git/info/exclude").write_text("artifacts/\n*.pyc\n")
+    emulator.command("pack", packable)
+    written = packable / image.RECORD
+    built = {**json.loads(written.read_text()), "base": "python:3.13-slim", "digest": "sha256:ab"}
+    for changes, is_kept in (
+        ({}, True),
+        ({"commit": "0" * 40}, False),
+        ({"model_version": "2"}, False),
+        ({"reference": None}, False),
+        ({"reference": "elsewhere:1/x@sha256:ab"}, False),
+    ):
+        written.write_text(json.dumps({**built, **changes}))
+        assert emulator.command("pack", packable).returncode == 0
+        assert (json.loads(written.read_text())["base"] != "none") == is_kept, changes
 
 
 def test_without_a_model_or_a_registry_pack_ends_in_a_sentence(fresh, packable):

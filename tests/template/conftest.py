@@ -136,6 +136,11 @@ def generate():
     return generate_project
 
 
+@pytest.fixture(scope="session")
+def cookiecutter_api():
+    return cookiecutter
+
+
 def resolve_answers(template: Path, given: dict[str, str]) -> dict[str, str]:
     """Return all answers, the ones that follow from others included, as cookiecutter works them out."""
     context = generate_context(str(template / "cookiecutter.json"), extra_context=given)

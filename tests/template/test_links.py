@@ -16,6 +16,7 @@ FOLDER = "{{ cookiecutter.project_slug }}"
 # Whatever is new at the root has to be linked in FOLDER, or to be named here.
 NOT_SHIPPED = (
     ".ci",
+    ".github/workflows/template.yml",
     "README.md",
     "cookiecutter.json",
     "docs/adr/0004-live-template-root.md",

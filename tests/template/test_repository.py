@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 NEXT = "{0} is ready; next:\n  cd {0}\n  make pipeline\n  make quality-gates\n"
 
 
@@ -106,13 +104,6 @@ def test_the_command_a_user_types(template, tmp_path):
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, NEXT.format("churn-radar"), "")
     assert (tmp_path / "live" / "churn-radar" / "src" / "churn_radar").is_dir()
-
-
-@pytest.fixture(scope="session")
-def cookiecutter_api():
-    from cookiecutter.main import cookiecutter
-
-    return cookiecutter
 
 
 def test_the_docs_have_the_cost_table_that_make_prints(template, tmp_path):

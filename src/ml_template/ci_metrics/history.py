@@ -31,7 +31,7 @@ def track(timings: list[Timing]) -> dict[str, list[float]]:
     Raises:
         UserError: There is no store, or it refuses.
     """
-    if not (tracking.STORE.exists() or "MLFLOW_TRACKING_URI" in os.environ):
+    if not (tracking.STORE.exists() or os.environ.get("MLFLOW_TRACKING_URI")):
         # Making one takes half a minute, and a runner forgets it at once.
         raise UserError("there is no mlflow.db here, and MLFLOW_TRACKING_URI names no server")
     succeeded = [timing for timing in timings if timing.exit == 0]

@@ -96,9 +96,5 @@ def _sent(environment: Environment, record: dict[str, Any]) -> dict[str, Any]:
         .partition(":")
     )
     host, _, name = environment.contract.repository.partition("/")
-    # The password goes through a pipe: a command line can be read by everybody on the machine.
-    docker.ask("login", "--username", user, "--password-stdin", host, stdin=password)
-    try:
+    with docker.logged_in(host, user, password):
         return image.push(f"{host}/{name}", record)
-    finally:
-        docker.ask("logout", host)

@@ -74,7 +74,13 @@ def of_image(record: dict[str, Any], digest: str) -> Release:
 
 def who() -> str:
     """Return who acts: the CI run where there is one, else user and machine."""
-    for variable in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER", "CIRCLE_USERNAME"):
+    for variable in (
+        "GITHUB_ACTOR",
+        "GITLAB_USER_LOGIN",
+        "BUILD_USER",
+        "CIRCLE_USERNAME",
+        "BUILD_REQUESTEDFOR",
+    ):
         if os.environ.get(variable):
             return os.environ[variable]
     try:

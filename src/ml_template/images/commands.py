@@ -29,11 +29,15 @@ def build(
     allow_dirty: Annotated[bool, typer.Option(envvar="ALLOW_DIRTY")] = False,
     ca_bundle: CaBundle = None,
     pip_conf: PipConf = None,
+    cache: Annotated[
+        Optional[Path],
+        typer.Option(envvar="BUILD_CACHE", help="A folder for layers; needs buildx."),
+    ] = None,
 ) -> None:
     """Build the image of the service around the exported model."""
     from . import image
 
-    done = image.build(image.Options(base, allow_dirty, ca_bundle, pip_conf))
+    done = image.build(image.Options(base, allow_dirty, ca_bundle, pip_conf, cache))
     if done["model_commit"] != done["commit"]:
         say(f"note: the model was trained at commit {done['model_commit'][:12]}")
     say(
@@ -59,11 +63,16 @@ def build_train(
 
 
 @app.command("image-push")
-def push(registry: Annotated[str, typer.Option(envvar="REGISTRY", help="host/path")] = "") -> None:
+def push(
+    registry: Annotated[str, typer.Option(envvar="REGISTRY", help="host/path")] = "",
+    user: Annotated[str, typer.Option(envvar="REGISTRY_USER", help="Default: no login.")] = "",
+    password: Annotated[Optional[str], typer.Option(envvar="REGISTRY_PASSWORD")] = None,
+) -> None:
     """Push the built image and note its digest."""
     from . import image
 
-    say(f"pushed: {image.push_to(registry)['reference']} (noted in artifacts/image.json)")
+    done = image.push_to(registry, (user, password or "") if user else None)
+    say(f"pushed: {done['reference']} (noted in artifacts/image.json)")
 
 
 @app.command("image-scan")

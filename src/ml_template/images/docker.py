@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import subprocess  # nosec B404 # the command line is Docker's stable interface; no shell is involved
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import UserError
@@ -64,6 +66,21 @@ def ask(*arguments: str, stdin: str = "") -> str:
     if done.returncode:
         raise UserError(f"docker {arguments[0]} failed: {_last_line(done.stderr)}")
     return done.stdout
+
+
+@contextmanager
+def logged_in(host: str, user: str, password: str) -> Iterator[None]:
+    """Log in to a registry for the block.
+
+    Raises:
+        UserError: The registry refuses.
+    """
+    # The password goes through a pipe: a command line can be read by everybody on the machine.
+    ask("login", "--username", user, "--password-stdin", host, stdin=password)
+    try:
+        yield
+    finally:
+        ask("logout", host)
 
 
 def inspect(image: str) -> dict[str, Any]:

@@ -28,6 +28,9 @@ class Options(NamedTuple):
     allow_dirty: bool = False
     ca_bundle: Optional[Path] = None
     pip_conf: Optional[Path] = None
+    cache: Optional[Path] = (
+        None  # a folder for layers, where the engine's own do not stay: on hosted CI
+    )
 
 
 def build(options: Options) -> dict[str, Any]:
@@ -93,6 +96,9 @@ def build_target(
     """Build one stage of the Dockerfile; the machine's certificates and pip settings come as secrets only."""
     arguments = {"BASE": options.base or default_base(), **(arguments or {})}
     command = ["build", "--file", str(DOCKERFILE), "--target", target, "--tag", tag]
+    if options.cache is not None:
+        kept = f"type=local,src={options.cache}", f"type=local,dest={options.cache},mode=max"
+        command = ["buildx", *command, "--load", "--cache-from", kept[0], "--cache-to", kept[1]]
     for name, value in arguments.items():
         command += ["--build-arg", f"{name}={value}"]
     for secret, path in (("ca_bundle", options.ca_bundle), ("pip_conf", options.pip_conf)):
@@ -121,8 +127,8 @@ def default_base() -> str:
     return "python:{}.{}-slim".format(*sys.version_info)
 
 
-def push_to(registry: str) -> dict[str, Any]:
-    """Push the built image to `registry` and write its digest into artifacts/image.json.
+def push_to(registry: str, login: Optional[tuple[str, str]] = None) -> dict[str, Any]:
+    """Push the built image to `registry`, with user and password if given, and write its digest into artifacts/image.json.
 
     Raises:
         UserError: REGISTRY is missing, nothing was built, or the registry refuses.
@@ -131,7 +137,12 @@ def push_to(registry: str) -> dict[str, Any]:
         raise UserError("REGISTRY is empty; accepted: host/path, like registry.example.com/team")
     record = built()
     docker.require_engine()
-    return push(f"{registry.rstrip('/')}/{NAME}", record)
+    # Registries know no capitals, and names of organisations may have some.
+    repository = f"{registry.lower().rstrip('/')}/{NAME}"
+    if login is None:
+        return push(repository, record)
+    with docker.logged_in(repository.partition("/")[0], *login):
+        return push(repository, record)
 
 
 def push(repository: str, record: dict[str, Any]) -> dict[str, Any]:
