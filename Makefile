@@ -110,6 +110,10 @@ pipeline: $(INSTALLED) ## train, validate and register, in this order
 	@$(RUN) validate
 	@$(RUN) register
 
+.PHONY: report
+report: $(INSTALLED) | $(call after,train validate register pipeline) ## Turn the last run (or RUN_ID=…) into reports/index.html, and a PDF by Chromium
+	@$(RUN) report
+
 .PHONY: mlflow-ui
 mlflow-ui: $(INSTALLED) ## Show the runs and models in the browser (PORT=5000)
 	@$(RUN) mlflow-ui

@@ -37,6 +37,7 @@ VARIABLES = (
     "REASON",
     "RELEASE",
     "RESUME",
+    "RUN_ID",
     "SERVE_SET",
     "SET",
     "SLACK_WEBHOOK_URL",

@@ -75,6 +75,18 @@ def register() -> None:
 
 
 @app.command()
+def report(
+    run_id: Annotated[str, typer.Option(envvar="RUN_ID", help="Default: the last run.")] = "",
+) -> None:
+    """Turn a run into one page, reports/index.html, and a PDF where Chromium is there."""
+    from .reporting import report as page
+
+    done = page.write(run_id)
+    printed = f"no reports/report.pdf ({done.reason})" if done.reason else "reports/report.pdf"
+    say(f"reported: reports/index.html, {printed}; run {done.run_id}")
+
+
+@app.command()
 def export(
     config: ConfigPath = CONFIG,
     overrides: Overrides = "",

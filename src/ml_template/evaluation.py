@@ -82,15 +82,23 @@ def estimates(
     return found
 
 
-def gain(name: str, new: Predictions, old: Predictions, confidence: float, seed: int) -> Estimate:
-    """Return by how much `new` is better than `old` on the same rows (negative: worse).
+def gains(
+    names: tuple[str, ...], new: Predictions, old: Predictions, confidence: float, seed: int
+) -> dict[str, Estimate]:
+    """Return by how much `new` is better than `old` on the same rows in each metric (negative: worse).
 
     Both are measured on the same resamples, so what the rows contribute cancels out.
     """
-    sign, metric = goodness(name, 1.0), _METRICS[name]
-    drawn = [metric(new, w) - metric(old, w) for w in _resamples(len(new), seed)]
-    lower, upper = _interval(sign * np.concatenate(drawn), confidence)
-    return Estimate(sign * (value(name, new) - value(name, old)), lower, upper)
+    drawn: dict[str, list[Array]] = {name: [] for name in names}
+    for weights in _resamples(len(new), seed):
+        for name in names:
+            drawn[name].append(_METRICS[name](new, weights) - _METRICS[name](old, weights))
+    found = {}
+    for name in names:
+        sign = goodness(name, 1.0)
+        lower, upper = _interval(sign * np.concatenate(drawn[name]), confidence)
+        found[name] = Estimate(sign * (value(name, new) - value(name, old)), lower, upper)
+    return found
 
 
 def good_enough(name: str, measured: float, worst: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 from pathlib import Path
 
 from .errors import UserError
@@ -31,6 +32,12 @@ def requirements(names: list[str]) -> list[str]:
     from importlib.metadata import version
 
     return [f"{name}=={version(name)}" for name in names]
+
+
+def versions() -> str:
+    """Return, for people, what a model was fitted with."""
+    libraries = ", ".join(requirements(["scikit-learn", "pandas", "numpy"])).replace("==", " ")
+    return f"Python {platform.python_version()}, {libraries}"
 
 
 def _git() -> tuple[str, bool]:

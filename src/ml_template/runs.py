@@ -5,24 +5,44 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from . import model_file, tracking
+from . import data, model_file, tracking
 from .config import TrainConfig
 from .errors import UserError, one_line
 
 CHAMPION = "champion"
+VERDICT = "validation.json"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training run: its id, the config it was made by, its tags and metrics."""
+    """A finished training run: its id, the config it was made by, its tags and metrics, when it began (UTC)."""
 
     run_id: str
     config: TrainConfig
     tags: dict[str, str]
     metrics: dict[str, float]
+    artifacts: str
+    started: datetime
+
+    def estimates(self) -> dict[str, dict[str, float]]:
+        """Return the metrics with the bounds of their intervals: `value`, `lower`, `upper`."""
+        names = [name for name in self.metrics if not name.endswith((".lower", ".upper"))]
+        return {
+            name: {
+                key: self.metrics[logged]
+                for key, logged in (
+                    ("value", name),
+                    ("lower", f"{name}.lower"),
+                    ("upper", f"{name}.upper"),
+                )
+                if logged in self.metrics
+            }
+            for name in names
+        }
 
 
 def last(report: Path) -> str:
@@ -66,7 +86,9 @@ def find(client: Any, run_id: str) -> Run:
     except (mlflow.exceptions.MlflowException, OSError, ValueError) as error:
         reason = one_line(error)
         raise UserError(f"config.json of run {run_id} cannot be read: {reason}") from error
-    return Run(run_id, config, dict(run.data.tags), dict(run.data.metrics))
+    started = datetime.fromtimestamp(run.info.start_time / 1000, timezone.utc)
+    tags, metrics = dict(run.data.tags), dict(run.data.metrics)
+    return Run(run_id, config, tags, metrics, run.info.artifact_uri, started)
 
 
 def champion(client: Any, name: str) -> Any | None:
@@ -94,6 +116,36 @@ def _aliases(client: Any, name: str) -> dict[str, str] | None:
     """Return the version's number of each alias of the model `name`, or None if there is no such model."""
     models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
     return dict(models[0].aliases) if models else None
+
+
+def keep(run: Run, file: Path) -> None:
+    """Put a file beside what else the run holds, in place of the one with its name."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    # Not by the client, which remembers where a run's artifacts were before the repository was copied.
+    get_artifact_repository(run.artifacts).log_artifact(str(file))
+
+
+def verdict(run: Run) -> dict[str, Any] | None:
+    """Return what `make validate` kept of the run, or None if it has not judged it."""
+    import mlflow
+
+    try:
+        return dict(mlflow.artifacts.load_dict(f"{run.artifacts}/{VERDICT}"))
+    except (mlflow.exceptions.MlflowException, OSError):
+        return None
+
+
+def load_data(run: Run, config: TrainConfig) -> data.Dataset:
+    """Load the rows that the run was trained and measured on, by the run's config or one made of it.
+
+    Raises:
+        UserError: They have changed since, or as `data.load`.
+    """
+    dataset = data.load(config)
+    if dataset.digest != run.tags["data.digest"]:
+        raise UserError(f"{run.config.data.source} has changed since run {run.run_id}: make train")
+    return dataset
 
 
 def load_model(run: Run) -> model_file.StoredModel:

@@ -17,7 +17,7 @@ from .data import Dataset
 from .errors import UserError, one_line
 from .evaluation import Estimate, Predictions, estimates, predict
 from .files import write_json
-from .provenance import tags
+from .provenance import tags, versions
 from .reporting import plots
 
 REPORT = Path("reports/train.json")
@@ -105,7 +105,14 @@ def _track(
 ) -> dict[str, Any]:
     import mlflow
 
-    origin = {**tags(), "data.source": config.data.source, "data.digest": dataset.digest}
+    origin = {
+        **tags(),
+        "versions": versions(),
+        "data.source": config.data.source,
+        "data.digest": dataset.digest,
+        "data.rows": f"{len(dataset.train_rows)} to fit on, {len(dataset.test_rows)} held out",
+        "data.columns": dataset.columns.summary(),
+    }
     settings = config.model_dump(mode="json")
     with mlflow.start_run(experiment_id=experiment, tags=origin) as run:
         mlflow.log_params(_flat(settings))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from . import data, runs, tracking, training
+from . import runs, slices, tracking, training
 from .config import METRICS, SliceConfig, TrainConfig
 from .console import step
 from .data import Dataset
@@ -21,9 +19,8 @@ from .evaluation import (
     LOSSES,
     Predictions,
     estimates,
-    gain,
+    gains,
     good_enough,
-    goodness,
     predict,
     value,
 )
@@ -48,10 +45,16 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All checks of one run."""
+    """All checks of one run; for the report and the model card, the champion's metrics and the worst groups.
+
+    `champion` has, beside its version, for each metric its `value` and the run's `gain` over it; it is empty
+    where there was nothing to compare with.
+    """
 
     run_id: str
     checks: list[Check]
+    champion: dict[str, Any] = field(default_factory=dict)
+    slices: dict[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -63,7 +66,7 @@ def validate(config: TrainConfig) -> Verdict:
     """Judge the run that reports/train.json names, by the validation section of `config`.
 
     The rows are the run's own held-out part: data, split and seed are taken from the run. The run is
-    tagged `validation: passed` or `failed`, and `reports/validation.json` is written.
+    tagged `validation: passed` or `failed`, and `reports/validation.json` is written; the run keeps a copy.
 
     Raises:
         UserError: There is no finished run, or its data has changed since.
@@ -75,12 +78,13 @@ def validate(config: TrainConfig) -> Verdict:
         client.set_tag(run.run_id, TAG, "unfinished")
         config = _combined(run.config, config)
         with step("data") as running:
-            dataset = _same_data(run, config)
+            dataset = runs.load_data(run, config)
             running.detail = f"{len(dataset.test_rows)} held-out rows"
         with step("judge") as running, threadpool_limits(1):
-            verdict = Verdict(run.run_id, _checks(client, run, config, dataset))
+            verdict = _judge(client, run, config, dataset)
             running.detail = f"run {run.run_id}"
         write_json(REPORT, {**asdict(verdict), "passed": verdict.passed})
+        runs.keep(run, REPORT)
         client.set_tag(run.run_id, TAG, "passed" if verdict.passed else "failed")
     return verdict
 
@@ -94,22 +98,19 @@ def _combined(trained: TrainConfig, current: TrainConfig) -> TrainConfig:
     return trained.model_copy(update={"validation": current.validation})
 
 
-def _same_data(run: runs.Run, config: TrainConfig) -> Dataset:
-    dataset = data.load(config)
-    if dataset.digest != run.tags["data.digest"]:
-        raise UserError(f"{run.config.data.source} has changed since run {run.run_id}: make train")
-    return dataset
-
-
-def _checks(client: Any, run: runs.Run, config: TrainConfig, dataset: Dataset) -> list[Check]:
-    pipeline = runs.load_model(run).pipeline
+def _judge(client: Any, run: runs.Run, config: TrainConfig, dataset: Dataset) -> Verdict:
+    pipeline, judged = runs.load_model(run).pipeline, config.validation
     predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
     checks = _thresholds(config, predictions)
-    checks.append(_against_champion(client, run, config, dataset, predictions))
-    if config.validation.slices:
-        checks.append(_worst_slice(config.validation.slices, dataset, predictions))
+    check, champion = _against_champion(client, run, config, dataset, predictions)
+    checks.append(check)
+    if judged.slices:
+        checks.append(_worst_slice(judged.slices, dataset, predictions))
     checks.append(_prediction_time(config, pipeline, dataset))
-    return checks
+    worst = slices.worst(
+        judged.metric, dataset.test_rows, predictions, judged.confidence, config.seed
+    )
+    return Verdict(run.run_id, checks, champion, worst)
 
 
 def _thresholds(config: TrainConfig, predictions: Predictions) -> list[Check]:
@@ -128,32 +129,42 @@ def _thresholds(config: TrainConfig, predictions: Predictions) -> list[Check]:
 
 def _against_champion(
     client: Any, run: runs.Run, config: TrainConfig, dataset: Dataset, predictions: Predictions
-) -> Check:
+) -> tuple[Check, dict[str, Any]]:
     """Fail only when the whole interval of the paired difference lies on the champion's side."""
     metric, name = config.validation.metric, f"{config.validation.metric} against champion"
     version = runs.champion(client, config.registered_model)
     if version is None:
-        return Check(name, "no champion yet", "not worse", True)
+        return Check(name, "no champion yet", "not worse", True), {}
     if version.run_id == run.run_id:
-        return Check(name, "is the champion", "not worse", True)
+        return Check(name, "is the champion", "not worse", True), {}
     its_name = f"version {version.version}"
     try:
         champion = runs.find(client, version.run_id)
         stored = runs.load_model(champion)
     except CannotLoadError:
-        return Check(name, f"not compared: {its_name} cannot be loaded here", "not worse", True)
+        reason = f"not compared: {its_name} cannot be loaded here"
+        return Check(name, reason, "not worse", True), {}
     except UserError as error:
         raise UserError(
             f"the champion, {its_name} of {config.registered_model}, cannot be read: {error};"
             f" restore it, or take the alias {runs.CHAMPION!r} from it (make mlflow-ui)"
         ) from error
     if champion.config.task != config.task or not _can_judge(stored, dataset):
-        return Check(name, f"not compared: {its_name} takes other data", "not worse", True)
+        reason = f"not compared: {its_name} takes other data"
+        return Check(name, reason, "not worse", True), {}
     rows = dataset.test_rows[list(stored.columns.kinds)]
     theirs = predict(stored.pipeline, rows, dataset.test_target, config.task)
-    found = gain(metric, predictions, theirs, config.validation.confidence, config.seed)
+    names = METRICS[config.task]
+    all_gains = gains(names, predictions, theirs, config.validation.confidence, config.seed)
+    found = all_gains[metric]
     measured = f"{found.value:+.4f} ({found.lower:+.4f} to {found.upper:+.4f})"
-    return Check(name, measured, f"not worse than {its_name}", found.upper >= 0)
+    compared = {
+        "version": str(version.version),
+        "metrics": {
+            each: {"value": value(each, theirs), "gain": vars(all_gains[each])} for each in names
+        },
+    }
+    return Check(name, measured, f"not worse than {its_name}", found.upper >= 0), compared
 
 
 def _can_judge(stored: StoredModel, dataset: Dataset) -> bool:
@@ -165,32 +176,19 @@ def _can_judge(stored: StoredModel, dataset: Dataset) -> bool:
 
 
 def _worst_slice(config: SliceConfig, dataset: Dataset, predictions: Predictions) -> Check:
-    groups = _groups(dataset.test_rows[config.column])
-    found = {}
-    for group in groups.unique():
-        mask = (groups == group).to_numpy(dtype=bool)
-        measured = value(config.metric, predictions.part(mask))
-        # A metric can be undefined in a group: the area under the curve, where it holds one class.
-        if mask.sum() >= config.min_rows and not math.isnan(measured):
-            found[group] = measured
-    asked = _asked(config.metric, config.worst)
+    metric, column = config.metric, config.column
+    found = slices.of_column(metric, dataset.test_rows, column, predictions, config.min_rows)
+    asked = _asked(metric, config.worst)
     if not found:
         nothing = f"no group of {config.min_rows} held-out rows"
-        return Check(f"{config.metric} by {config.column}", nothing, asked, True)
-    worst = min(found, key=lambda group: goodness(config.metric, found[group]))
+        return Check(f"{metric} by {column}", nothing, asked, True)
+    worst = slices.worst_first(metric, found)[0]
     return Check(
-        f"{config.metric} where {config.column} is {worst}",
-        f"{found[worst]:.4f}",
+        f"{metric} where {column} is {worst.group}",
+        f"{worst.value:.4f}",
         asked,
-        good_enough(config.metric, found[worst], config.worst),
+        good_enough(metric, worst.value, config.worst),
     )
-
-
-def _groups(values: Any) -> Any:
-    """Name each row's group: its value; a number of more than four values falls into a quarter."""
-    if pd.api.types.is_numeric_dtype(values) and values.nunique() > 4:
-        values = pd.qcut(values, 4, duplicates="drop")
-    return values.astype(object).where(values.notna(), "missing").map(str)
 
 
 def _prediction_time(config: TrainConfig, pipeline: Any, dataset: Dataset) -> Check:

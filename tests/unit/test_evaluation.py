@@ -198,8 +198,8 @@ def test_a_gain_is_the_negative_of_the_opposite_gain(name):
     is_regression = name in METRICS["regression"]
     old = regressed(100, 1) if is_regression else classified(100)
     new = Predictions(old.truth, old.truth + 0.1) if is_regression else classified(100, skill=3)
-    forth = evaluation.gain(name, new, old, 0.9, 0)
-    back = evaluation.gain(name, old, new, 0.9, 0)
+    forth = evaluation.gains((name,), new, old, 0.9, 0)[name]
+    back = evaluation.gains((name,), old, new, 0.9, 0)[name]
     assert forth.value == pytest.approx(-back.value)
     assert forth.lower == pytest.approx(-back.upper)
     assert forth.value > 0  # less is better of a loss: the sign is turned
@@ -208,14 +208,14 @@ def test_a_gain_is_the_negative_of_the_opposite_gain(name):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_same_predictions_gain_nothing(name):
-    found = evaluation.gain(name, some(name), some(name), 0.9, 0)
+    found = evaluation.gains((name,), some(name), some(name), 0.9, 0)[name]
     assert (found.value, found.lower, found.upper) == (0, 0, 0)
 
 
 def test_a_paired_interval_is_narrower_than_two_single_ones():
     old = regressed(200)
     new = Predictions(old.truth, old.predicted + 0.05)
-    paired = evaluation.gain("mae", new, old, 0.95, 0)
+    paired = evaluation.gains(("mae",), new, old, 0.95, 0)["mae"]
     single = evaluation.estimates(("mae",), old, 0.95, 0)["mae"]
     assert paired.upper - paired.lower < single.upper - single.lower
 

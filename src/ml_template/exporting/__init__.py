@@ -88,7 +88,7 @@ def _write(folder: Path, config: ServeConfig, run: runs.Run, stored: StoredModel
         "task": run.config.task,
         "target": run.config.data.target,
         "classes": classes,
-        "metrics": card.metrics(run),
+        "metrics": run.estimates(),
         "format": form.format,
         "requirements": requirements(["numpy", "scikit-learn", "skops"]),
         "parity": {

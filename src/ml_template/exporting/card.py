@@ -9,7 +9,6 @@ import pandas as pd
 
 from ..errors import UserError
 from ..model_file import StoredModel
-from ..runs import Run
 from ..serving.encoding import Array, Encoder
 from ..serving.model import Model
 from .values import parsed, written
@@ -77,23 +76,6 @@ def golden(
         {"row": written(stored.columns, row), "answer": answer}
         for row, answer in zip(rows, answers)
     ]
-
-
-def metrics(run: Run) -> dict[str, dict[str, float]]:
-    """Return the run's metrics with the bounds of their intervals."""
-    names = [name for name in run.metrics if not name.endswith((".lower", ".upper"))]
-    return {
-        name: {
-            key: run.metrics[logged]
-            for key, logged in (
-                ("value", name),
-                ("lower", f"{name}.lower"),
-                ("upper", f"{name}.upper"),
-            )
-            if logged in run.metrics
-        }
-        for name in names
-    }
 
 
 def _of_every_class(usual: Any, outputs: Array) -> list[int]:

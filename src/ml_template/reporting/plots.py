@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.figure import Figure
 from sklearn.calibration import CalibrationDisplay
-from sklearn.inspection import permutation_importance
 from sklearn.metrics import (
     ConfusionMatrixDisplay,
     PrecisionRecallDisplay,
@@ -18,8 +16,8 @@ from sklearn.metrics import (
 )
 
 from ..evaluation import Predictions
+from .leaning import importances
 
-_IMPORTANCE_ROWS = 1000
 _MOST_FEATURES = 20
 _MOST_CURVES = 10
 
@@ -89,13 +87,11 @@ def _errors(predictions: Predictions, kind: str) -> Figure:
 
 
 def _importance(model: Any, rows: Any, target: Any) -> Figure:
-    few = slice(None, None, -(-len(rows) // _IMPORTANCE_ROWS))
-    found = permutation_importance(model, rows[few], target[few], n_repeats=5, random_state=0)
-    order = np.argsort(found.importances_mean)[-_MOST_FEATURES:]
-    figure = Figure(figsize=(7, 1 + 0.3 * len(order)), layout="constrained")
+    found = importances(model, rows, target)[:_MOST_FEATURES][::-1]
+    figure = Figure(figsize=(7, 1 + 0.3 * len(found)), layout="constrained")
     axes = figure.subplots()
-    names = [_plain(rows.columns[i]) for i in order]
-    axes.barh(names, found.importances_mean[order], xerr=found.importances_std[order])
+    names = [_plain(each.column) for each in found]
+    axes.barh(names, [each.mean for each in found], xerr=[each.spread for each in found])
     axes.set_xlabel("loss of score when the column is shuffled")
     return figure
 
