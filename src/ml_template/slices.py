@@ -74,5 +74,7 @@ def _groups(values: Any) -> Any:
     if pd.api.types.is_datetime64_any_dtype(values):
         values = values.dt.year
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > 4:
-        values = pd.qcut(values, 4, duplicates="drop")
+        low = values.min()  # the first quarter begins a little below it
+        quarters = pd.qcut(values, 4, duplicates="drop").astype(object)
+        values = quarters.map(lambda q: f"{max(q.left, low):.6g} to {q.right:.6g}", "ignore")
     return values.astype(object).where(values.notna(), "missing").map(str)

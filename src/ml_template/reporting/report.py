@@ -91,7 +91,7 @@ def _told(client: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
         "standing": _standing(client, run),
         "verdict": _sentence(run.tags.get("validation"), checks),
         "checks": checks,
-        "confidence": f"{run.config.validation.confidence:.4g}",
+        "confidence": f"{100 * run.config.validation.confidence:g} %",
         "metrics": run.estimates(),
         "champion": verdict.get("champion"),
         "slices": verdict.get("slices"),
