@@ -12,7 +12,7 @@ import typer
 
 from . import aws_identity, config_file, summary
 from .ci_metrics import commands as ci_commands
-from .config import CiPricesConfig, DeployConfig, ServeConfig, TrainConfig
+from .config import CiPricesConfig, DeployConfig, ModelCardConfig, ServeConfig, TrainConfig
 from .console import say, show_table
 from .deployment import commands as deployment_commands
 from .errors import UserError, ends_in_a_sentence
@@ -174,6 +174,7 @@ def config_schema() -> None:
         (config_file.SERVE, ServeConfig),
         (config_file.DEPLOY, DeployConfig),
         (config_file.CI_PRICES, CiPricesConfig),
+        (config_file.MODEL_CARD, ModelCardConfig),
     )
     for path, kind in kinds:
         write_text(path.with_suffix(".schema.json"), config_file.schema(kind))

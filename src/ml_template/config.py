@@ -242,3 +242,21 @@ class CiPricesConfig(_Section):
     per_minute: dict[str, Annotated[float, Field(ge=0)]] = Field(
         description="a mapping of runner labels to prices, 0 or more"
     )
+
+
+_TEXT = "a text, or nothing"
+
+
+class ModelCardConfig(_Section):
+    """The whole of configs/model-card.yaml: what people have to say of a model."""
+
+    intended_use: Optional[str] = Field(None, description=_TEXT)
+    not_for: Optional[str] = Field(None, description=_TEXT)
+    data: Optional[str] = Field(None, description=_TEXT)
+    limits: Optional[str] = Field(None, description=_TEXT)
+    risks: Optional[str] = Field(None, description=_TEXT)
+    owner: Optional[str] = Field(None, description=_TEXT)
+
+    def empty(self) -> list[str]:
+        """Return the keys under which nobody has written anything."""
+        return [name for name, value in self if not (value or "").strip()]

@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .config import CiPricesConfig, DeployConfig, ServeConfig, TrainConfig
+from .config import CiPricesConfig, DeployConfig, ModelCardConfig, ServeConfig, TrainConfig
 from .errors import UserError, did_you_mean, one_line
 
 SERVE = Path("configs/serve.yaml")
 DEPLOY = Path("configs/deploy")
 CI_PRICES = Path("configs/ci-prices.yaml")
+MODEL_CARD = Path("configs/model-card.yaml")
 
 _Config = TypeVar("_Config", bound=BaseModel)
 
@@ -78,6 +79,15 @@ def load_ci_prices() -> CiPricesConfig:
         UserError: As `load`.
     """
     return _checked(CiPricesConfig, CI_PRICES, "", "")
+
+
+def load_model_card() -> ModelCardConfig:
+    """Read configs/model-card.yaml; without the file, nothing is written yet.
+
+    Raises:
+        UserError: As `load`.
+    """
+    return _checked(ModelCardConfig, MODEL_CARD, "", "")
 
 
 def schema(kind: type[BaseModel]) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from . import runs, tracking, training, validation
+from . import config_file, runs, tracking, training, validation
 from .console import step
 from .errors import UserError
 from .files import write_json
+from .reporting import model_card
+from .serving import model_folder
 
 REPORT = Path("reports/registration.json")
 PREVIOUS = "previous"
@@ -27,11 +30,13 @@ def register() -> dict[str, Any]:
     """Register the last run, give it the alias `champion` and the earlier champion `previous`.
 
     Each step can be repeated: after a kill in the middle, the next call finishes the work; once all is
-    done, a further call changes nothing. Writes and returns reports/registration.json.
+    done, a further call changes nothing but the model card, which says what configs/model-card.yaml says now.
+    Writes and returns reports/registration.json.
 
     Raises:
         UserError: There is no run, or it has not passed validation.
     """
+    human = config_file.load_model_card()
     with tracking.connected() as client, tracking.one_at_a_time():
         run = runs.find(client, runs.last(training.REPORT))
         verdict = run.tags.get(validation.TAG)
@@ -40,6 +45,7 @@ def register() -> dict[str, Any]:
             raise UserError(f"run {run.run_id} has not passed validation: {found}")
         with step("register") as running:
             version = _version(client, run)
+            _describe(client, run, version, model_card.text(run, runs.verdict(run), human, version))
             changed = _crown(client, run.config.registered_model, version)
             running.detail = f"{run.config.registered_model} version {version}"
     report = {
@@ -71,6 +77,16 @@ def _version(client: Any, run: runs.Run) -> str:
         name, source, run_id=run.run_id, tags=tags, model_id=source.rpartition("/")[2]
     )
     return str(created.version)
+
+
+def _describe(client: Any, run: runs.Run, version: str, card: str) -> None:
+    """Put the model card beside the run, and say at the version where it is: a description may be too short for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, model_folder.MODEL_CARD)
+        file.write_text(card, encoding="utf-8")
+        runs.keep(run, file)
+    said = f"Model card: {model_folder.MODEL_CARD}, an artifact of run {run.run_id}"
+    client.update_model_version(run.config.registered_model, version, description=said)
 
 
 def _crown(client: Any, name: str, version: str) -> bool:

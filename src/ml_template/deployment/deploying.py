@@ -123,7 +123,9 @@ class Deployer:
                 f"{wanted.release.name} has not passed {required}: make deploy ENV={required} first,"
                 ' or give REASON="why it may skip that", which is kept'
             )
-        checks = self._environment.preflight.all(wanted.release, service, bool(in_flight))
+        checks = self._environment.preflight.all(
+            wanted.release, service, bool(in_flight), wanted.is_rollback
+        )
         self._report.checked("preflight", checks)
         require(checks)
         if service and service["desiredCount"] == 0 and self._has_history(service):

@@ -24,14 +24,22 @@ class Preflight:
         self._balancer = Balancer(clients.client("elbv2"), contract)
 
     def all(
-        self, release: Release, service: Optional[dict[str, Any]], in_flight: bool
+        self,
+        release: Release,
+        service: Optional[dict[str, Any]],
+        in_flight: bool,
+        is_rollback: bool = False,
     ) -> list[Check]:
-        """Look at everything that a deployment of `release` needs; `in_flight`: weights may be divided."""
+        """Look at everything that a deployment of `release` needs.
+
+        `in_flight`: weights may be divided. `is_rollback`: it has served here before, whatever its card says.
+        """
         runs = bool(service and service["runningCount"])
         looks = [
             ("account", self._account),
             ("image", lambda: self._image(release)),
             ("scan", lambda: self._scan(release)),
+            ("model card", lambda: self._model_card(release, is_rollback)),
             ("secrets", self._secrets),
             ("roles", self._roles),
             ("weights", lambda: self._weights(runs and not in_flight)),
@@ -86,6 +94,21 @@ class Preflight:
         blocking = _SEVERITIES[: _SEVERITIES.index(self._config.blocking_findings) + 1]
         found = [f"{counts[name]} {name}" for name in blocking if counts.get(name)]
         return Check("scan", not found, ", ".join(found) or f"no {' or '.join(blocking)} finding")
+
+    def _model_card(self, release: Release, is_rollback: bool) -> Check:
+        """Where a release has to have passed elsewhere first, people must have said what it is for."""
+        name, again = "model card", "make register export, then a new image"
+        if not self._config.requires or is_rollback:
+            return Check(name, True, "not asked for")
+        if not release.model_card:
+            return Check(name, False, f"the release has none: {again}")
+        if release.model_card_lacks:
+            empty = ", ".join(release.model_card_lacks)
+            detail = (
+                f"nothing is written in configs/model-card.yaml under {empty}: write it, {again}"
+            )
+            return Check(name, False, detail)
+        return Check(name, True, "written")
 
     def _secrets(self) -> Check:
         missing = []

@@ -34,6 +34,10 @@ class Release(BaseModel):
     tolerance: float
     scale: float
 
+    # The model card in Markdown, and what nobody has written of it; releases of before it was there have none.
+    model_card: str = ""
+    model_card_lacks: list[str] = []
+
     @property
     def name(self) -> str:
         """The release for sentences: model version and commit."""
@@ -51,6 +55,7 @@ def of_image(record: dict[str, Any], digest: str) -> Release:
         UserError: artifacts/model/ is gone or damaged, or holds another model by now.
     """
     card = model_folder.read_card(model_folder.FOLDER)
+    for_people = model_folder.FOLDER / model_folder.MODEL_CARD
     if card["version"] != record["model_version"] or card["data_digest"] != record["data_digest"]:
         raise UserError(
             f"{model_folder.FOLDER} holds version {card['version']} of {card['registered_model']}, the image"
@@ -69,6 +74,8 @@ def of_image(record: dict[str, Any], digest: str) -> Release:
         golden=card["golden"],
         tolerance=card["parity"]["tolerance"],
         scale=card["parity"]["scale"],
+        model_card=for_people.read_text(encoding="utf-8") if for_people.is_file() else "",
+        model_card_lacks=card.get("model_card_lacks", []),
     )
 
 

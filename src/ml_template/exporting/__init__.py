@@ -12,7 +12,7 @@ import numpy as np
 import skops.io
 from threadpoolctl import threadpool_limits
 
-from .. import runs, tracking
+from .. import config_file, runs, tracking
 from ..config import ServeConfig
 from ..console import step
 from ..data.columns import plain
@@ -20,6 +20,7 @@ from ..errors import UserError, one_line
 from ..files import write_json, write_text
 from ..model_file import StoredModel
 from ..provenance import requirements
+from ..reporting import model_card
 from ..serving import model_folder
 from ..serving.encoding import Array
 from ..serving.model import load, load_form, outputs
@@ -44,10 +45,12 @@ def export(config: ServeConfig, name: str, alias: str) -> dict[str, Any]:
         UserError: There is no such version, its files are gone or changed, or its pipeline does not begin
             with the encoding that the service has.
     """
+    human = config_file.load_model_card()
     with tracking.connected() as client, step("load") as running:
         version = runs.of_alias(client, name, alias)
         run = runs.find(client, version.run_id)
         stored = runs.load_model(run)
+        text = model_card.text(run, runs.verdict(run), human, str(version.version))
         running.detail = f"{name} version {version.version}"
     target = model_folder.FOLDER
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -57,9 +60,16 @@ def export(config: ServeConfig, name: str, alias: str) -> dict[str, Any]:
         with threadpool_limits(1):
             said = _write(folder, config, run, stored)
         said = {"registered_model": name, "version": str(version.version), **said}
+        said["model_card_lacks"] = human.empty()
+        write_text(folder / model_folder.MODEL_CARD, text)
         write_json(folder / model_folder.CARD, said)
         write_json(folder / model_folder.EXAMPLE, {"rows": [said["golden"][0]["row"]]})
-        files = [model_folder.FILES[said["format"]], model_folder.CARD, model_folder.EXAMPLE]
+        files = [
+            model_folder.FILES[said["format"]],
+            model_folder.CARD,
+            model_folder.EXAMPLE,
+            model_folder.MODEL_CARD,
+        ]
         write_text(folder / model_folder.SUMS, model_folder.sums(folder, files))
         load(folder).check()
         _put_in_place(folder, target)

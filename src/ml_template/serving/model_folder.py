@@ -11,6 +11,7 @@ from ..errors import UserError
 
 FOLDER = Path("artifacts/model")
 CARD = "model.json"
+MODEL_CARD = "model-card.md"  # for people
 EXAMPLE = "example.json"  # a request with one real row
 SUMS = "SHA256SUMS"
 FILES = {"onnx": "model.onnx", "skops": "model.skops"}
