@@ -19,6 +19,7 @@ from ml_template import (
     training,
     validation,
 )
+from ml_template.config import ModelCardConfig
 from ml_template.serving import model_folder
 from ml_template.serving.model import load
 
@@ -51,6 +52,8 @@ def models(tmp_path_factory) -> dict[str, Path]:
     shutil.copytree(ROOT / "configs", folder / "configs")
     shutil.copy(ROOT / "requirements.txt", folder)
     (folder / "configs/train.yaml").write_text(yaml.safe_dump(CONFIG))
+    card = dict.fromkeys(ModelCardConfig.model_fields, "A model of a test.")
+    (folder / "configs/model-card.yaml").write_text(yaml.safe_dump(card))
     made = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -298,6 +298,31 @@ def test_all_is_well(cloud):
     preflight.require(environment.connect("staging").preflight.all(release(), None, False))
 
 
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({}, "model card: the release has none: make register export, then a new image"),
+        (
+            {"model_card": "# Model card", "model_card_lacks": ["limits", "owner"]},
+            "model card: nothing is written in configs/model-card.yaml under limits, owner: write it",
+        ),
+    ],
+)
+def test_an_unwritten_model_card_stops_where_another_environment_is_required(
+    cloud, monkeypatch, told, sentence
+):
+    in_repository()
+    asked = (release(**told), None, False)
+    preflight.require(environment.connect("staging").preflight.all(*asked))
+    monkeypatch.setenv("DEPLOY_SET", "requires=test")
+    strict = environment.connect("staging").preflight
+    with pytest.raises(UserError, match=f"^{sentence}"):
+        preflight.require(strict.all(*asked))
+    preflight.require(strict.all(*asked, is_rollback=True))
+    written = release(model_card="# Model card")
+    preflight.require(strict.all(written, None, False))
+
+
 def test_everything_that_is_missing_is_told_at_once(cloud):
     for name in ("task", "execution"):
         boto3.client("iam").delete_role(RoleName=name)

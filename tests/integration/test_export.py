@@ -22,7 +22,7 @@ from ml_template.serving.model import load
 
 FOLDER = model_folder.FOLDER
 PATIENCE = 60
-BESIDE = {"model.json", "example.json", "SHA256SUMS"}
+BESIDE = {"model.json", "model-card.md", "example.json", "SHA256SUMS"}
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ class TestFolder:
                 stdout=subprocess.PIPE,
             )
             assert checked.returncode == 0
-            assert checked.stdout.decode().count(": OK\n") == 3
+            assert checked.stdout.decode().count(": OK\n") == 4
 
     def test_the_card_tells_where_the_model_comes_from(self, exported):
         done = exported("binary")

@@ -17,6 +17,7 @@ from ml_template.config import (
     METRICS,
     CiPricesConfig,
     DeployConfig,
+    ModelCardConfig,
     ServeConfig,
     Thresholds,
     TrainConfig,
@@ -31,6 +32,7 @@ SHIPPED_CONFIGS = {
     "serve": ServeConfig,
     "deploy/staging": DeployConfig,
     "ci-prices": CiPricesConfig,
+    "model-card": ModelCardConfig,
 }
 
 pytestmark = pytest.mark.usefixtures("checkout")

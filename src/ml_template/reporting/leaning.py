@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.inspection import permutation_importance
 
 from ..data import Columns
@@ -61,10 +62,13 @@ def dependence(model: Any, columns: Columns, rows: Any, target: str, name: str) 
     """
     kind = columns.kinds[name]
     values = _values(rows[name], kind)
+    if not values:
+        return Dependence(name, [], [], {})
     few = rows[:: -(-len(rows) // _DEPENDENCE_ROWS)]
-    means = np.array(
-        [_answers(model, few.assign(**{name: value})).mean(axis=0) for value in values]
-    )
+    # All values at once: a call costs a pipeline more than a few thousand rows.
+    every = pd.concat([few] * len(values), ignore_index=True)
+    every[name] = pd.Series(np.repeat(values, len(few)), dtype=rows[name].dtype)
+    means = _answers(model, every).reshape(len(values), len(few), -1).mean(axis=1)
     curves = {label: means[:, k].tolist() for k, label in _labels(model, target, means)}
     return Dependence(name, [_text(v, kind) for v in values], _positions(values, kind), curves)
 
@@ -83,8 +87,8 @@ def _values(column: Any, kind: str) -> list[Any]:
 
 def _answers(model: Any, rows: Any) -> Any:
     if hasattr(model, "classes_"):
-        return model.predict_proba(rows)
-    return np.asarray(model.predict(rows), dtype=float)[:, None]
+        return np.asarray(model.predict_proba(rows))
+    return np.asarray(model.predict(rows), dtype=float)
 
 
 def _labels(model: Any, target: str, means: Any) -> list[tuple[int, str]]:
@@ -94,8 +98,7 @@ def _labels(model: Any, target: str, means: Any) -> list[tuple[int, str]]:
     labels = [str(plain(label)) for label in model.classes_]
     if len(labels) == 2:
         return [(1, labels[1])]
-    moves = np.ptp(means, axis=0) if len(means) else np.zeros(len(labels))
-    most = sorted(np.argsort(-moves, kind="stable")[:_MOST_CLASSES].tolist())
+    most = sorted(np.argsort(-np.ptp(means, axis=0), kind="stable")[:_MOST_CLASSES].tolist())
     return [(k, labels[k]) for k in most]
 
 

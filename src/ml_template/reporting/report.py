@@ -152,6 +152,7 @@ def _leaning(run: runs.Run, dataset: Dataset) -> dict[str, Any]:
         leaning.dependence(model, dataset.columns, dataset.test_rows, target, each.column)
         for each in found[:_DEPENDENCES]
     ]
+    drawn = [each for each in drawn if each.points]  # a held-out column may be empty
     means = [mean for each in drawn for curve in each.curves.values() for mean in curve]
     lowest, highest = min(means, default=0.0), max(means, default=1.0)
     labels = list(dict.fromkeys(label for each in drawn for label in each.curves))
