@@ -8,21 +8,9 @@ import requests
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from .contrast import COLOURS, contrast
+
 SECONDS = 30
-
-# Colours as the browser computes them: of every text that is shown, with the background behind it.
-COLOURS = """
-const behind = (e) => {
-  for (; e; e = e.parentElement) {
-    const colour = getComputedStyle(e).backgroundColor;
-    if (colour !== "rgba(0, 0, 0, 0)") return colour;
-  }
-};
-return [...document.querySelectorAll("body *")]
-  .filter((e) => e.checkVisibility() && (e.value || [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())))
-  .map((e) => [e.textContent.trim() || e.id, getComputedStyle(e).color, behind(e)]);
-"""
-
 
 # What sticks out of its card, or the card out of the page.
 WIDER = """
@@ -209,20 +197,6 @@ def test_light_and_dark_differ_and_all_text_can_be_read_in_both(mixed, names, vi
         backgrounds.add(page.run("return getComputedStyle(document.body).backgroundColor"))
         page.picture(f"answer-{scheme}")
     assert len(backgrounds) == 2
-
-
-def contrast(one, other):
-    """The ratio of two colours' luminances, as WCAG 2 defines it."""
-    darker, lighter = sorted((luminance(one), luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def luminance(colour):
-    parts = [
-        int(part) / 255 for part in re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", colour).groups()
-    ]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_names_and_values_are_shown_as_they_are(mixed, visit):
