@@ -77,4 +77,6 @@ def _groups(values: Any) -> Any:
         low = values.min()  # the first quarter begins a little below it
         quarters = pd.qcut(values, 4, duplicates="drop").astype(object)
         values = quarters.map(lambda q: f"{max(q.left, low):.6g} to {q.right:.6g}", "ignore")
+    elif pd.api.types.is_numeric_dtype(values):
+        values = values.map("{:.6g}".format, "ignore")
     return values.astype(object).where(values.notna(), "missing").map(str)

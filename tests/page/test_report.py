@@ -70,20 +70,23 @@ def test_names_and_values_are_shown_as_they_are(reports, names, visit):
     assert "<u>size</u>" in page.one("header p:last-child").text
 
 
-def test_it_prints_on_white_paper_whatever_the_screen_prefers(reports, visit):
-    assert reports["regression"].pdf.read_bytes().startswith(b"%PDF-")
-    page = visit(reports["regression"])
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_it_prints_on_white_paper_whatever_the_screen_prefers(reports, task, visit):
+    assert reports[task].pdf.read_bytes().startswith(b"%PDF-")
+    page = visit(reports[task])
     dark = {"name": "prefers-color-scheme", "value": "dark"}
     page.browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"media": "print", "features": [dark]}
     )
     page.size(720, 1000)  # A4 between its margins
     try:
+        # What the browser paints where the page paints nothing.
+        assert page.run("return getComputedStyle(document.documentElement).colorScheme") == "light"
         inks = {ink for _, ink, _ in page.run(COLOURS)}
         assert min(contrast(ink, "rgb(255, 255, 255)") for ink in inks) >= 4.5
         assert page.run(WIDER) == []
         frames = "return [...document.querySelectorAll('.wide')].filter((e) => e.scrollWidth > e.clientWidth).length"
         assert page.run(frames) == 0
-        photograph(page, "report-regression-printed", 720)
+        photograph(page, f"report-{task}-printed", 720)
     finally:
         page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})

@@ -114,4 +114,4 @@ def _text(value: Any, kind: str) -> str:
         return "true" if value else "false"
     if kind == "date":
         return str(np.datetime64(value, "D"))
-    return f"{value:.4g}" if kind == "numeric" else str(value)
+    return f"{value:.6g}" if kind == "numeric" else str(value)

@@ -13,6 +13,13 @@ def number(value: Optional[float]) -> str:
     return f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
 
 
+def axis(value: float) -> str:
+    """Return a number in at most nine characters, for the margin of a drawing."""
+    if 100 <= abs(value) < 10_000_000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
 def signed(value: Optional[float]) -> str:
     """Return a difference, with its sign."""
     text = number(value)

@@ -16,7 +16,7 @@ from ..data import Dataset
 from ..errors import UserError
 from ..files import write_text
 from . import leaning, pdf, rows
-from .numbers import interval, number, signed
+from .numbers import axis, interval, number, signed
 
 PAGE = Path("reports/index.html")
 
@@ -33,7 +33,7 @@ _TITLES = {
 }
 
 # Where the curves lie in the template's drawing of 320 by 180.
-_LEFT, _WIDTH, _BOTTOM, _HEIGHT = 48, 264, 152, 144
+_LEFT, _WIDTH, _BOTTOM, _HEIGHT = 60, 252, 152, 144
 
 
 class Written(NamedTuple):
@@ -76,7 +76,7 @@ def _rendered(told: dict[str, Any]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters.update(number=number, signed=signed, interval=interval)
+    environment.filters.update(axis=axis, number=number, signed=signed, interval=interval)
     return environment.get_template("report.html").render(told)
 
 

@@ -37,7 +37,7 @@ def target(dataset: Dataset, task: str) -> list[list[str]]:
         names = ("minimum", "median", "maximum")
         found = [np.quantile(np.asarray(part, dtype=float), [0, 0.5, 1]) for part in parts]
         return [
-            [name, *(f"{of_part[i]:,.4g}" for of_part in found)] for i, name in enumerate(names)
+            [name, *(f"{of_part[i]:,.6g}" for of_part in found)] for i, name in enumerate(names)
         ]
     return [
         [str(plain(label)), *(f"{int((part == label).sum()):,}" for part in parts)]
@@ -57,7 +57,7 @@ def _said(present: Any, kind: str) -> str:
         return "no value"
     if kind == "numeric":
         low, middle, high = np.quantile(present, [0, 0.5, 1])
-        return f"{low:.4g} to {high:.4g}, median {middle:.4g}"
+        return f"{low:,.6g} to {high:,.6g}, median {middle:,.6g}"
     if kind == "date":
         return f"{present.min():%Y-%m-%d} to {present.max():%Y-%m-%d}"
     shares = present.value_counts(normalize=True)[:_MOST_NAMED]
