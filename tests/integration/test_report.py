@@ -22,6 +22,7 @@ PARTS = list(ModelCardConfig.model_fields)
 def without_browser(tmp_path, monkeypatch):
     """No program is found, so that nothing waits for a browser."""
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # joblib counts by programs, too
 
 
 @pytest.fixture

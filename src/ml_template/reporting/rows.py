@@ -60,7 +60,7 @@ def _said(present: Any, kind: str) -> str:
         return f"{low:,.6g} to {high:,.6g}, median {middle:,.6g}"
     if kind == "date":
         return f"{present.min():%Y-%m-%d} to {present.max():%Y-%m-%d}"
-    shares = present.value_counts(normalize=True)[:_MOST_NAMED]
+    shares = present.value_counts(normalize=True).head(_MOST_NAMED)
     if kind == "boolean":
         shares.index = ["true" if value else "false" for value in shares.index]
     return ", ".join(f"{value} {share:.0%}" for value, share in shares.items())
