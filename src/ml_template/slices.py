@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from .evaluation import Predictions, estimates, goodness, value
@@ -15,9 +17,13 @@ _MOST_GROUPS = 100
 
 @dataclass(frozen=True)
 class Slice:
-    """The rows in which `column` has the value, or lies in the quarter, that `group` names."""
+    """The rows in which `column` has the value, or lies in the quarter, that `group` names.
+
+    `code` tells apart what has one name: a category called "missing", quarters closer than six digits.
+    """
 
     column: str
+    code: int
     group: str
     rows: int
     value: float
@@ -27,15 +33,16 @@ def of_column(
     metric: str, rows: Any, column: str, predictions: Predictions, min_rows: int
 ) -> list[Slice]:
     """Return each group of `column` that has at least `min_rows` rows and defines the metric."""
-    groups = _groups(rows[column])
+    codes, names = _groups(rows[column])
     found = []
-    for group, count in groups.value_counts(sort=False).items():
-        if count < min_rows:
+    for code, group in enumerate(names):
+        mask = codes == code
+        if (count := int(mask.sum())) < min_rows:
             continue
-        measured = value(metric, predictions.part((groups == group).to_numpy(dtype=bool)))
+        measured = value(metric, predictions.part(mask))
         # A metric can be undefined in a group: the area under the curve, where it holds one class.
         if not math.isnan(measured):
-            found.append(Slice(column, str(group), int(count), measured))
+            found.append(Slice(column, code, group, count, measured))
     return found
 
 
@@ -63,20 +70,26 @@ def worst(
     ]
     told = []
     for each in worst_first(metric, found)[:most]:
-        of_group = (_groups(rows[each.column]) == each.group).to_numpy(dtype=bool)
-        interval = estimates((metric,), predictions.part(of_group), confidence, seed)[metric]
-        told.append({**vars(each), "lower": interval.lower, "upper": interval.upper})
+        of_group = predictions.part(_groups(rows[each.column])[0] == each.code)
+        interval = estimates((metric,), of_group, confidence, seed)[metric]
+        told.append({**vars(each), **vars(interval)})
     return {"metric": metric, "min_rows": min_rows, "groups": len(found), "worst": told}
 
 
-def _groups(values: Any) -> Any:
-    """Name each row's group: its value; a number of more than four values falls into a quarter."""
+def _groups(values: Any) -> tuple[npt.NDArray[np.intp], list[str]]:
+    """Return each row's group as a position, shape (rows,), in the groups' names.
+
+    A group is a value, or "missing"; a number of more than four values falls into a quarter.
+    """
     if pd.api.types.is_datetime64_any_dtype(values):
         values = values.dt.year
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > 4:
         low = values.min()  # the first quarter begins a little below it
-        quarters = pd.qcut(values, 4, duplicates="drop").astype(object)
-        values = quarters.map(lambda q: f"{max(q.left, low):.6g} to {q.right:.6g}", "ignore")
-    elif pd.api.types.is_numeric_dtype(values):
-        values = values.map("{:.6g}".format, "ignore")
-    return values.astype(object).where(values.notna(), "missing").map(str)
+        quarters = pd.qcut(values, 4, duplicates="drop").cat
+        names = [f"{max(q.left, low):.6g} to {q.right:.6g}" for q in quarters.categories]
+        codes = quarters.codes.to_numpy()
+    else:
+        codes, found = pd.factorize(values, sort=True)
+        is_number = pd.api.types.is_numeric_dtype(values)
+        names = [f"{each:.6g}" if is_number else str(each) for each in found]
+    return np.where(codes < 0, len(names), codes), [*names, "missing"]

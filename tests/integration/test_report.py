@@ -64,11 +64,10 @@ def page():
     ("name", "plots", "answer"),
     [
         ("binary", 4, "probability of yes"),
-        ("classes", 4, "probability of each class"),
         ("number", 2, "prediction"),
     ],
 )
-def test_every_task_has_a_page_that_needs_nothing_else(command, checkout_of, name, plots, answer):
+def test_each_task_has_a_page_that_needs_nothing_else(command, checkout_of, name, plots, answer):
     made = checkout_of(name)
     pdf.FILE.write_bytes(b"of an earlier run")
     done = command("report")

@@ -63,3 +63,10 @@ def test_of_an_error_the_largest_is_the_worst():
 def test_a_metric_that_no_group_defines_has_no_worst_one():
     found = slices.worst("roc_auc", ROWS, right_but([]), 0.9, 0)
     assert (found["groups"], found["worst"]) == (0, [])
+
+
+def test_groups_of_one_name_are_told_apart():
+    rows = ROWS[["region"]].replace("south", "missing")
+    found = slices.worst("accuracy", rows, right_but(range(85, 100)), 0.9, 0, min_rows=10)
+    named = {(each["group"], each["rows"], each["upper"]) for each in found["worst"]}
+    assert named == {("missing", 15, 0.0), ("missing", 40, 1.0), ("north", 40, 1.0)}
