@@ -67,7 +67,7 @@ def _labelled(source: str, window: Window, run_config: TrainConfig) -> Any:
     twice = labels[labels.duplicated([ID, ROW])]
     if len(twice):
         raise UserError(
-            f"labels {source}: {ID} {twice[ID].iloc[0]!r}, {ROW} {twice[ROW].iloc[0]}, is there twice"
+            f"labels {source}: {ID} {twice[ID].iloc[0]!r}, {ROW} {twice[ROW].iloc[0]:g}, is there twice"
         )
     keys = window.keys[[ID, ROW]].reset_index()
     return keys.merge(labels, on=[ID, ROW]).dropna(subset="label").set_index("index").sort_index()
