@@ -341,7 +341,7 @@ test: $(INSTALLED) | $(call after,format) ## Run the tests with coverage (floor:
 	    $(BIN)/python -m pytest -q --cov --cov-report=term --cov-report=xml:reports/coverage.xml
 
 .PHONY: bench
-bench: $(INSTALLED) ## Time set-up, gates, training, the service and its image against their peers
+bench: $(INSTALLED) ## Time set-up, gates, training, the service and its image against their peers; count monitor's false alarms
 	@$(BIN)/python tests/bench
 
 ##@ CI

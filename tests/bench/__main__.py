@@ -13,13 +13,14 @@ import time
 from pathlib import Path
 
 from measure import BenchError, Result, Table, compare
+from monitor import monitor
 from parts import PARTS, ROOT
 from report import aligned, compared, write
 from serving import serving
 
 from image import image
 
-TABLES = {"serve": serving, "image": image}
+TABLES = {"serve": serving, "image": image, "monitor": monitor}
 
 
 def main() -> None:
