@@ -19,7 +19,11 @@ SCRIPT = f"{PYTHON} {shlex.quote(str(BENCH / 'windows.py'))}"
 def monitor(scratch: Path, _runs: int) -> Table:
     """The share of the windows that trips, by the drift that is in them and by their rows."""
     folder = copy_project(scratch / "project")
-    environment = {"CONFIG": "own.yaml", "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
+    environment = {
+        "CONFIG": "own.yaml",
+        "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
+        "OMP_NUM_THREADS": "1",  # windows are small
+    }
     run(f"{SCRIPT} train", folder)
     for step in ("train", "validate", "register"):
         print(f"monitor: {step} …", flush=True)

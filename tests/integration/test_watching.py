@@ -1,6 +1,7 @@
 """make monitor and make retrain, on what a real service has recorded: silent on a clean stream, not on one that drifts."""
 
 import json
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -299,7 +300,7 @@ def test_what_has_drifted_is_trained_again_and_what_has_not_is_left(command, rec
     assert "drifted and retrained: number version 2 is the champion now: deploy it" in done.out
     assert champion() == "2"
     summary = Path("reports/summary.md").read_text(encoding="utf-8")
-    assert "- age: unseen values went from 2.5% to 82.7%\n" in summary
+    assert re.search(r"^- age: unseen values went from \d\.\d% to 82\.7%$", summary, re.M)
     assert "## Retrained\n\nnumber version 2 is the champion now" in summary
     strict = "validation.thresholds.mae=1e-9"
     done = command("retrain", MONITOR_SET=SOURCE, MODEL="number@previous", SET=strict)

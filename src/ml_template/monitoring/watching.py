@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from .. import provenance, runs, tracking
 from ..config import MonitorConfig
@@ -40,7 +41,7 @@ def watch(config: MonitorConfig, name: str, alias: str) -> Outcome:
         with step("read") as running, segments.located(config.source or "") as folder:
             window = segments.window(folder, stored.columns, name, outcome.version, since)
             running.detail = f"{len(window):,} rows since {outcome.since}"
-        with step("compare") as running:
+        with step("compare") as running, threadpool_limits(1):
             _judge(config, run, stored, window, outcome)
             running.detail = f"{len(outcome.findings)} comparisons"
         reports.write(outcome)
