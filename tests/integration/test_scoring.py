@@ -133,6 +133,7 @@ def pipelines_answers(data):
     return stored.pipeline.predict_proba(rows), list(stored.pipeline.classes_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", list(KINDS))
 @pytest.mark.parametrize("data", ["new.csv", "new.csv.gz", "new.parquet"])
 def test_the_answers_are_those_of_the_pipeline(at, command, key, data):
