@@ -63,7 +63,7 @@ def table(rows, seed=0):
 
 
 @pytest.fixture(scope="module")
-def exported(empty_store, tmp_path_factory):
+def of_kind(empty_store, tmp_path_factory):
     """A function from a key of KINDS to a checkout with an exported model; each is made once."""
     made = {}
 
@@ -109,11 +109,12 @@ def _export(key, empty_store):
 
 
 @pytest.fixture
-def at(exported, monkeypatch):
+def at(of_kind, monkeypatch, capsys):
     """Make the checkout with an exported model the current directory."""
 
     def go(key):
-        monkeypatch.chdir(exported(key))
+        monkeypatch.chdir(of_kind(key))
+        capsys.readouterr()  # what making it said
         for path in Path().glob("*scores*"):
             path.unlink()
 
