@@ -58,7 +58,7 @@ DRIFTS = {
     },
     "a tenth more of a column missing": lambda rows: {"visits": some(rows["visits"], 0.11, np.nan)},
     "a tenth in a category never seen": lambda rows: {"city": some(rows["city"], 0.1, "Atlantis")},
-    "every number moved a little (0.2)": lambda rows: {
+    "every number moved by a fifth of it": lambda rows: {
         name: rows[name] + 0.28 for name in rows if name.startswith("number")
     },
 }

@@ -289,6 +289,7 @@ def test_what_was_recorded_may_be_in_s3(command, recorded, monkeypatch):
         server.stop()
 
 
+@pytest.mark.slow
 def test_what_has_drifted_is_trained_again_and_what_has_not_is_left(command, recorded):
     recorded("number")
     done = command("retrain", MONITOR_SET=SOURCE)
