@@ -12,14 +12,23 @@ import tempfile
 import time
 from pathlib import Path
 
+from commands import commands
+from load import load
 from measure import BenchError, Result, Table, compare
 from parts import PARTS, ROOT
-from report import aligned, compared, write
+from report import aligned, compared, machine, write
 from serving import serving
+from sizes import sizes
 
 from image import image
 
-TABLES = {"serve": serving, "image": image}
+TABLES = {
+    "commands": commands,
+    "sizes": sizes,
+    "serve": serving,
+    "load": load,
+    "image": image,
+}
 
 
 def main() -> None:
@@ -27,6 +36,7 @@ def main() -> None:
     names, runs = _asked_for()
     reports = ROOT / "reports"
     reports.mkdir(exist_ok=True)
+    described = machine()  # before our own work is part of its load
     start = time.perf_counter()
     results: list[Result] = []
     tables: list[Table] = []
@@ -39,7 +49,7 @@ def main() -> None:
                 results.append(compare(PARTS[name](Path(scratch), runs)))
     if results:
         tables.insert(0, compared(results))
-    write(tables, reports)
+    write(tables, reports, described)
     for table in tables:
         print(f"\n{aligned(table)}\n{table.note}.")
     print(f"\nbench: reports/bench.md and reports/bench.json ({time.perf_counter() - start:.0f} s)")
