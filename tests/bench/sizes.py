@@ -28,7 +28,7 @@ MAKE_ROWS = (
 )
 NOTE = (
     "one `python -m ml_template train` from Parquet, gradient boosting of 100 rounds, a tenth of the columns texts;"
-    " medians (fastest–slowest), seconds; imports are in the whole only; memory is the most that the process held"
+    " medians (fastest–slowest), seconds; imports are in the whole only; CPU is of all cores together, memory the most that the process held"
 )
 
 
@@ -51,12 +51,12 @@ def sizes(scratch: Path, runs: int) -> Table:
             print(f"{found[-1]['whole']:.1f} s", flush=True)
         rows.append(_row(size, found))
         facts.append({"rows": size[0], "columns": size[1], "runs": found})
-    header = ("rows", "columns", "whole", *STEPS, "MB", "runs")
+    header = ("rows", "columns", "whole", *STEPS, "CPU", "MB", "runs")
     return Table(name="sizes", header=header, rows=rows, note=NOTE, facts=facts)
 
 
 def _train(folder: Path, settings: dict[str, str]) -> dict[str, float]:
-    """Train once; return the seconds of the whole and of each step, and the megabytes at the peak."""
+    """Train once; return the seconds of the whole, of each step and of the CPU, and the megabytes at the peak."""
     kept = {name: value for name, value in os.environ.items() if name not in FROM_MAKE}
     start = time.perf_counter()
     with tempfile.TemporaryFile() as log:
@@ -78,7 +78,8 @@ def _train(folder: Path, settings: dict[str, str]) -> dict[str, float]:
         raise BenchError(f"train failed with exit code {process.returncode}: {told[-1000:]}")
     unit = 1e6 if os.uname().sysname == "Darwin" else 1e3  # bytes there, KiB here
     steps = {name: float(seconds) for name, seconds in STEP.findall(told) if name in STEPS}
-    return {"whole": whole, **steps, "megabytes": used.ru_maxrss / unit}
+    cpu = used.ru_utime + used.ru_stime
+    return {"whole": whole, **steps, "cpu": cpu, "megabytes": used.ru_maxrss / unit}
 
 
 def _row(size: tuple[int, int], found: list[dict[str, float]]) -> tuple[str, ...]:
@@ -91,6 +92,7 @@ def _row(size: tuple[int, int], found: list[dict[str, float]]) -> tuple[str, ...
         str(size[1]),
         f"{median('whole'):.1f} ({min(whole):.1f}–{max(whole):.1f})",
         *(f"{median(step):.1f}" for step in STEPS),
+        f"{median('cpu'):.1f}",
         f"{median('megabytes'):,.0f}",
         str(len(found)),
     )
