@@ -13,13 +13,21 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .config import CiPricesConfig, DeployConfig, ModelCardConfig, ServeConfig, TrainConfig
+from .config import (
+    CiPricesConfig,
+    DeployConfig,
+    ModelCardConfig,
+    MonitorConfig,
+    ServeConfig,
+    TrainConfig,
+)
 from .errors import UserError, did_you_mean, one_line
 
 SERVE = Path("configs/serve.yaml")
 DEPLOY = Path("configs/deploy")
 CI_PRICES = Path("configs/ci-prices.yaml")
 MODEL_CARD = Path("configs/model-card.yaml")
+MONITOR = Path("configs/monitor.yaml")
 
 _Config = TypeVar("_Config", bound=BaseModel)
 
@@ -48,6 +56,18 @@ def load(path: Path, overrides: str = "") -> TrainConfig:
     if not path.is_file():
         raise UserError(f"configs file {path} not found (give CONFIG=…)")
     return _checked(TrainConfig, path, overrides, "SET")
+
+
+def model_name(model: str, path: Path, overrides: str) -> tuple[str, str]:
+    """Return name and alias of the variable MODEL; if it is empty, the champion of what `path` trains.
+
+    Raises:
+        UserError: MODEL is no name@alias; else as `load`.
+    """
+    name, _, alias = model.partition("@")
+    if model and not (name and alias):
+        raise UserError(f"MODEL is {model!r}; accepted: name@alias, like churn@champion")
+    return (name, alias) if model else (load(path, overrides).registered_model, "champion")
 
 
 def load_serve() -> ServeConfig:
@@ -88,6 +108,15 @@ def load_model_card() -> ModelCardConfig:
         UserError: As `load`.
     """
     return _checked(ModelCardConfig, MODEL_CARD, "", "")
+
+
+def load_monitor() -> MonitorConfig:
+    """Read configs/monitor.yaml and apply the variable MONITOR_SET; without the file, the defaults hold.
+
+    Raises:
+        UserError: As `load`.
+    """
+    return _checked(MonitorConfig, MONITOR, os.environ.get("MONITOR_SET", ""), "MONITOR_SET")
 
 
 def schema(kind: type[BaseModel]) -> str:

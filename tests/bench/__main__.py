@@ -15,6 +15,7 @@ from pathlib import Path
 from commands import commands
 from load import load
 from measure import BenchError, Result, Table, compare
+from monitor import monitor
 from parts import PARTS, ROOT
 from report import aligned, compared, machine, write
 from serving import serving
@@ -28,6 +29,7 @@ TABLES = {
     "serve": serving,
     "load": load,
     "image": image,
+    "monitor": monitor,
 }
 
 

@@ -18,6 +18,7 @@ from ml_template.config import (
     CiPricesConfig,
     DeployConfig,
     ModelCardConfig,
+    MonitorConfig,
     ServeConfig,
     Thresholds,
     TrainConfig,
@@ -33,6 +34,7 @@ SHIPPED_CONFIGS = {
     "deploy/staging": DeployConfig,
     "ci-prices": CiPricesConfig,
     "model-card": ModelCardConfig,
+    "monitor": MonitorConfig,
 }
 
 pytestmark = pytest.mark.usefixtures("checkout")
