@@ -61,6 +61,9 @@ NOT_RUN = {
         r"make export MODEL=\w+@previous",
         r"GITHUB_REPOSITORY=\S+ GITHUB_TOKEN=… make ci-report",
     ),
+    "needs a service that was asked hundreds of times; tests/integration/test_watching.py does it": (
+        r"make monitor .*",
+    ),
     "moves the pipelines; tests/unit/test_pipelines.py does it": (r"make ci-switch TO=gitlab",),
     "takes minutes, and its figures are only worth something on a quiet machine": (
         r"make bench.*",
@@ -125,12 +128,14 @@ def test_every_setting_is_accepted(document, checkout, monkeypatch):
     for block in documents.blocks(document):
         wrong = {command for command, _ in block.sessions}
         for command in set(documents.spans(document)) | set(block.commands) - wrong:
-            for name, value in re.findall(r"\b(SET|SERVE_SET|DEPLOY_SET)=\"([^\"…]*)\"", command):
+            for name, value in re.findall(r"\b(SET|SERVE_SET|DEPLOY_SET|MONITOR_SET)=\"([^\"…]*)\"", command):
                 monkeypatch.setenv(name, value)
                 if name == "SET":
                     config_file.load(Path("configs/train.yaml"), value)
                 elif name == "SERVE_SET":
                     config_file.load_serve()
+                elif name == "MONITOR_SET":
+                    config_file.load_monitor()
                 else:
                     config_file.load_deploy("production")
 
