@@ -128,7 +128,9 @@ def test_every_setting_is_accepted(document, checkout, monkeypatch):
     for block in documents.blocks(document):
         wrong = {command for command, _ in block.sessions}
         for command in set(documents.spans(document)) | set(block.commands) - wrong:
-            for name, value in re.findall(r"\b(SET|SERVE_SET|DEPLOY_SET|MONITOR_SET)=\"([^\"…]*)\"", command):
+            for name, value in re.findall(
+                r"\b(SET|SERVE_SET|DEPLOY_SET|MONITOR_SET)=\"([^\"…]*)\"", command
+            ):
                 monkeypatch.setenv(name, value)
                 if name == "SET":
                     config_file.load(Path("configs/train.yaml"), value)
