@@ -96,6 +96,10 @@ clean: ## Remove .venv, caches and reports; models, runs and artifacts stay
 train: $(INSTALLED) ## Fit the model that CONFIG describes and track the run
 	@$(RUN) train
 
+.PHONY: search
+search: $(INSTALLED) ## Search for better parameters, as configs/search.yaml says (DASK_SCHEDULER=tcp://… for a cluster)
+	@$(RUN) search
+
 .PHONY: validate
 validate: $(INSTALLED) | $(call after,train) ## Judge the last run on held-out data and against the champion
 	@$(RUN) validate

@@ -3,6 +3,7 @@
 # No `from __future__ import annotations` here: on Python 3.9 typer would lose every option's variable.
 
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +13,14 @@ import typer
 
 from . import aws_identity, config_file, summary
 from .ci_metrics import commands as ci_commands
-from .config import CiPricesConfig, DeployConfig, ModelCardConfig, ServeConfig, TrainConfig
+from .config import (
+    CiPricesConfig,
+    DeployConfig,
+    ModelCardConfig,
+    SearchConfig,
+    ServeConfig,
+    TrainConfig,
+)
 from .console import say, show_table
 from .deployment import commands as deployment_commands
 from .errors import UserError, ends_in_a_sentence
@@ -43,6 +51,23 @@ def train(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
 
     training.train(settings)
     say("trained: reports/train.json; next: make validate (or look: make mlflow-ui)")
+
+
+@app.command()
+def search(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
+    """Search for better parameters on a cluster, as configs/search.yaml says."""
+    settings, wanted = config_file.load(config, overrides), config_file.load_search()
+    from .searching import search as searching
+
+    report = searching.search(settings, wanted)
+    columns, rows = searching.table(report)
+    show_table(f"{report['metric']}, run {report['run_id']}", columns, rows)
+    given = f"CONFIG={config} " if config != CONFIG else ""
+    together = shlex.quote(f"{overrides} {report['set']}".strip())
+    if report["set"]:
+        say(f"searched: reports/search.json; next: make train {given}SET={together}")
+    else:
+        say("searched: reports/search.json; nothing was better than the parameters of the config")
 
 
 @app.command()
@@ -175,6 +200,7 @@ def config_schema() -> None:
         (config_file.DEPLOY, DeployConfig),
         (config_file.CI_PRICES, CiPricesConfig),
         (config_file.MODEL_CARD, ModelCardConfig),
+        (config_file.SEARCH, SearchConfig),
     )
     for path, kind in kinds:
         write_text(path.with_suffix(".schema.json"), config_file.schema(kind))

@@ -13,13 +13,21 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .config import CiPricesConfig, DeployConfig, ModelCardConfig, ServeConfig, TrainConfig
+from .config import (
+    CiPricesConfig,
+    DeployConfig,
+    ModelCardConfig,
+    SearchConfig,
+    ServeConfig,
+    TrainConfig,
+)
 from .errors import UserError, did_you_mean, one_line
 
 SERVE = Path("configs/serve.yaml")
 DEPLOY = Path("configs/deploy")
 CI_PRICES = Path("configs/ci-prices.yaml")
 MODEL_CARD = Path("configs/model-card.yaml")
+SEARCH = Path("configs/search.yaml")
 
 _Config = TypeVar("_Config", bound=BaseModel)
 
@@ -88,6 +96,15 @@ def load_model_card() -> ModelCardConfig:
         UserError: As `load`.
     """
     return _checked(ModelCardConfig, MODEL_CARD, "", "")
+
+
+def load_search() -> SearchConfig:
+    """Read configs/search.yaml and apply the variable SEARCH_SET.
+
+    Raises:
+        UserError: As `load`.
+    """
+    return _checked(SearchConfig, SEARCH, os.environ.get("SEARCH_SET", ""), "SEARCH_SET")
 
 
 def schema(kind: type[BaseModel]) -> str:

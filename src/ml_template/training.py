@@ -10,7 +10,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from . import data, model, model_file, tracking
+from . import data, machine, model, model_file, tracking
 from .config import METRICS, TrainConfig
 from .console import step
 from .data import Dataset
@@ -62,10 +62,7 @@ def threads(cells: int) -> int:
     """Return how many threads to use: one for small data, else as many as there are free cores."""
     if cells < _SMALL:
         return 1
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return max(1, round(cores - os.getloadavg()[0]))
+    return max(1, round(machine.cores() - os.getloadavg()[0]))
 
 
 def _describe(dataset: Dataset) -> str:

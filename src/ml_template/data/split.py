@@ -12,6 +12,8 @@ from ..config import TrainConfig
 from ..errors import UserError
 from .columns import plain
 
+Places = npt.NDArray[np.int64]
+
 
 def held_out(rows: Any, target: Any, config: TrainConfig) -> npt.NDArray[np.bool_]:
     """Return a mask, shape (rows,), of the rows that fit must not see.
@@ -23,9 +25,7 @@ def held_out(rows: Any, target: Any, config: TrainConfig) -> npt.NDArray[np.bool
     Raises:
         UserError: A part would be left without rows of every class.
     """
-    alike = pd.DataFrame({name: _alike(rows[name]) for name in rows}).assign(**{"": target})
-    numbers = _mix(pd.util.hash_pandas_object(alike, index=False), config.seed)
-    groups = target if config.task == "classification" else np.zeros(len(target))
+    numbers, groups = _numbers(rows, target, config.seed), _groups(target, config.task)
     mask = np.zeros(len(rows), dtype=bool)
     for group in pd.unique(groups):
         of_group = groups == group
@@ -34,6 +34,30 @@ def held_out(rows: Any, target: Any, config: TrainConfig) -> npt.NDArray[np.bool
         mask |= of_group & (numbers <= highest)
         _check_parts(mask[of_group], wanted, group, config)
     return mask
+
+
+def places(rows: Any, target: Any, config: TrainConfig) -> tuple[Places, Places]:
+    """Return each row's place in a shuffled order of its class, and how many the class has; both (rows,).
+
+    Copies share a place. The places modulo a number are stratified folds, and the lowest a stratified part.
+    """
+    numbers, groups = _numbers(rows, target, config.seed), _groups(target, config.task)
+    place, distinct = np.zeros((2, len(rows)), dtype=np.int64)
+    for group in pd.unique(groups):
+        of_group = groups == group
+        place[of_group] = np.unique(numbers[of_group], return_inverse=True)[1]
+        distinct[of_group] = place[of_group].max() + 1
+    return place, distinct
+
+
+def _numbers(rows: Any, target: Any, seed: int) -> npt.NDArray[np.uint64]:
+    """Return a number for each row, drawn by its content and the seed."""
+    alike = pd.DataFrame({name: _alike(rows[name]) for name in rows}).assign(**{"": target})
+    return _mix(pd.util.hash_pandas_object(alike, index=False), seed)
+
+
+def _groups(target: Any, task: str) -> Any:
+    return target if task == "classification" else np.zeros(len(target))
 
 
 def _check_parts(held: Any, wanted: int, group: Any, config: TrainConfig) -> None:
