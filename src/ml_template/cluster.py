@@ -50,6 +50,8 @@ def connected(workers: int | None = None) -> Iterator[Client]:
             _check_versions(client, address)
             yield client
         return
+    # An interrupt ends this process at once, and Python's own helper would warn of what it left.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     count = workers or machine.cores()
     with (

@@ -18,6 +18,7 @@ from ml_template.config import (
     CiPricesConfig,
     DeployConfig,
     ModelCardConfig,
+    SearchConfig,
     ServeConfig,
     Thresholds,
     TrainConfig,
@@ -33,6 +34,7 @@ SHIPPED_CONFIGS = {
     "deploy/staging": DeployConfig,
     "ci-prices": CiPricesConfig,
     "model-card": ModelCardConfig,
+    "search": SearchConfig,
 }
 
 pytestmark = pytest.mark.usefixtures("checkout")

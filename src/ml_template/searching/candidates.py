@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +41,7 @@ class Candidate:
         numbers = [found for found in of_folds if not isinstance(found, str)]
         self.failure = next((found for found in of_folds if isinstance(found, str)), "")
         if not self.failure:
-            self.scores.append(Score(rows, statistics.fmean(numbers), statistics.pstdev(numbers)))
+            self.scores.append(Score(rows, float(np.mean(numbers)), float(np.std(numbers))))
 
 
 def drawn(settings: SearchConfig) -> list[Candidate]:

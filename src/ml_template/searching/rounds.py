@@ -63,10 +63,11 @@ def part(dataset: Dataset, config: TrainConfig, folds: int) -> Part:
     rows, target = dataset.train_rows, dataset.train_target
     place, distinct = places(rows, target, config)
     if distinct.min() < folds:
-        rare = target[distinct.argmin()] if config.task == "classification" else "any"
+        of_what = (
+            f" of class {target[distinct.argmin()]}" if config.task == "classification" else ""
+        )
         raise UserError(
-            f"folds is {folds}; accepted with this data: 2 to {distinct.min()}, the distinct rows to fit on of"
-            f" class {rare!r}"
+            f"folds is {folds}; accepted: at most {distinct.min()}, the distinct rows to fit on{of_what}"
         )
     # The first rows of each class belong to every share, so that no fold is without a class.
     shares = np.where(place < folds, 0.0, (place + 1) / distinct)

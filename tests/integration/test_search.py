@@ -1,0 +1,138 @@
+"""The search as make calls it: on processes of this machine and on a cluster, with workers and clients that are killed."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import Client
+
+from ml_template import __main__ as command_line
+from ml_template import config_file, data, tracking
+from ml_template.searching import candidates, rounds
+
+pytestmark = pytest.mark.slow
+
+PATIENCE = 120  # seconds until a condition that must come counts as never coming
+SMALL = (
+    "candidates=3 folds=2 min_rows=200 factor=2 'params={C: {low: 0.01, high: 10.0, log: true}}'"
+)
+
+
+def report():
+    return json.loads(Path("reports/search.json").read_text())
+
+
+def wait_until(condition, *processes):
+    """Poll until `condition()` holds; fail if a process ends before, or it takes too long."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        for process in processes:
+            assert process.poll() is None, f"ended too early: {process.communicate()}"
+        assert time.monotonic() < deadline, "the moment never came"
+        time.sleep(0.05)  # each look at a cluster costs it time
+
+
+def begin(*arguments, to=subprocess.PIPE, **variables):
+    """Start a module as a process of its own, in a group that can be ended as a whole."""
+    return subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        stdout=to,
+        stderr=to,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, **variables},
+    )
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A scheduler and two workers, each a process of its own; gives the address and the workers."""
+    file = tmp_path / "scheduler.json"
+    own = ("--host", "127.0.0.1", "--scheduler-file", str(file))
+    port = ("--port", "0", "--dashboard-address", "127.0.0.1:0")
+    one = ("--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard")
+    # To no pipe: they log more than one holds, and nobody reads.
+    quiet = subprocess.DEVNULL
+    scheduler = begin("distributed.cli.dask_scheduler", *own, *port, to=quiet)
+    workers = [
+        begin("distributed.cli.dask_worker", *one, "--name", str(name), to=quiet) for name in (0, 1)
+    ]
+    try:
+        wait_until(lambda: file.exists() and file.read_text().rstrip().endswith("}"), scheduler)
+        yield json.loads(file.read_text())["address"], workers
+    finally:
+        for process in (scheduler, *workers):
+            process.kill()
+            process.communicate()
+
+
+def expected(config, settings):
+    """Fit in this process what the search fits in its only round."""
+    whole = rounds.part(data.load(config), config, settings.folds)
+    found = {}
+    for candidate in candidates.drawn(settings):
+        its_config = rounds.with_params(config, candidate.params)
+        folds = [rounds.fold_score(whole, its_config, fold, 1.0) for fold in range(settings.folds)]
+        found[candidate.number] = float(np.mean(folds))
+    return found
+
+
+def test_a_worker_killed_in_the_middle_costs_its_tasks_only(project, cluster, monkeypatch):
+    address, workers = cluster
+    forest = "model.kind=random_forest model.params={}"
+    space = "candidates=5 folds=3 'params={n_estimators: {low: 100, high: 200}}'"
+    monkeypatch.setenv("SET", forest)
+    monkeypatch.setenv("SEARCH_SET", space)
+    search = begin(command_line.__package__, "search", DASK_SCHEDULER=address)
+    with Client(address) as watching:
+
+        def executing():
+            """The names of the workers that fit at this moment."""
+            # A function of this module would have to be importable there.
+            tasks = watching.run(lambda dask_worker: [t.key for t in dask_worker.state.executing])
+            names = {
+                key: told["name"] for key, told in watching.scheduler_info()["workers"].items()
+            }
+            return [names[key] for key, keys in tasks.items() if "fold_score" in str(keys)]
+
+        found = []
+        wait_until(lambda: found.extend(executing()) or found, search)
+        workers[int(found[0])].kill()
+        out, err = search.communicate(timeout=PATIENCE)
+        assert search.returncode == 0, err
+        assert len(watching.nthreads()) == 1
+    scores = {each["number"]: each["scores"][-1]["mean"] for each in report()["candidates"]}
+    config = config_file.load(Path("configs/train.yaml"), forest)
+    assert scores == expected(config, config_file.load_search())
+    assert "Traceback" not in out + err
+
+
+def test_the_best_parameters_are_tracked_and_go_to_train(command, project):
+    done = command("search", SEARCH_SET=f"{SMALL} workers=1")
+    assert done.code == 0, done.err
+    assert "http://127.0.0.1:" in done.out
+    found = report()
+    last = done.out.splitlines()[-1]
+    assert last == f"searched: reports/search.json; next: make train SET={found['set']}"
+    assert [each["scores"][0]["rows"] for each in found["candidates"]] == [228] * 4
+    assert {len(each["scores"]) for each in found["candidates"][:2]} == {2}
+    with tracking.connected() as client:
+        experiment = client.get_experiment_by_name("churn").experiment_id
+        kept = {run.info.run_id: run for run in client.search_runs([experiment])}
+        whole = kept.pop(found["run_id"])
+        histories = [client.get_metric_history(run_id, "roc_auc") for run_id in kept]
+    assert {run.data.tags["mlflow.parentRunId"] for run in kept.values()} == {found["run_id"]}
+    assert {run.info.status for run in (whole, *kept.values())} == {"FINISHED"}
+    assert sorted(len(history) for history in histories) == [1, 1, 2, 2]
+    best = found["candidates"][0]
+    assert whole.data.metrics["roc_auc"] == best["scores"][-1]["mean"]
+    trained = command("train", SET=found["set"])
+    assert trained.code == 0, trained.err
+    with tracking.connected() as client:
+        run = client.get_run(json.loads(Path("reports/train.json").read_text())["run_id"])
+    assert run.data.params["model.params.C"] == str(best["params"]["C"])
