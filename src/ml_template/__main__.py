@@ -47,6 +47,9 @@ CONFIG = Path("configs/train.yaml")
 def train(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
     """Fit the model that the config describes and track the run."""
     settings = config_file.load(config, overrides)
+    from . import accelerator
+
+    accelerator.install()
     from . import training
 
     training.train(settings)

@@ -1,7 +1,9 @@
-"""The search as make calls it: on processes of this machine and on a cluster, with workers and clients that are killed."""
+"""Search and predict on processes of this machine and on a cluster, with workers and clients that are killed."""
 
 import json
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,8 +14,10 @@ import pytest
 from distributed import Client
 
 from ml_template import __main__ as command_line
-from ml_template import config_file, data, tracking
+from ml_template import config_file, data, scoring, tracking
+from ml_template.errors import UserError
 from ml_template.searching import candidates, rounds
+from ml_template.serving import model_folder
 
 pytestmark = pytest.mark.slow
 
@@ -49,10 +53,10 @@ def begin(*arguments, to=subprocess.PIPE, **variables):
     )
 
 
-@pytest.fixture
-def cluster(tmp_path):
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
     """A scheduler and two workers, each a process of its own; gives the address and the workers."""
-    file = tmp_path / "scheduler.json"
+    file = tmp_path_factory.mktemp("cluster") / "scheduler.json"
     own = ("--host", "127.0.0.1", "--scheduler-file", str(file))
     port = ("--port", "0", "--dashboard-address", "127.0.0.1:0")
     one = ("--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard")
@@ -69,6 +73,30 @@ def cluster(tmp_path):
         for process in (scheduler, *workers):
             process.kill()
             process.communicate()
+
+
+@pytest.mark.parametrize("out", ["scores.csv", "scores.parquet"])
+def test_a_cluster_writes_the_same_scores_byte_by_byte(exported, cluster, monkeypatch, out):
+    monkeypatch.chdir(exported("binary").checkout)
+    config = config_file.load(Path("own.yaml")).data
+    written = {}
+    for where, address in (("here", ""), ("cluster", cluster[0])):
+        monkeypatch.setenv("DASK_SCHEDULER", address)
+        done = scoring.score(config, "rows.csv", out, model_folder.FOLDER, most_rows=50)
+        assert done.rows == 800
+        written[where] = Path(out).read_bytes(), done.notes()
+    assert written["cluster"] == written["here"]
+
+
+def test_a_wrong_value_is_the_same_sentence_from_a_cluster(exported, cluster, monkeypatch):
+    monkeypatch.chdir(exported("binary").checkout)
+    lines = Path("rows.csv").read_text().splitlines()
+    Path("wrong.csv").write_text("\n".join([*lines[:500], lines[500].replace("true", "perhaps")]))
+    monkeypatch.setenv("DASK_SCHEDULER", cluster[0])
+    config = config_file.load(Path("own.yaml")).data
+    with pytest.raises(UserError, match=r"^wrong.csv: column .* holds 'perhaps' in row 500$"):
+        scoring.score(config, "wrong.csv", "none.csv", model_folder.FOLDER, most_rows=50)
+    assert not Path("none.csv").exists()
 
 
 def expected(config, settings):
@@ -136,3 +164,33 @@ def test_the_best_parameters_are_tracked_and_go_to_train(command, project):
     with tracking.connected() as client:
         run = client.get_run(json.loads(Path("reports/train.json").read_text())["run_id"])
     assert run.data.params["model.params.C"] == str(best["params"]["C"])
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_search_that_ends_early_leaves_its_runs_and_no_process(project, sent, code):
+    space = f"{SMALL} candidates=100 workers=1"
+    search = begin(command_line.__package__, "search", SEARCH_SET=space)
+    noted = "SELECT count(*) FROM metrics JOIN runs USING (run_uuid) WHERE status = 'FINISHED'"
+
+    def count():
+        with sqlite3.connect("file:mlflow.db?mode=ro", uri=True, timeout=5) as store:
+            return store.execute(noted).fetchone()[0]
+
+    wait_until(count, search)
+    group = search.pid
+    search.send_signal(sent)
+    _, err = search.communicate(timeout=PATIENCE)
+    assert search.returncode == code
+    if sent == signal.SIGINT:
+        assert err == "interrupted: the step counts for nothing; the next run starts afresh\n"
+    wait_until(lambda: not alive(group))
+    assert count() >= 1
+
+
+def alive(group):
+    """Whether a process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
