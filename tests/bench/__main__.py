@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from growing import growing
 from measure import BenchError, Result, Table, compare
 from parts import PARTS, ROOT
 from report import aligned, compared, write
@@ -19,7 +20,7 @@ from serving import serving
 
 from image import image
 
-TABLES = {"serve": serving, "image": image}
+TABLES = {"serve": serving, "image": image, "grow": growing}
 
 
 def main() -> None:
