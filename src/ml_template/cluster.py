@@ -13,13 +13,14 @@ import queue
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from distributed import Client, KilledWorker, LocalCluster
+from distributed.utils import CancelledError
+from distributed.utils import TimeoutError as TookTooLong  # before Python 3.11 not the built-in one
 
 from . import machine
 from .errors import UserError, one_line
@@ -106,8 +107,8 @@ def result(client: Client, future: Any) -> Any:
         return future.result()
     except KilledWorker:
         raise UserError(
-            "every worker that took one of the tasks died, most often for lack of memory: give each more,"
-            " by fewer of them (workers in configs/search.yaml) or larger machines"
+            "every worker that took one of the tasks died, most often for lack of memory: give each more, by"
+            " fewer workers (in configs/search.yaml) or larger machines"
         ) from None
     except CancelledError:
         raise UserError(f"the scheduler {address} is gone, with what it knew") from None
@@ -129,8 +130,10 @@ def _joined(address: str) -> Iterator[Client]:
 def _await_workers(client: Client, address: str) -> None:
     try:
         client.wait_for_workers(1, timeout=_WORKER_SECONDS)
-    except TimeoutError:
-        raise UserError(f"{VARIABLE} {address} has no worker: start some") from None
+    except TookTooLong:
+        raise UserError(
+            f"{VARIABLE} {address} has had no worker for {_WORKER_SECONDS} s: start some"
+        ) from None
 
 
 def _check_versions(client: Client, address: str) -> None:

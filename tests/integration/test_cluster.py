@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 from distributed import Client
 
 from ml_template import __main__ as command_line
+from ml_template import cluster as cluster_of_dask
 from ml_template import config_file, data, scoring, tracking
 from ml_template.errors import UserError
 from ml_template.searching import candidates, rounds
@@ -22,6 +25,9 @@ from ml_template.serving import model_folder
 pytestmark = pytest.mark.slow
 
 PATIENCE = 120  # seconds until a condition that must come counts as never coming
+SCHEDULER = ("distributed.cli.dask_scheduler", "--scheduler-file")
+ONE = ("--nthreads", "1", "--no-nanny", "--no-dashboard")
+WORKER = ("distributed.cli.dask_worker", *ONE, "--scheduler-file")
 SMALL = (
     "candidates=3 folds=2 min_rows=200 factor=2 'params={C: {low: 0.01, high: 10.0, log: true}}'"
 )
@@ -53,21 +59,23 @@ def begin(*arguments, to=subprocess.PIPE, **variables):
     )
 
 
+def started_scheduler(file):
+    """Start a scheduler that writes its address to the file. To no pipe: it logs more than one holds."""
+    where = ("--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0")
+    scheduler = begin(*SCHEDULER, str(file), *where, to=subprocess.DEVNULL)
+    wait_until(lambda: file.exists() and file.read_text().rstrip().endswith("}"), scheduler)
+    return scheduler
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """A scheduler and two workers, each a process of its own; gives the address and the workers."""
     file = tmp_path_factory.mktemp("cluster") / "scheduler.json"
-    own = ("--host", "127.0.0.1", "--scheduler-file", str(file))
-    port = ("--port", "0", "--dashboard-address", "127.0.0.1:0")
-    one = ("--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", "--no-dashboard")
-    # To no pipe: they log more than one holds, and nobody reads.
-    quiet = subprocess.DEVNULL
-    scheduler = begin("distributed.cli.dask_scheduler", *own, *port, to=quiet)
+    scheduler = started_scheduler(file)
     workers = [
-        begin("distributed.cli.dask_worker", *one, "--name", str(name), to=quiet) for name in (0, 1)
+        begin(*WORKER, str(file), "--name", str(name), to=subprocess.DEVNULL) for name in (0, 1)
     ]
     try:
-        wait_until(lambda: file.exists() and file.read_text().rstrip().endswith("}"), scheduler)
         yield json.loads(file.read_text())["address"], workers
     finally:
         for process in (scheduler, *workers):
@@ -97,6 +105,38 @@ def test_a_wrong_value_is_the_same_sentence_from_a_cluster(exported, cluster, mo
     with pytest.raises(UserError, match=r"^wrong.csv: column .* holds 'perhaps' in row 500$"):
         scoring.score(config, "wrong.csv", "none.csv", model_folder.FOLDER, most_rows=50)
     assert not Path("none.csv").exists()
+
+
+def test_a_cluster_that_is_none_or_goes_away_is_told(tmp_path, monkeypatch):
+    """No worker, a worker of another commit, and a scheduler that dies while a task runs."""
+    file, other = tmp_path / "scheduler.json", tmp_path / "src"
+    source = Path(cluster_of_dask.__file__).parent
+    shutil.copytree(source, other / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (other / source.name / "__init__.py").write_text("changed = True\n")
+    scheduler = started_scheduler(file)
+    monkeypatch.setenv("DASK_SCHEDULER", json.loads(file.read_text())["address"])
+    monkeypatch.setattr(cluster_of_dask, "_WORKER_SECONDS", 1)
+    with pytest.raises(UserError, match="has had no worker for 1 s"), cluster_of_dask.connected():
+        pytest.fail("there is no worker")
+    monkeypatch.setattr(cluster_of_dask, "_WORKER_SECONDS", PATIENCE)
+    worker = begin(*WORKER, str(file), to=subprocess.DEVNULL, PYTHONPATH=str(other))
+    try:
+        stale = r"has source code .*, not .*: start its workers from"
+        with pytest.raises(UserError, match=stale), cluster_of_dask.connected():
+            pytest.fail("the worker runs something else")
+        worker.kill()
+        worker.wait()
+        worker = begin(*WORKER, str(file), to=subprocess.DEVNULL)
+        with cluster_of_dask.connected() as client:
+            forever = client.submit(lambda: threading.Event().wait(), pure=False)
+            scheduler.kill()
+            ended = cluster_of_dask.finished(client, [forever])
+            with pytest.raises(UserError, match=r"^the scheduler tcp://.* is gone"):
+                [cluster_of_dask.result(client, future) for future in ended]
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
 
 
 def expected(config, settings):
