@@ -22,8 +22,8 @@ from .config import ModelConfig, TrainConfig
 from .data import Columns
 from .errors import UserError, did_you_mean
 
-# model.kind -> the estimator of each task. Any scikit-learn estimator that gives probabilities (of classes) will
-# do; what it stores must be listed in trusted_types.py, or be NumPy arrays and plain values.
+# model.kind -> the estimator of each task, or of one. Any scikit-learn estimator that gives probabilities (of classes)
+# will do; what it stores must be listed in trusted_types.py, or be NumPy arrays and plain values: docs/your-model.md.
 ESTIMATORS: dict[str, dict[str, type]] = {
     "hist_gradient_boosting": {
         "classification": HistGradientBoostingClassifier,
@@ -69,7 +69,7 @@ def build(config: TrainConfig, columns: Columns) -> Pipeline:
     table (serving/encoding.py). What follows sees only an array, so that it can become ONNX.
 
     Raises:
-        UserError: model.kind or a parameter's name is unknown.
+        UserError: model.kind or a parameter's name is unknown, or the kind does not do the task.
     """
     estimator = _estimator(config.model, config.task, config.seed)
     if isinstance(estimator, TAKES_RAW_COLUMNS):
@@ -89,6 +89,11 @@ def _estimator(config: ModelConfig, task: str, seed: int) -> Any:
         raise UserError(
             f"model.kind is {config.kind!r}; accepted: {', '.join(ESTIMATORS)}"
             f"{did_you_mean(config.kind, ESTIMATORS)}"
+        )
+    if task not in ESTIMATORS[config.kind]:
+        fitting = [kind for kind, tasks in ESTIMATORS.items() if task in tasks]
+        raise UserError(
+            f"model.kind {config.kind} has no estimator for {task}; accepted: {', '.join(fitting)}"
         )
     estimator = ESTIMATORS[config.kind][task]()
     known = estimator.get_params()

@@ -12,15 +12,25 @@ import tempfile
 import time
 from pathlib import Path
 
+from commands import commands
 from growing import growing
+from load import load
 from measure import BenchError, Result, Table, compare
 from parts import PARTS, ROOT
-from report import aligned, compared, write
+from report import aligned, compared, machine, write
 from serving import serving
+from sizes import sizes
 
 from image import image
 
-TABLES = {"serve": serving, "image": image, "grow": growing}
+TABLES = {
+    "commands": commands,
+    "sizes": sizes,
+    "grow": growing,
+    "serve": serving,
+    "load": load,
+    "image": image,
+}
 
 
 def main() -> None:
@@ -28,19 +38,20 @@ def main() -> None:
     names, runs = _asked_for()
     reports = ROOT / "reports"
     reports.mkdir(exist_ok=True)
+    described = machine()  # before our own work is part of its load
     start = time.perf_counter()
     results: list[Result] = []
-    tables: list[Table] = []
+    own: list[Table] = []
     for name in names:
         # Not in /tmp: links from a download cache work only within one file system, and it may be small.
         with tempfile.TemporaryDirectory(dir=reports, prefix=".bench-") as scratch:
             if name in TABLES:
-                tables.append(TABLES[name](Path(scratch), runs))
+                own.append(TABLES[name](Path(scratch), runs))
             else:
                 results.append(compare(PARTS[name](Path(scratch), runs)))
-    if results:
-        tables.insert(0, compared(results))
-    write(tables, reports)
+        # After each: who stops a run of an hour keeps what it has found.
+        tables = [compared(results), *own] if results else own
+        write(tables, reports, described)
     for table in tables:
         print(f"\n{aligned(table)}\n{table.note}.")
     print(f"\nbench: reports/bench.md and reports/bench.json ({time.perf_counter() - start:.0f} s)")

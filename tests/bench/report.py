@@ -13,13 +13,28 @@ from pathlib import Path
 from measure import Result, Table
 
 
-def write(tables: list[Table], folder: Path) -> None:
-    """Write bench.json and bench.md to `folder`, each whole or not at all."""
-    machine = {
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
+def machine() -> dict[str, str]:
+    """Describe the machine as it is now; `load` is how many processes wanted a core in the last minutes."""
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "cores": f"{os.cpu_count()} × {_processor()}",
+        "memory": f"{gigabytes:.0f} GiB",
+        "system": platform.platform(),
         "python": platform.python_version(),
+        "load": " ".join(f"{one:.1f}" for one in os.getloadavg()),
     }
+
+
+def _processor() -> str:
+    """Return the processor's model, where the system tells it, else its architecture."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
+def write(tables: list[Table], folder: Path, machine: dict[str, str]) -> None:
+    """Write bench.json and bench.md to `folder`, each whole or not at all."""
     date = datetime.now(timezone.utc).isoformat(timespec="seconds")
     facts = {table.name: table.facts for table in tables}
     content = {"date": date, "machine": machine, **facts}

@@ -21,6 +21,7 @@ def empty(tmp_path):
     running.stop()
 
 
+@pytest.mark.slow
 def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
     empty, models, tmp_path_factory
 ):

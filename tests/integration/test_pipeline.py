@@ -73,6 +73,7 @@ def test_the_logged_model_has_signature_and_example_and_no_pickle(command, proje
     assert set(predicted) <= {0, 1}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_metrics_and_model(command, project):
     first, second, other = (
         command("train", SET=s).code == 0 and report("train")
@@ -83,6 +84,7 @@ def test_the_same_seed_gives_the_same_metrics_and_model(command, project):
     assert first["run_id"] != second["run_id"]
 
 
+@pytest.mark.slow
 def test_registering_twice_changes_nothing(command, project):
     for name in ("train", "validate", "register"):
         assert command(name).code == 0
@@ -114,6 +116,7 @@ def test_a_worse_model_fails_against_the_champion_and_is_not_registered(command,
     assert aliases() == {"churn": {"champion": 1}}
 
 
+@pytest.mark.slow
 def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command, project):
     for name in ("train", "validate", "register"):
         assert command(name).code == 0
@@ -131,6 +134,7 @@ def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command, projec
     assert checks["roc_auc against champion"]["asked"] == "not worse than version 2"
 
 
+@pytest.mark.slow
 def test_the_same_model_trained_again_is_not_worse_than_the_champion(command, project):
     for name in ("train", "validate", "register", "train", "validate"):
         assert command(name).code == 0
@@ -205,6 +209,7 @@ def test_an_earlier_verdict_does_not_outlive_a_validation_that_stops(command, pr
     assert "it was not judged yet (make validate)" in refused.err
 
 
+@pytest.mark.slow
 def test_a_champion_whose_files_are_gone_is_named_with_a_way_out(command, project):
     for name in ("train", "validate", "register"):
         assert command(name).code == 0
@@ -216,6 +221,7 @@ def test_a_champion_whose_files_are_gone_is_named_with_a_way_out(command, projec
     assert "take the alias 'champion' from it" in done.err
 
 
+@pytest.mark.slow
 def test_a_champion_of_other_libraries_is_not_compared(command, project):
     for name in ("train", "validate", "register"):
         assert command(name).code == 0
@@ -242,6 +248,7 @@ def test_a_damaged_store_is_a_sentence(command, project, content):
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_copied_repository_uses_its_own_artifacts(
     command, project, tmp_path_factory, monkeypatch
 ):
@@ -293,6 +300,7 @@ def test_a_store_that_fails_between_version_and_alias_is_mended_by_the_next_call
     assert aliases() == {"churn": {"champion": 1}}
 
 
+@pytest.mark.slow
 def test_a_moved_repository_keeps_its_models(command, project, tmp_path_factory, monkeypatch):
     for name in ("train", "validate", "register"):
         assert command(name).code == 0

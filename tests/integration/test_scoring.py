@@ -63,7 +63,7 @@ def table(rows, seed=0):
 
 
 @pytest.fixture(scope="module")
-def exported(empty_store, tmp_path_factory):
+def of_kind(empty_store, tmp_path_factory):
     """A function from a key of KINDS to a checkout with an exported model; each is made once."""
     made = {}
 
@@ -109,11 +109,12 @@ def _export(key, empty_store):
 
 
 @pytest.fixture
-def at(exported, monkeypatch):
+def at(of_kind, monkeypatch, capsys):
     """Make the checkout with an exported model the current directory."""
 
     def go(key):
-        monkeypatch.chdir(exported(key))
+        monkeypatch.chdir(of_kind(key))
+        capsys.readouterr()  # what making it said
         for path in Path().glob("*scores*"):
             path.unlink()
 
@@ -133,6 +134,7 @@ def pipelines_answers(data):
     return stored.pipeline.predict_proba(rows), list(stored.pipeline.classes_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", list(KINDS))
 @pytest.mark.parametrize("data", ["new.csv", "new.csv.gz", "new.parquet"])
 def test_the_answers_are_those_of_the_pipeline(at, command, key, data):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 
 from ml_template import model
@@ -67,12 +68,20 @@ def fitted(settings, kind, task="classification", names="nbkd", more=""):
     return pipeline.fit(rows, target_of(rows, task))
 
 
-every_kind = pytest.mark.parametrize("kind", list(model.ESTIMATORS))
+# An estimator of one's own may do one task only, and need no randomness.
+EACH = [(kind, task) for kind, tasks in model.ESTIMATORS.items() for task in tasks]
+CLASSIFIERS = [kind for kind, task in EACH if task == "classification"]
+SEEDED = [
+    kind
+    for kind in CLASSIFIERS
+    if "random_state" in model.ESTIMATORS[kind]["classification"]().get_params()
+]
+every_estimator = pytest.mark.parametrize(("kind", "task"), EACH)
+every_classifier = pytest.mark.parametrize("kind", CLASSIFIERS)
 every_task = pytest.mark.parametrize("task", TASKS)
 
 
-@every_task
-@every_kind
+@every_estimator
 @pytest.mark.parametrize("names", ["nbkd", "n", "b", "k", "d"])
 def test_every_estimator_takes_every_column_with_missing_values(settings, kind, task, names):
     with warnings.catch_warnings():
@@ -85,8 +94,7 @@ def test_every_estimator_takes_every_column_with_missing_values(settings, kind, 
         assert set(predicted) <= {"yes", "no"}
 
 
-@every_task
-@every_kind
+@every_estimator
 @pytest.mark.parametrize("names", ["nbkd", "n", "k"])
 def test_every_pipeline_can_be_stored_with_reviewed_types_alone(settings, kind, task, names):
     pipeline = fitted(settings, kind, task, names)
@@ -95,8 +103,7 @@ def test_every_pipeline_can_be_stored_with_reviewed_types_alone(settings, kind, 
     np.testing.assert_array_equal(loaded.predict(rows), pipeline.predict(rows))
 
 
-@every_task
-@every_kind
+@every_estimator
 def test_unseen_and_missing_values_can_be_predicted(settings, kind, task):
     pipeline, columns = fitted(settings, kind, task), columns_of("nbkd")
     for row in (
@@ -107,7 +114,7 @@ def test_unseen_and_missing_values_can_be_predicted(settings, kind, task):
         assert len(pipeline.predict(columns.coerce(pd.DataFrame([row])))) == 1
 
 
-@every_kind
+@every_classifier
 def test_a_column_complete_in_training_may_be_missing_later(settings, kind):
     rows = table().assign(n=1.0, k="red")
     rows.loc[::2, ["n", "k"]] = [2.0, "blue"]
@@ -127,7 +134,7 @@ def test_a_kept_column_without_any_value_does_no_harm(settings, kind, task):
     assert len(pipeline.fit(rows, target_of(rows, task)).predict(rows)) == ROWS
 
 
-@every_kind
+@every_classifier
 @pytest.mark.parametrize(
     "labels", [[0, 1], [3, 7, 9], [False, True], np.array(["no", "yes", "ü"], dtype=object)]
 )
@@ -138,8 +145,7 @@ def test_classes_of_every_type_come_back(settings, kind, labels):
     assert pipeline.predict_proba(rows).sum(axis=1) == pytest.approx(1)
 
 
-@every_task
-@every_kind
+@every_estimator
 def test_more_than_255_categories_are_no_problem(settings, kind, task):
     texts = [f"c{i}" for i in range(700)] + ["often"] * 300 + [np.nan] * 50
     rows = pd.DataFrame({"k": pd.Series(texts, dtype=object)})
@@ -159,8 +165,7 @@ def test_bins_that_the_estimator_does_not_take_are_refused_by_its_fit(settings, 
         fitted(settings, "hist_gradient_boosting", more=f"model.params.max_bins={bins}")
 
 
-@every_task
-@every_kind
+@every_estimator
 def test_the_same_seed_gives_the_same_predictions(settings, kind, task):
     first, again = (fitted(settings, kind, task, more="seed=3").predict(table()) for _ in "ab")
     np.testing.assert_array_equal(first, again)
@@ -175,12 +180,20 @@ def test_another_seed_gives_another_forest(settings):
     assert (first != other).any()
 
 
-@every_kind
+@pytest.mark.parametrize("kind", SEEDED)
 def test_the_seed_reaches_the_estimator_and_a_parameter_wins_over_it(settings, kind):
     built = model.build(configured(settings, kind, more="seed=7"), columns_of("n"))
     assert built["estimator"].random_state == 7
     own = configured(settings, kind, more="seed=7 model.params.random_state=8")
     assert model.build(own, columns_of("n"))["estimator"].random_state == 8
+
+
+def test_a_kind_that_does_not_do_the_task_is_told_with_those_that_do(settings, monkeypatch):
+    monkeypatch.setitem(model.ESTIMATORS, "own", {"classification": DummyClassifier})
+    with pytest.raises(UserError) as caught:
+        model.build(configured(settings, "own", "regression"), columns_of("n"))
+    able = ", ".join(kind for kind, task in EACH if task == "regression")
+    assert str(caught.value) == f"model.kind own has no estimator for regression; accepted: {able}"
 
 
 def test_parameters_reach_the_estimator(settings):
