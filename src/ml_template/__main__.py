@@ -3,6 +3,7 @@
 # No `from __future__ import annotations` here: on Python 3.9 typer would lose every option's variable.
 
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from .config import (
     DeployConfig,
     ModelCardConfig,
     MonitorConfig,
+    SearchConfig,
     ServeConfig,
     TrainConfig,
 )
@@ -48,10 +50,30 @@ CONFIG = Path("configs/train.yaml")
 def train(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
     """Fit the model that the config describes and track the run."""
     settings = config_file.load(config, overrides)
+    from . import accelerator
+
+    accelerator.install()
     from . import training
 
     training.train(settings)
     say("trained: reports/train.json; next: make validate (or look: make mlflow-ui)")
+
+
+@app.command()
+def search(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
+    """Search for better parameters on a cluster, as configs/search.yaml says."""
+    settings, wanted = config_file.load(config, overrides), config_file.load_search()
+    from .searching import search as searching
+
+    report = searching.search(settings, wanted)
+    columns, rows = searching.table(report)
+    show_table(f"{report['metric']}, run {report['run_id']}", columns, rows)
+    given = f"CONFIG={config} " if config != CONFIG else ""
+    together = shlex.quote(f"{overrides} {report['set']}".strip())
+    if report["set"]:
+        say(f"searched: reports/search.json; next: make train {given}SET={together}")
+    else:
+        say("searched: reports/search.json; nothing was better than the parameters of the config")
 
 
 @app.command()
@@ -182,6 +204,7 @@ def config_schema() -> None:
         (config_file.CI_PRICES, CiPricesConfig),
         (config_file.MODEL_CARD, ModelCardConfig),
         (config_file.MONITOR, MonitorConfig),
+        (config_file.SEARCH, SearchConfig),
     )
     for path, kind in kinds:
         write_text(path.with_suffix(".schema.json"), config_file.schema(kind))

@@ -18,6 +18,7 @@ from .config import (
     DeployConfig,
     ModelCardConfig,
     MonitorConfig,
+    SearchConfig,
     ServeConfig,
     TrainConfig,
 )
@@ -28,6 +29,7 @@ DEPLOY = Path("configs/deploy")
 CI_PRICES = Path("configs/ci-prices.yaml")
 MODEL_CARD = Path("configs/model-card.yaml")
 MONITOR = Path("configs/monitor.yaml")
+SEARCH = Path("configs/search.yaml")
 
 _Config = TypeVar("_Config", bound=BaseModel)
 
@@ -117,6 +119,15 @@ def load_monitor() -> MonitorConfig:
         UserError: As `load`.
     """
     return _checked(MonitorConfig, MONITOR, os.environ.get("MONITOR_SET", ""), "MONITOR_SET")
+
+
+def load_search() -> SearchConfig:
+    """Read configs/search.yaml and apply the variable SEARCH_SET.
+
+    Raises:
+        UserError: As `load`.
+    """
+    return _checked(SearchConfig, SEARCH, os.environ.get("SEARCH_SET", ""), "SEARCH_SET")
 
 
 def schema(kind: type[BaseModel]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from . import data, model, model_file, tracking
+from . import accelerator, data, machine, model, model_file, tracking
 from .config import METRICS, TrainConfig
 from .console import step
 from .data import Dataset
@@ -45,15 +45,15 @@ def train(config: TrainConfig) -> dict[str, Any]:
 
 def _run(config: TrainConfig, dataset: Dataset, experiment: str) -> dict[str, Any]:
     with step("fit") as running:
-        pipeline = _fit(config, dataset)
-        running.detail = config.model.kind
+        pipeline, device = accelerator.fitted(lambda: _fit(config, dataset))
+        running.detail = f"{config.model.kind} on the {device}"
     with step("measure") as running:
         predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
         confidence, metric = config.validation.confidence, config.validation.metric
         measured = estimates(METRICS[config.task], predictions, confidence, config.seed)
         running.detail = f"{metric} {measured[metric].value:.4f}"
     with step("track") as running:
-        report = _track(config, dataset, experiment, pipeline, predictions, measured)
+        report = _track(config, dataset, experiment, pipeline, device, predictions, measured)
         running.detail = f"run {report['run_id']}"
     return report
 
@@ -62,10 +62,7 @@ def threads(cells: int) -> int:
     """Return how many threads to use: one for small data, else as many as there are free cores."""
     if cells < _SMALL:
         return 1
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return max(1, round(cores - os.getloadavg()[0]))
+    return max(1, round(machine.cores() - os.getloadavg()[0]))
 
 
 def _describe(dataset: Dataset) -> str:
@@ -100,6 +97,7 @@ def _track(
     dataset: Dataset,
     experiment: str,
     pipeline: Any,
+    device: str,
     predictions: Predictions,
     measured: dict[str, Estimate],
 ) -> dict[str, Any]:
@@ -108,6 +106,7 @@ def _track(
     origin = {
         **tags(),
         "versions": versions(),
+        "device": device,
         "data.source": config.data.source,
         "data.digest": dataset.digest,
         "data.rows": f"{len(dataset.train_rows)} to fit on, {len(dataset.test_rows)} held out",

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from commands import commands
+from growing import growing
 from load import load
 from measure import BenchError, Result, Table, compare
 from monitor import monitor
@@ -26,6 +27,7 @@ from image import image
 TABLES = {
     "commands": commands,
     "sizes": sizes,
+    "grow": growing,
     "serve": serving,
     "load": load,
     "image": image,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -65,7 +66,7 @@ class Project:
         """Start what does not end, and wait until it tells its address."""
         self.stop()
         self.server = subprocess.Popen(
-            command.split(),
+            shlex.split(command),
             cwd=self.folder,
             env={**self.environment, "PORT": "0"},
             stdout=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -65,6 +66,14 @@ NOT_RUN = {
         r"make monitor .*",
     ),
     "moves the pipelines; tests/unit/test_pipelines.py does it": (r"make ci-switch TO=gitlab",),
+    "needs a cluster, or takes its time; tests/integration/test_cluster.py does it": (
+        r"make search.*",
+        r"make predict .* DASK_SCHEDULER=\S+",
+        r"docker run --entrypoint dask .*",
+    ),
+    "needs a GPU; tests/unit/test_accelerator.py does it without": (
+        r"make train ACCELERATOR=cuml",
+    ),
     "takes minutes, and its figures are only worth something on a quiet machine": (
         r"make bench.*",
     ),
@@ -79,6 +88,14 @@ data: {source: "sklearn:breast_cancer", target: target}
 model: {kind: linear, params: {max_iter: 1000}}
 validation: {metric: roc_auc, thresholds: {accuracy: 0.9}}
 """
+# Read what a variable overrides.
+SETTINGS = {
+    "SET": lambda: config_file.load(Path("configs/train.yaml"), os.environ["SET"]),
+    "SERVE_SET": config_file.load_serve,
+    "SEARCH_SET": config_file.load_search,
+    "MONITOR_SET": config_file.load_monitor,
+    "DEPLOY_SET": lambda: config_file.load_deploy("production"),
+}
 COPIED = ("*.md", "Makefile", "pyproject.toml", "requirements.txt", "configs", "src", "tests")
 
 
@@ -128,18 +145,9 @@ def test_every_setting_is_accepted(document, checkout, monkeypatch):
     for block in documents.blocks(document):
         wrong = {command for command, _ in block.sessions}
         for command in set(documents.spans(document)) | set(block.commands) - wrong:
-            for name, value in re.findall(
-                r"\b(SET|SERVE_SET|DEPLOY_SET|MONITOR_SET)=\"([^\"…]*)\"", command
-            ):
+            for name, value in re.findall(r"\b([A-Z_]*SET)=\"([^\"…]*)\"", command):
                 monkeypatch.setenv(name, value)
-                if name == "SET":
-                    config_file.load(Path("configs/train.yaml"), value)
-                elif name == "SERVE_SET":
-                    config_file.load_serve()
-                elif name == "MONITOR_SET":
-                    config_file.load_monitor()
-                else:
-                    config_file.load_deploy("production")
+                SETTINGS[name]()
 
 
 @every_document

@@ -19,6 +19,7 @@ from ml_template.config import (
     DeployConfig,
     ModelCardConfig,
     MonitorConfig,
+    SearchConfig,
     ServeConfig,
     Thresholds,
     TrainConfig,
@@ -35,6 +36,7 @@ SHIPPED_CONFIGS = {
     "ci-prices": CiPricesConfig,
     "model-card": ModelCardConfig,
     "monitor": MonitorConfig,
+    "search": SearchConfig,
 }
 
 pytestmark = pytest.mark.usefixtures("checkout")

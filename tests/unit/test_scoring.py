@@ -15,7 +15,7 @@ import skops.io
 from pyarrow import parquet
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from ml_template import scoring
+from ml_template import answering, scoring
 from ml_template.config import DataConfig
 from ml_template.data import Columns, batches
 from ml_template.errors import UserError
@@ -187,7 +187,7 @@ def test_the_matrix_is_that_of_the_service():
     rows = read(csv_file(*picked))
     columns = Columns({c["name"]: c["kind"] for c in COLUMNS}, {"born": "%d/%m/%Y"})
     expected = Encoder(COLUMNS).matrix(parsed(columns, rows))
-    found = scoring._matrix(COLUMNS, rows, scoring.Scored())
+    found = answering.matrix(COLUMNS, rows, answering.New())
     assert found.shape == (300, WIDTH)
     np.testing.assert_array_equal(found, expected)
 

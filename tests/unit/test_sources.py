@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ml_template.config import DataConfig
-from ml_template.data import sources
+from ml_template.data import content, sources
 from ml_template.errors import UserError
 
 FRAME = pd.DataFrame({"a": [1, 2, 3], "b": ["x", None, "z"], "y": [0.5, 1.5, np.nan]})
@@ -275,3 +275,15 @@ def test_random_bytes_end_in_a_sentence(name):
     generator = np.random.default_rng(0)
     for length in (1, 10, 1000, 100_000):
         refused(name, generator.integers(128, 256, length, dtype=np.uint8).tobytes())
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.parquet"])
+def test_a_column_to_drop_is_not_kept_but_counts_for_what_a_row_holds(name):
+    FRAME.to_parquet(name) if name.endswith(".parquet") else FRAME.to_csv(name, index=False)
+    found = content.Content()
+    frame, _ = sources.read(DataConfig(source=name, target="y", drop=["a"]), found)
+    assert list(frame) == ["b", "y"]
+    assert found.names == ["a", "b", "y"]
+    target = np.zeros(len(frame))
+    expected = content.of(read(name)[0]).numbers(target, 0)
+    np.testing.assert_array_equal(found.numbers(target, 0), expected)

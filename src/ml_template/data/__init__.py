@@ -11,6 +11,7 @@ from ..config import TrainConfig
 from ..errors import UserError
 from . import checks
 from .columns import Columns, infer
+from .content import Content
 from .profile import profile
 from .sources import read
 from .split import held_out
@@ -41,12 +42,14 @@ def load(config: TrainConfig) -> Dataset:
     Raises:
         UserError: The source cannot be read, or a check failed; the sentence tells all of them.
     """
-    frame, digest = read(config.data)
-    checks.check_names(frame, config)
-    features = frame.drop(columns=[config.data.target, *config.data.drop])
-    columns = infer(features, config.data)
-    rows = columns.coerce(features)
-    target = checks.check_target(frame[config.data.target], config)
+    content = Content()
+    frame, digest = read(config.data, content)
+    checks.check_names(content.names, config)
+    frame.columns = [str(name) for name in frame]
+    columns = infer(frame.drop(columns=config.data.target), config.data)
+    rows, target = columns.coerce(frame), frame[config.data.target]
+    del frame  # what is large should be there once
+    target = checks.check_target(target, config)
     checks.check_rows(rows, columns, target, config)
     if config.validation.slices and config.validation.slices.column not in rows:
         raise UserError(
@@ -54,7 +57,7 @@ def load(config: TrainConfig) -> Dataset:
             f" of {config.data.source}"
         )
     # By all columns of the source: leaving one out must not deal the rows anew.
-    test = held_out(frame, target, config)
+    test = held_out(content, target, config)
     return Dataset(
         columns=columns,
         train_rows=rows[~test].reset_index(drop=True),

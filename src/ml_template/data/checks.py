@@ -23,14 +23,13 @@ _PLACES = 100_000
 _MOST_CLASSES = 100
 
 
-def check_names(frame: Any, config: TrainConfig) -> None:
+def check_names(known: list[str], config: TrainConfig) -> None:
     """Check that every column that the config names is there, and that features are left.
 
     Raises:
         UserError: A column is not there; the sentence gives the closest names.
     """
-    data, known = config.data, [str(name) for name in frame]
-    frame.columns = known
+    data = config.data
     if data.target not in known:
         raise UserError(
             f"data.target {data.target!r} is no column of {data.source}"

@@ -17,6 +17,7 @@ import pandas as pd
 
 from ..config import DataConfig
 from ..errors import UserError, did_you_mean, one_line
+from .content import Content
 
 SAMPLES = ("breast_cancer", "diabetes", "iris", "wine")
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -28,21 +29,34 @@ MISSING = (
 )
 
 
-def read(config: DataConfig) -> tuple[Any, str]:
+def read(config: DataConfig, content: Content | None = None) -> tuple[Any, str]:
     """Return the rows of `config.source` as a data frame, and the SHA-256 of the source's bytes.
+
+    `content` takes every column; the data frame has those that `config.drop` does not name. From Parquet the columns
+    come one at a time, so that no more than one of those to drop is ever in memory.
 
     Raises:
         UserError: The source is not there or cannot be read as what it claims to be.
     """
+    content = content or Content()
     if config.source.startswith("sklearn:"):
-        return _read_sample(config.source)
+        frame, digest = _read_sample(config.source)
+        return _taken(frame, config, content), digest
     if not config.source.endswith(SUFFIXES):
         raise UserError(
             f"data.source is {config.source!r}; accepted: sklearn:NAME, or a path or s3:// URL that"
             f" ends in {', '.join(SUFFIXES)}"
         )
     with located(config.source, "data.source") as path:
-        return _read_file(path, config)
+        return _read_file(path, config, content)
+
+
+def _taken(frame: Any, config: DataConfig, content: Content) -> Any:
+    """Give every column to `content` and return the frame without those to drop."""
+    content.begin(list(frame))
+    for name in frame:
+        content.add(frame[name])
+    return frame.drop(columns=[name for name in frame if str(name) in config.drop])
 
 
 @contextmanager
@@ -124,24 +138,45 @@ def _s3(url: str, key: str) -> Iterator[tuple[Any, str, str]]:
         raise UserError(f"{key} {url} cannot be fetched: {one_line(error)}") from None
 
 
-def _read_file(path: Path, config: DataConfig) -> tuple[Any, str]:
+def _read_file(path: Path, config: DataConfig, content: Content) -> tuple[Any, str]:
     with path.open("rb") as file:
         digest = hashlib.sha256()
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
-    frame = _read_parquet(path, config) if path.suffix == ".parquet" else _read_csv(path, config)
-    if frame.empty:
+    if path.suffix == ".parquet":
+        frame = _read_parquet(path, config, content)
+    else:
+        frame = _taken(_read_csv(path, config), config, content)
+    if not len(frame):
         raise UserError(f"{config.source} has no rows")
     return frame, digest.hexdigest()
 
 
-def _read_parquet(path: Path, config: DataConfig) -> Any:
+def _read_parquet(path: Path, config: DataConfig, content: Content) -> Any:
     from pyarrow import parquet
 
     with refusing_parquet(config):
-        check_names(parquet.read_schema(path).names, config)
-        frame = pd.read_parquet(path, engine="pyarrow")
-    return frame.reset_index(drop=frame.index.names == [None])
+        schema = parquet.read_schema(path)
+        check_names(schema.names, config)
+        others = [name for name in schema.names if name not in _index_columns(schema)]
+        # With any column comes the index, which is no column where it has no name.
+        first = pd.read_parquet(path, engine="pyarrow", columns=others[:1] or None)
+        first = first.reset_index(drop=first.index.names == [None])
+        kept = {name: first[name] for name in first if name not in others}
+        content.begin([*kept, *others])
+        for name in kept:
+            content.add(kept[name])
+        for name in others:
+            values = pd.read_parquet(path, engine="pyarrow", columns=[name])[name]
+            values = values.reset_index(drop=True)
+            content.add(values)
+            if name not in config.drop:
+                kept[name] = values
+    return pd.DataFrame({name: kept[name] for name in kept if name not in config.drop})
+
+
+def _index_columns(schema: Any) -> list[Any]:
+    return list((schema.pandas_metadata or {}).get("index_columns", []))
 
 
 @contextmanager

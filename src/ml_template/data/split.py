@@ -11,9 +11,12 @@ import pandas as pd
 from ..config import TrainConfig
 from ..errors import UserError
 from .columns import plain
+from .content import Content, of
+
+Places = npt.NDArray[np.int64]
 
 
-def held_out(rows: Any, target: Any, config: TrainConfig) -> npt.NDArray[np.bool_]:
+def held_out(content: Content, target: Any, config: TrainConfig) -> npt.NDArray[np.bool_]:
     """Return a mask, shape (rows,), of the rows that fit must not see.
 
     Each row gets a number from its content and the seed; within each class (in regression: over all
@@ -23,10 +26,8 @@ def held_out(rows: Any, target: Any, config: TrainConfig) -> npt.NDArray[np.bool
     Raises:
         UserError: A part would be left without rows of every class.
     """
-    alike = pd.DataFrame({name: _alike(rows[name]) for name in rows}).assign(**{"": target})
-    numbers = _mix(pd.util.hash_pandas_object(alike, index=False), config.seed)
-    groups = target if config.task == "classification" else np.zeros(len(target))
-    mask = np.zeros(len(rows), dtype=bool)
+    numbers, groups = content.numbers(target, config.seed), _groups(target, config.task)
+    mask = np.zeros(len(target), dtype=bool)
     for group in pd.unique(groups):
         of_group = groups == group
         wanted = max(1, round(of_group.sum() * config.split.test_size))
@@ -34,6 +35,24 @@ def held_out(rows: Any, target: Any, config: TrainConfig) -> npt.NDArray[np.bool
         mask |= of_group & (numbers <= highest)
         _check_parts(mask[of_group], wanted, group, config)
     return mask
+
+
+def places(rows: Any, target: Any, config: TrainConfig) -> tuple[Places, Places]:
+    """Return each row's place in a shuffled order of its class, and how many the class has; both (rows,).
+
+    Copies share a place. The places modulo a number are stratified folds, and the lowest a stratified part.
+    """
+    numbers, groups = of(rows).numbers(target, config.seed), _groups(target, config.task)
+    place, distinct = np.zeros((2, len(rows)), dtype=np.int64)
+    for group in pd.unique(groups):
+        of_group = groups == group
+        place[of_group] = np.unique(numbers[of_group], return_inverse=True)[1]
+        distinct[of_group] = place[of_group].max() + 1
+    return place, distinct
+
+
+def _groups(target: Any, task: str) -> Any:
+    return target if task == "classification" else np.zeros(len(target))
 
 
 def _check_parts(held: Any, wanted: int, group: Any, config: TrainConfig) -> None:
@@ -50,17 +69,3 @@ def _check_parts(held: Any, wanted: int, group: Any, config: TrainConfig) -> Non
             f" sides of the split ({held.sum()} of {len(held)} held out, {wanted} wanted): remove"
             " duplicate rows, or keep a column that tells them apart"
         )
-
-
-def _alike(values: Any) -> Any:
-    """Undo what a reader makes of a column: whole numbers become fractions when one is missing."""
-    plain = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
-    return values.astype("float64") if plain else values.map(str)
-
-
-def _mix(hashes: Any, seed: int) -> npt.NDArray[np.uint64]:
-    """Spread hashes by SplitMix64 (Steele, Lea and Flood, 2014), started from `seed`."""
-    mixed = hashes.to_numpy(dtype=np.uint64) + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)

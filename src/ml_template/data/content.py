@@ -1,0 +1,70 @@
+"""What each row holds, as one number that is made column after column, so that no column has to stay in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Numbers = npt.NDArray[np.uint64]
+
+
+class Content:
+    """The columns of a source; rows of the same content have the same number, whatever reader made them.
+
+    The number is that of `pandas.util.hash_pandas_object` for a data frame of all columns and the target.
+    """
+
+    def __init__(self) -> None:
+        """Begin without columns."""
+        self.names: list[str] = []
+        self._added = 0
+        self._hashes: Any = None
+
+    def begin(self, names: list[str]) -> None:
+        """Tell which columns will be added."""
+        self.names = [str(name) for name in names]
+
+    def add(self, values: Any) -> None:
+        """Take the next column."""
+        self._hashes = self._with(_alike(values))
+        self._added += 1
+
+    def numbers(self, target: Any, seed: int) -> Numbers:
+        """Return a number for each row, shape (rows,), by its columns, its target and the seed."""
+        whole: Numbers = self._with(pd.Series(target)) + np.uint64(97531)
+        return _mix(whole, seed)
+
+    def _with(self, values: Any) -> Numbers:
+        """Return the hashes with one more column in them, as pandas combines those of a frame."""
+        hashes = pd.util.hash_pandas_object(values, index=False).to_numpy(dtype=np.uint64)
+        total, at = len(self.names) + 1, self._added
+        factor = 1000003 + sum(82520 + 2 * (total - before) for before in range(at))
+        begun = np.uint64(0x345678) if self._hashes is None else self._hashes
+        combined: Numbers = (begun ^ hashes) * np.uint64(factor)
+        return combined
+
+
+def of(rows: Any) -> Content:
+    """Return the content of a data frame."""
+    content = Content()
+    content.begin(list(rows))
+    for name in rows:
+        content.add(rows[name])
+    return content
+
+
+def _alike(values: Any) -> Any:
+    """Undo what a reader makes of a column: whole numbers become fractions when one is missing."""
+    plain = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
+    return values.astype("float64") if plain else values.map(str)
+
+
+def _mix(hashes: Numbers, seed: int) -> Numbers:
+    """Spread hashes by SplitMix64 (Steele, Lea and Flood, 2014), started from `seed`."""
+    mixed = hashes + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)
