@@ -40,7 +40,7 @@ after = $(filter $(1),$(MAKECMDGOALS))
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
-	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"  SEARCH_SET="key=value …"  MODEL=name@alias  DATA=…  OUT=…\n           ENV=local|staging|production  DEPLOY_SET="key=value …"  TERRAFORM=terraform  PORT=…  PYTHON=python3.12  DEBUG=1\n'
+	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"  SEARCH_SET="key=value …"  MODEL=name@alias  DATA=…  OUT=…\n           MONITOR_SET="key=value …"  ENV=local|staging|production  DEPLOY_SET="key=value …"  TERRAFORM=terraform  PORT=…  PYTHON=python3.12  DEBUG=1\n'
 
 ##@ Set up
 
@@ -135,6 +135,14 @@ serve: $(INSTALLED) | $(call after,export) ## Serve artifacts/model/ on http://1
 .PHONY: predict
 predict: $(INSTALLED) | $(call after,export) ## Score DATA=file.csv into OUT=scores.csv (or .parquet; DASK_SCHEDULER=tcp://… for a cluster)
 	@$(RUN) predict
+
+.PHONY: monitor
+monitor: $(INSTALLED) ## Compare what the service was asked lately with the champion's own rows (MONITOR_SET="source=…")
+	@$(RUN) monitor
+
+.PHONY: retrain
+retrain: $(INSTALLED) ## monitor, and past its limits train, validate and register
+	@$(RUN) retrain
 
 .PHONY: page-test
 page-test: $(INSTALLED) ## Test the page in headless Chromium; pictures go to reports/page/
@@ -337,7 +345,7 @@ test: $(INSTALLED) | $(call after,format) ## Run the tests with coverage (floor:
 	    $(BIN)/python -m pytest -q --cov --cov-report=term --cov-report=xml:reports/coverage.xml
 
 .PHONY: bench
-bench: $(INSTALLED) ## Time set-up, gates, training, the service and its image against their peers
+bench: $(INSTALLED) ## Time set-up, gates, training, the service and its image against their peers; count monitor's false alarms
 	@$(BIN)/python tests/bench
 
 ##@ CI

@@ -33,6 +33,7 @@ VARIABLES = (
     "MLFLOW_TRACKING_URI",
     "MODEL",
     "MODEL_DIR",
+    "MONITOR_SET",
     "OUT",
     "PORT",
     "PREVIOUS_STATUS",

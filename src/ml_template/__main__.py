@@ -17,15 +17,17 @@ from .config import (
     CiPricesConfig,
     DeployConfig,
     ModelCardConfig,
+    MonitorConfig,
     SearchConfig,
     ServeConfig,
     TrainConfig,
 )
 from .console import say, show_table
 from .deployment import commands as deployment_commands
-from .errors import UserError, ends_in_a_sentence
+from .errors import ends_in_a_sentence
 from .images import commands as image_commands
 from .infrastructure import commands as infrastructure_commands
+from .monitoring import commands as monitoring_commands
 from .pipelines import commands as pipeline_commands
 from .serving import model_folder
 
@@ -35,6 +37,7 @@ app.add_typer(deployment_commands.app)
 app.add_typer(infrastructure_commands.app)
 app.add_typer(pipeline_commands.app)
 app.add_typer(ci_commands.app)
+app.add_typer(monitoring_commands.app)
 
 ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The settings.")]
 Overrides = Annotated[
@@ -122,13 +125,10 @@ def export(
 ) -> None:
     """Write the champion into artifacts/model/, in the form that the service loads."""
     settings = config_file.load_serve()
-    name, _, alias = model.partition("@")
-    if model and not (name and alias):
-        raise UserError(f"MODEL is {model!r}; accepted: name@alias, like churn@champion")
-    name = name or config_file.load(config, overrides).registered_model
-    from . import exporting, runs
+    name, alias = config_file.model_name(model, config, overrides)
+    from . import exporting
 
-    done = exporting.export(settings, name, alias or runs.CHAMPION)
+    done = exporting.export(settings, name, alias)
     say(f"exported: artifacts/model/ ({name} version {done['version']}); next: make serve")
 
 
@@ -203,6 +203,7 @@ def config_schema() -> None:
         (config_file.DEPLOY, DeployConfig),
         (config_file.CI_PRICES, CiPricesConfig),
         (config_file.MODEL_CARD, ModelCardConfig),
+        (config_file.MONITOR, MonitorConfig),
         (config_file.SEARCH, SearchConfig),
     )
     for path, kind in kinds:

@@ -141,11 +141,40 @@ class LimitsConfig(_Section):
     drain_seconds: float = Field(3, ge=0, le=600, description="seconds, 0 to 600")
 
 
+class RecordConfig(_Section):
+    """What the service keeps of its rows and answers, for `make monitor`."""
+
+    folder: Optional[str] = Field(None, min_length=1, description="a folder, or nothing")
+    share: float = Field(1, gt=0, le=1, description="a share of the rows, more than 0, at most 1")
+    private: list[str] = Field([], description=_NAMES)
+    megabytes: int = Field(100, ge=1, le=100_000, description="megabytes, 1 to 100000")
+    minutes: float = Field(60, gt=0, le=1440, description="minutes, more than 0, at most 1440")
+
+
 class ServeConfig(_Section):
     """The whole of configs/serve.yaml."""
 
     export: ExportConfig = Field(ExportConfig(), description="a mapping; see configs/serve.yaml")
     limits: LimitsConfig = Field(LimitsConfig(), description="a mapping; see configs/serve.yaml")
+    record: RecordConfig = Field(RecordConfig(), description="a mapping; see configs/serve.yaml")
+
+
+class MonitorConfig(_Section):
+    """The whole of configs/monitor.yaml: what is compared, and how far apart is too far."""
+
+    source: Optional[str] = Field(
+        None, min_length=1, description="a folder, an s3:// URL of one, or nothing"
+    )
+    labels: Optional[str] = Field(
+        None, description="a path or s3:// URL that ends in .csv, .csv.gz or .parquet, or nothing"
+    )
+    days: float = Field(7, gt=0, le=366, description="days, more than 0, at most 366")
+    rows: int = Field(200, ge=20, le=1_000_000, description="a whole number, 20 to 1000000")
+    false_alarms: float = Field(0.01, gt=0, le=0.2, description="more than 0, at most 0.2")
+    distance: float = Field(0.1, ge=0, lt=1, description="0 or more, less than 1")
+    share: float = Field(0.05, ge=0, lt=1, description="0 or more, less than 1")
+    ignore: list[str] = Field([], description=_NAMES)
+    experiment: Name = Field("monitor", description=_NAME)
 
 
 class StepConfig(_Section):

@@ -17,6 +17,7 @@ from .config import (
     CiPricesConfig,
     DeployConfig,
     ModelCardConfig,
+    MonitorConfig,
     SearchConfig,
     ServeConfig,
     TrainConfig,
@@ -27,6 +28,7 @@ SERVE = Path("configs/serve.yaml")
 DEPLOY = Path("configs/deploy")
 CI_PRICES = Path("configs/ci-prices.yaml")
 MODEL_CARD = Path("configs/model-card.yaml")
+MONITOR = Path("configs/monitor.yaml")
 SEARCH = Path("configs/search.yaml")
 
 _Config = TypeVar("_Config", bound=BaseModel)
@@ -56,6 +58,18 @@ def load(path: Path, overrides: str = "") -> TrainConfig:
     if not path.is_file():
         raise UserError(f"configs file {path} not found (give CONFIG=…)")
     return _checked(TrainConfig, path, overrides, "SET")
+
+
+def model_name(model: str, path: Path, overrides: str) -> tuple[str, str]:
+    """Return name and alias of the variable MODEL; if it is empty, the champion of what `path` trains.
+
+    Raises:
+        UserError: MODEL is no name@alias; else as `load`.
+    """
+    name, _, alias = model.partition("@")
+    if model and not (name and alias):
+        raise UserError(f"MODEL is {model!r}; accepted: name@alias, like churn@champion")
+    return (name, alias) if model else (load(path, overrides).registered_model, "champion")
 
 
 def load_serve() -> ServeConfig:
@@ -105,6 +119,15 @@ def load_search() -> SearchConfig:
         UserError: As `load`.
     """
     return _checked(SearchConfig, SEARCH, os.environ.get("SEARCH_SET", ""), "SEARCH_SET")
+
+
+def load_monitor() -> MonitorConfig:
+    """Read configs/monitor.yaml and apply the variable MONITOR_SET; without the file, the defaults hold.
+
+    Raises:
+        UserError: As `load`.
+    """
+    return _checked(MonitorConfig, MONITOR, os.environ.get("MONITOR_SET", ""), "MONITOR_SET")
 
 
 def schema(kind: type[BaseModel]) -> str:

@@ -16,6 +16,7 @@ from commands import commands
 from growing import growing
 from load import load
 from measure import BenchError, Result, Table, compare
+from monitor import monitor
 from parts import PARTS, ROOT
 from report import aligned, compared, machine, write
 from serving import serving
@@ -30,6 +31,7 @@ TABLES = {
     "serve": serving,
     "load": load,
     "image": image,
+    "monitor": monitor,
 }
 
 

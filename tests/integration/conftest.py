@@ -139,9 +139,9 @@ MODELS = {
 }
 
 
-def table():
+def table(seed=0):
     """Rows of every kind of column; half of the columns lack values."""
-    draw = np.random.default_rng(0)
+    draw = np.random.default_rng(seed)
     rows = 800
     days = np.datetime64("2015-01-01T06:30", "s") + draw.integers(0, 10**8, rows)
     born = np.datetime64("1950-01-01") + draw.integers(0, 20_000, rows)
@@ -168,6 +168,20 @@ def table():
         tier=pd.qcut(score, 3, labels=[3, 5, 9]).astype(int),
         spend=1000 * score,
     )
+
+
+@pytest.fixture(scope="session")
+def stream():
+    """A function from a seed to fresh rows, drawn as those of MODELS were: as requests hold them, and their targets."""
+
+    def draw(seed: int) -> tuple[list[dict], pd.DataFrame]:
+        drawn = table(seed)
+        rows = drawn.drop(columns=list(TARGETS)).astype(object)
+        for name in ("smoker", "member"):
+            rows[name] = rows[name].map({"true": True, "false": False}).astype(object)
+        return rows.where(rows.notna(), None).to_dict("records"), drawn[list(TARGETS)]
+
+    return draw
 
 
 class Exported(NamedTuple):

@@ -67,7 +67,9 @@ NOT_RUN = {
         r"make predict .* DASK_SCHEDULER=\S+",
         r"docker run --entrypoint dask .*",
     ),
-    "needs a GPU; tests/unit/test_accelerator.py does it without": (r"make train ACCELERATOR=cuml",),
+    "needs a GPU; tests/unit/test_accelerator.py does it without": (
+        r"make train ACCELERATOR=cuml",
+    ),
     "takes minutes, and its figures are only worth something on a quiet machine": (
         r"make bench.*",
     ),

@@ -9,7 +9,7 @@ import pytest
 
 from ml_template import runs, tracking
 from ml_template.config import ModelCardConfig
-from ml_template.reporting import pdf, report
+from ml_template.reporting import numbers, pdf, report
 from ml_template.serving import model_folder
 
 WEAK = (
@@ -85,9 +85,9 @@ def test_each_task_has_a_page_that_needs_nothing_else(command, checkout_of, name
     assert "version 1, the champion" in found.texts[3]
     for metric, estimate in made.card["metrics"].items():
         assert found.texts[found.texts.index("This run") :].count(metric) >= 1
-        assert f"{report.number(estimate['value'])}" in found.texts
+        assert f"{numbers.number(estimate['value'])}" in found.texts
     for each in judged["slices"]["worst"]:
-        assert {each["column"], each["group"], report.number(each["value"])} <= set(found.texts)
+        assert {each["column"], each["group"], numbers.number(each["value"])} <= set(found.texts)
     assert any(answer in text for text in found.texts)
     assert {made.card["data_digest"], made.card["model_sha256"]} <= set(found.texts)
     assert {column["name"] for column in made.card["columns"]} <= set(found.texts)
@@ -137,7 +137,7 @@ def test_a_second_run_is_compared_with_the_champion_and_the_first_can_still_be_a
     assert "Champion" in texts
     assert any("to the champion, version 1, is on the same rows" in text for text in texts)
     kept = json.loads(Path("reports/validation.json").read_text())["champion"]["metrics"]["mae"]
-    assert {report.number(kept["value"]), report.signed(kept["gain"]["value"])} <= set(texts)
+    assert {numbers.number(kept["value"]), numbers.signed(kept["gain"]["value"])} <= set(texts)
     assert kept["gain"]["value"] < 0
     assert any(text.startswith("Not good enough: 1 of ") for text in texts)
     assert command("report", RUN_ID=first).code == 0

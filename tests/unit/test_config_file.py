@@ -18,6 +18,7 @@ from ml_template.config import (
     CiPricesConfig,
     DeployConfig,
     ModelCardConfig,
+    MonitorConfig,
     SearchConfig,
     ServeConfig,
     Thresholds,
@@ -34,6 +35,7 @@ SHIPPED_CONFIGS = {
     "deploy/staging": DeployConfig,
     "ci-prices": CiPricesConfig,
     "model-card": ModelCardConfig,
+    "monitor": MonitorConfig,
     "search": SearchConfig,
 }
 

@@ -22,7 +22,18 @@ TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.M))
 PYTHONS = re.search(r"^PYTHONS := (.*)", MAKEFILE, re.M)[1].split()[::-1]
 
 # In the order in which they run; `export` takes the place of `train` where a registered model is deployed.
-JOBS = ["gates", "lint", "container", "train", "export", "staging", "production", "cost", "notify"]
+JOBS = [
+    "gates",
+    "lint",
+    "container",
+    "monitor",
+    "train",
+    "export",
+    "staging",
+    "production",
+    "cost",
+    "notify",
+]
 
 # An image's provenance and GitHub Packages are GitHub's own: docs/ci-portability.md.
 GITHUBS_OWN = {"make ci-outputs", "make image-push"}
@@ -89,7 +100,8 @@ def notices(commands: dict[str, list[str]]) -> set[str]:
 # Whoever can write something here can do harm; each line says why it has to be.
 RIGHTS = {
     ("gates", "id-token"),  # codecov knows the repository by it
-    ("train", "id-token"),  # the role in AWS
+    ("monitor", "id-token"),  # the role in AWS
+    ("train", "id-token"),
     ("deploy", "id-token"),  # the call of the other workflow
     ("deploy", "attestations"),
     ("deploy", "packages"),
@@ -133,7 +145,7 @@ def test_they_call_the_same_targets_in_the_same_order_with_the_same_variables():
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_each_tells_how_each_pipeline_ended(system):
     told = notices(read(system, TEXTS[system]).commands)
-    wanted = {(s, w) for s in ("success", "failure") for w in ("ci", "train", "deploy")}
+    wanted = {(s, w) for s in ("success", "failure") for w in ("ci", "train", "deploy", "monitor")}
     assert told == {f"make notify STATUS={status} WHAT={what}" for status, what in wanted}
 
 
@@ -142,6 +154,7 @@ MUTATIONS = [
     for system in SYSTEMS
     for change in (
         ("make validate", "make validated"),
+        ("make retrain", "make monitor"),
         ("make image-scan", "make image-test"),
         ("make quality-gates", "pytest"),
         ("make deploy", "make deploy || true"),

@@ -90,22 +90,52 @@ def _read_sample(source: str) -> tuple[Any, str]:
 
 
 def _download(url: str, folder: Path, key: str) -> Path:
-    """Fetch `url` into `folder`; boto3 finds credentials, region and endpoint."""
+    """Fetch `url` into `folder`."""
+    with _s3(url, key) as (client, bucket, name):
+        if not name:
+            raise UserError(f"{key} is {url!r}; accepted: s3://BUCKET/KEY")
+        path = folder / Path(name).name
+        client.download_file(bucket, name, str(path))
+        return path
+
+
+def download_all(url: str, folder: Path, suffixes: tuple[str, ...], key: str) -> None:
+    """Fetch what is right under `url`, the value of `key`, and ends in one of `suffixes`, into `folder`.
+
+    Raises:
+        UserError: There is nothing, or it cannot be fetched.
+    """
+    with _s3(url, key) as (client, bucket, prefix):
+        listed = {
+            "Bucket": bucket,
+            "Prefix": f"{prefix.rstrip('/')}/".lstrip("/"),
+            "Delimiter": "/",
+        }
+        pages = client.get_paginator("list_objects_v2").paginate(**listed)
+        names = [found["Key"] for page in pages for found in page.get("Contents", [])]
+        wanted = [name for name in names if name.endswith(suffixes)]
+        if not wanted:
+            raise UserError(f"{key} {url} holds no file that ends in {' or '.join(suffixes)}")
+        for name in wanted:
+            client.download_file(bucket, name, str(folder / Path(name).name))
+
+
+@contextmanager
+def _s3(url: str, key: str) -> Iterator[tuple[Any, str, str]]:
+    """Give a client, the bucket and the name that `url` has; boto3 finds credentials, region and endpoint."""
     import boto3
     from boto3.exceptions import Boto3Error
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, name = url[len("s3://") :].partition("/")
-    if not (bucket and name):
+    if not bucket:
         raise UserError(f"{key} is {url!r}; accepted: s3://BUCKET/KEY")
-    path = folder / Path(name).name
     bounded = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 3})
     try:
-        boto3.client("s3", config=bounded).download_file(bucket, name, str(path))
+        yield boto3.client("s3", config=bounded), bucket, name
     except (Boto3Error, BotoCoreError, ClientError, ValueError) as error:
         raise UserError(f"{key} {url} cannot be fetched: {one_line(error)}") from None
-    return path
 
 
 def _read_file(path: Path, config: DataConfig, content: Content) -> tuple[Any, str]:

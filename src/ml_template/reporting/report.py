@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from threadpoolctl import threadpool_limits
 
 from .. import runs, tracking, training
@@ -16,11 +15,10 @@ from ..data import Dataset
 from ..errors import UserError
 from ..files import write_text
 from . import leaning, pdf, rows
-from .numbers import axis, interval, number, signed
+from .templates import rendered
 
 PAGE = Path("reports/index.html")
 
-_TEMPLATES = Path(__file__).with_name("templates")
 _MOST_IMPORTANT = 15
 _DEPENDENCES = 6
 _TITLES = {
@@ -62,22 +60,10 @@ def write(run_id: str) -> Written:
             told = _told(client, run, dataset)
             running.detail = f"run {run.run_id}"
     with step("write") as running:
-        write_text(PAGE, _rendered(told))
+        write_text(PAGE, rendered("report.html", told))
         reason = pdf.print_page(PAGE)
         running.detail = f"{PAGE.stat().st_size / 1024:.0f} KiB"
     return Written(run.run_id, reason)
-
-
-def _rendered(told: dict[str, Any]) -> str:
-    # Names and values are other people's: everything is escaped that a template does not hold itself.
-    environment = Environment(
-        autoescape=True,
-        loader=FileSystemLoader(_TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    environment.filters.update(axis=axis, number=number, signed=signed, interval=interval)
-    return environment.get_template("report.html").render(told)
 
 
 def _told(client: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:

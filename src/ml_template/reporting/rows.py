@@ -48,11 +48,12 @@ def target(dataset: Dataset, task: str) -> list[list[str]]:
 def _column(name: str, kind: str, values: Any) -> Column:
     present = values.dropna()
     return Column(
-        name, kind, float(values.isna().mean()), int(present.nunique()), _said(present, kind)
+        name, kind, float(values.isna().mean()), int(present.nunique()), said(present, kind)
     )
 
 
-def _said(present: Any, kind: str) -> str:
+def said(present: Any, kind: str) -> str:
+    """Say in a line what the values of a column are; none of them is missing."""
     if not len(present):
         return "no value"
     if kind == "numeric":

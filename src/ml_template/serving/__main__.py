@@ -68,10 +68,11 @@ def main() -> None:
 
 
 def _serve(model: Model) -> None:
-    limits = config_file.load_serve().limits
+    settings = config_file.load_serve()
+    limits = settings.limits
     # The deployer names the image by its digest, which the image itself cannot know.
     api_key, release = os.environ.get("API_KEY", ""), os.environ.get("RELEASE", "")
-    service = Service(model, limits, api_key, release)
+    service = Service(model, limits, api_key, release, settings.record)
     listener = _listen(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
     logging.basicConfig(handlers=[JsonHandler()], level=logging.WARNING)
     config = uvicorn.Config(
@@ -87,7 +88,11 @@ def _serve(model: Model) -> None:
     # What was loaded stays: the garbage collector need not look through it again and again (a quarter of the time).
     gc.collect()
     gc.freeze()
+    if service.recorder:
+        service.recorder.start()
     _Server(config, service, limits.drain_seconds, told).run(sockets=[listener])
+    if service.recorder:
+        service.recorder.close()
     log("info", "ended")
 
 

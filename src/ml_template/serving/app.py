@@ -13,7 +13,7 @@ from fastapi.security import APIKeyHeader
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from ..config import LimitsConfig
+from ..config import LimitsConfig, RecordConfig
 from ..errors import UserError, one_line
 from . import page, rows
 from .batching import Batcher
@@ -21,6 +21,7 @@ from .encoding import Array
 from .measures import Measures
 from .model import Model
 from .observed import Observed
+from .recording import Recorder
 
 # For the document; _check_key does the check.
 _KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
@@ -79,8 +80,19 @@ class FieldProblems(BaseModel):
 class Service:
     """A model behind HTTP."""
 
-    def __init__(self, model: Model, limits: LimitsConfig, api_key: str, release: str = "") -> None:
-        """Take a loaded model; without `api_key` everybody may ask it. /version tells `release`."""
+    def __init__(
+        self,
+        model: Model,
+        limits: LimitsConfig,
+        api_key: str,
+        release: str = "",
+        record: Optional[RecordConfig] = None,
+    ) -> None:
+        """Take a loaded model; without `api_key` everybody may ask it. /version tells `release`.
+
+        Raises:
+            UserError: What `record` asks for cannot be recorded.
+        """
         card, example = model.card, model.card["golden"][0]["row"]
         self._model, self._limits, self._api_key = model, limits, api_key.encode()
         self._checker = rows.body(card["columns"], example, limits.rows)
@@ -88,6 +100,8 @@ class Service:
         self._in_work = 0
         self._is_right = False
         self.measures = Measures(card)
+        to_keep = record if record and record.folder else None
+        self.recorder = Recorder(to_keep, card, self.measures) if to_keep else None
         self._page = page.render(card, needs_key=bool(api_key))
         self._version = to_json(
             {"release": release or None, **{key: card[key] for key in _VERSION}}
@@ -175,6 +189,8 @@ class Service:
             return JSONResponse({"detail": _unanswered(outputs)}, 422)
         answers = self._model.answers(outputs)
         self.measures.predicted(answers, encoder.unseen(parsed))
+        if self.recorder:
+            self.recorder.offer(request.state.request_id, parsed, answers)
         answer = {"model_version": self._model.card["version"], "predictions": answers}
         return Response(to_json(answer), media_type="application/json")
 

@@ -40,6 +40,13 @@ class Measures:
         self.in_work = Gauge(
             "predict_requests_in_work", "Requests for predictions in work.", registry=self._registry
         )
+        self.recorded, self.unrecorded = (
+            Counter(name, told, registry=self._registry)
+            for name, told in (
+                ("recorded_rows", "Predicted rows that were kept for make monitor."),
+                ("unrecorded_rows", "Rows that were to be kept and could not be."),
+            )
+        )
         model = Gauge(
             "model",
             "The model that is served.",

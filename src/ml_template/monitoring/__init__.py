@@ -1,0 +1,1 @@
+"""What the service was asked lately, against the rows that its model was measured on."""

@@ -1,0 +1,123 @@
+"""How good the answers were, where it is known by now what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..config import METRICS, DataConfig, TrainConfig
+from ..data import batches
+from ..data.columns import as_number, plain
+from ..data.sources import located
+from ..errors import UserError, did_you_mean
+from ..evaluation import Estimate, Predictions, estimates, goodness
+from .segments import Window
+
+ID, ROW = "request_id", "row"
+
+
+@dataclass(frozen=True)
+class Performance:
+    """The metrics of the labelled rows; `worse` tells whether the one that the run was judged by has fallen."""
+
+    labels: int
+    metric: str
+    metrics: dict[str, Estimate]
+    worse: bool
+
+
+def measure(
+    source: str, window: Window, run_config: TrainConfig, before: dict[str, float], least: int
+) -> Performance:
+    """Measure the rows of the window whose labels the file `source` holds; with fewer than `least`, nothing.
+
+    It is worse where the whole interval lies on the wrong side of `before`, the interval on the held-out rows
+    (`lower` and `upper`).
+
+    Raises:
+        UserError: The file cannot be read, or holds labels that the model does not know.
+    """
+    metric = run_config.validation.metric
+    rows = _labelled(source, window, run_config)
+    if len(rows) < least:
+        return Performance(len(rows), metric, {}, False)
+    found = estimates(
+        METRICS[run_config.task],
+        _predictions(source, rows, window, run_config.task),
+        run_config.validation.confidence,
+        run_config.seed,
+    )
+    return Performance(len(rows), metric, found, _is_worse(metric, found[metric], before))
+
+
+def _is_worse(metric: str, now: Estimate, before: dict[str, float]) -> bool:
+    if "lower" not in before or "upper" not in before:
+        return False
+    best = max(goodness(metric, now.lower), goodness(metric, now.upper))
+    return best < min(goodness(metric, before["lower"]), goodness(metric, before["upper"]))
+
+
+def _labelled(source: str, window: Window, run_config: TrainConfig) -> Any:
+    """Return the answers that have a label, with it in the column `label`; the place in the window is the index."""
+    target = run_config.data.target
+    labels = _read(source, target, run_config.data)
+    twice = labels[labels.duplicated([ID, ROW])]
+    if len(twice):
+        raise UserError(
+            f"labels {source}: {ID} {twice[ID].iloc[0]!r}, {ROW} {twice[ROW].iloc[0]:g}, is there twice"
+        )
+    keys = window.keys[[ID, ROW]].reset_index()
+    return keys.merge(labels, on=[ID, ROW]).dropna(subset="label").set_index("index").sort_index()
+
+
+def _read(source: str, target: str, config: DataConfig) -> Any:
+    config = config.model_copy(update={"source": source})
+    with located(source, "labels") as path:
+        # As texts, because ids are: "0012" is no 12.
+        table = batches.opened(path, config)
+        for name in (ID, target):
+            if name not in table.types:
+                raise UserError(
+                    f"labels {source} has no column {name!r}{did_you_mean(name, table.types)}"
+                )
+        parts = [batch.kept for batch in table.batches([])]
+    names = [name for name in (ID, ROW, target) if name in table.types]
+    every = {name: pd.concat([_series(part[name]) for part in parts]) for name in names}
+    rows = as_number(every[ROW]) if ROW in every else pd.Series(0.0, index=every[ID].index)
+    told = {ID: every[ID].astype(str), ROW: rows.to_numpy(), "label": every[target].to_numpy()}
+    return pd.DataFrame(told).replace({"label": {"": np.nan}})
+
+
+def _series(values: Any) -> Any:
+    return values if isinstance(values, pd.Series) else values.to_pandas()
+
+
+def _predictions(source: str, rows: Any, window: Window, task: str) -> Predictions:
+    answers = window.answers.loc[rows.index]
+    if task == "regression":
+        truth = as_number(rows["label"])
+        _refuse(source, rows["label"][~np.isfinite(truth)], "accepted: finite numbers")
+        return Predictions(truth.to_numpy(), answers["prediction"].to_numpy(dtype=float))
+    labels = [name for name in answers if name != "prediction"]
+    places = {_spelled(label): place for place, label in enumerate(labels)}
+    spelled = rows["label"].map(_spelled)
+    _refuse(source, rows["label"][~spelled.isin(places)], f"accepted: {', '.join(labels)}")
+    probabilities = answers[labels].to_numpy(dtype=float)
+    truth = spelled.map(places).to_numpy(dtype=int)
+    return Predictions(truth, probabilities.argmax(axis=1), probabilities)
+
+
+def _spelled(label: Any) -> str:
+    """Return a label as one text, whatever file it is from: true for True, 3 for 3.0."""
+    text = str(plain(label))
+    if text in ("True", "False"):
+        return text.lower()
+    return text[:-2] if text.endswith(".0") else text
+
+
+def _refuse(source: str, wrong: Any, accepted: str) -> None:
+    if len(wrong):
+        raise UserError(f"labels {source} holds {plain(wrong.iloc[0])!r}; {accepted}")
