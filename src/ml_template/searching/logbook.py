@@ -10,6 +10,9 @@ from typing import Any
 
 from .candidates import Candidate
 
+# Stores limit what a tag may hold.
+_MOST_LETTERS = 500
+
 
 class Logbook:
     """The run of a search that is going on; `run_id` is its id."""
@@ -33,6 +36,8 @@ class Logbook:
             step = len(candidate.scores)
             metrics = [Metric(n, v, now, step) for n, v in told.items() if v == v]
         self._store.log_batch(child, metrics=metrics, params=params)
+        if candidate.failure:
+            self._store.set_tag(child, "failure", candidate.failure[:_MOST_LETTERS])
         self._store.set_terminated(child, "FAILED" if candidate.failure else "FINISHED")
 
     def end(self, best: Candidate) -> None:
@@ -44,7 +49,7 @@ class Logbook:
 
     def _begun(self, candidate: Candidate) -> str:
         name = f"candidate {candidate.number}" if candidate.number else "the config's own"
-        tags = {"mlflow.parentRunId": self.run_id, "failure": candidate.failure[:500]}
+        tags = {"mlflow.parentRunId": self.run_id}
         run = self._store.create_run(self._experiment, tags=tags, run_name=name)
         self._children[candidate.number] = str(run.info.run_id)
         return self._children[candidate.number]
