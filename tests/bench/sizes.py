@@ -40,7 +40,8 @@ def sizes(scratch: Path, runs: int) -> Table:
         "SET": "data.source=rows.parquet",
         "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
     }
-    run(f"{PYTHON} -m ml_template train", folder, {**settings, "SET": ""})  # makes the store
+    train = f"{PYTHON} -m ml_template train"
+    run(train, folder, {**settings, "SET": ""})  # makes the store
     rows, facts = [], []
     for size in SIZES:
         run(f"{PYTHON} -c '{MAKE_ROWS}' {size[0]} {size[1]}", folder)
