@@ -33,9 +33,8 @@ def install() -> None:
 
         _gpu()
         cuml.accel.install()
-    except (
-        Exception
-    ) as error:  # without a GPU or its driver, CUDA's libraries fail in ways of their own
+    # Without a GPU or its driver, CUDA's libraries fail in ways of their own.
+    except Exception as error:
         sys.modules.pop("cuml.accel", None)
         say(f"note: no cuml or no GPU here, the CPU fits ({one_line(error)})")
 
