@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from commands import commands
+from deploying import deploying
 from growing import growing
 from load import load
 from measure import BenchError, Result, Table, compare
@@ -31,6 +32,7 @@ TABLES = {
     "serve": serving,
     "load": load,
     "image": image,
+    "deploy": deploying,
     "monitor": monitor,
 }
 

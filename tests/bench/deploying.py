@@ -1,0 +1,69 @@
+"""What a release waits for: from `make deploy` to the new version proved in production, on the local ECS."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import statistics
+import time
+from pathlib import Path
+
+from measure import Table, run
+from parts import PYTHON, ROOT, copy_project
+
+NOTE = (
+    "make deploy ENV=local, all at once, median (fastest–slowest), with the probe and the watching after the switch; AWS"
+    " takes longer: the local ECS has its tasks at once, and minutes of watching are seconds there"
+)
+COMMIT = "git init -q && git add -A && git -c user.name=bench -c user.email=bench@example.com commit -qm bench"
+
+
+def deploying(scratch: Path, runs: int) -> Table:
+    """Seconds of the first deployment, of others over it, and of a rollback."""
+    folder = copy_project(scratch / "project")
+    for name in ("infra", ".gitignore"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, folder / name)
+    folder.joinpath(".venv").symlink_to(ROOT / ".venv")
+    run(COMMIT, folder)
+    environment = {
+        "LOCAL_PORT": str(_free_port()),
+        "LOCAL_DIR": str(scratch / "aws"),
+        "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
+    }
+
+    def timed(what: str, command: str) -> float:
+        print(f"deploy: {what} …", end=" ", flush=True)
+        start = time.perf_counter()
+        run(command, folder, environment)
+        print(f"{time.perf_counter() - start:.1f} s", flush=True)
+        return time.perf_counter() - start
+
+    found: dict[str, list[float]] = {}
+    run("make local-up ENV=local", folder, environment)
+    try:
+        for number in range(runs + 1):
+            for step in ("train", "validate", "register", "export"):  # another version each time
+                run(f"{PYTHON} -m ml_template {step}", folder, environment)
+            what = "one over it" if number else "the first deployment"
+            found.setdefault(what, []).append(timed(what, "make deploy ENV=local"))
+        found["make rollback"] = [timed("make rollback", "make rollback ENV=local")]
+    finally:
+        run("make local-down ENV=local", folder, environment)
+    return Table(
+        name="deploy",
+        header=("what", "seconds", "runs"),
+        rows=[(what, _seconds(taken), str(len(taken))) for what, taken in found.items()],
+        note=NOTE,
+        facts=[{"what": what, "seconds": taken} for what, taken in found.items()],
+    )
+
+
+def _seconds(taken: list[float]) -> str:
+    return f"{statistics.median(taken):.1f} ({min(taken):.1f}–{max(taken):.1f})"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
