@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from measure import Table, run
-from parts import PYTHON, ROOT, copy_project
+from parts import ROOT, copy_project
 
 NOTE = (
     "make deploy ENV=local, all at once, median (fastest–slowest), with the probe and the watching after the switch; AWS"
@@ -43,8 +43,7 @@ def deploying(scratch: Path, runs: int) -> Table:
     run("make local-up ENV=local", folder, environment)
     try:
         for number in range(runs + 1):
-            for step in ("train", "validate", "register", "export"):  # another version each time
-                run(f"{PYTHON} -m ml_template {step}", folder, environment)
+            run("make pipeline export", folder, environment)  # another version each time
             what = "one over it" if number else "the first deployment"
             found.setdefault(what, []).append(timed(what, "make deploy ENV=local"))
         found["make rollback"] = [timed("make rollback", "make rollback ENV=local")]
