@@ -62,6 +62,8 @@ def settle(project: Path, place: Path) -> None:
 # does all of it for "Churn Radar", and for the default names: that project is the root itself, byte for byte
 # (test_links.py). "forty-letters" is left out: "widest" is as long.
 NAMES = "--no-cov -m 'not slow' -k 'unit or test_makefile or test_docs or test_pipeline or test_image or test_report'"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "gates"),
