@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import resource
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import Table, run
+from measure import Table, run, spread
 from parts import BENCH, PYTHON, ROOT, copy_project
 from serving import ready_seconds
 
@@ -69,7 +68,7 @@ def commands(scratch: Path, runs: int) -> Table:
         name="commands",
         header=("what", "seconds", "CPU seconds", "runs"),
         rows=[
-            (what, _seconds(taken), _seconds(cores[what]), str(len(taken)))
+            (what, spread(taken, 2), spread(cores[what], 2), str(len(taken)))
             for what, taken in measured.items()
         ],
         note=NOTE,
@@ -84,7 +83,3 @@ def _cpu() -> float:
     """Return the seconds that what was started and has ended kept a core busy."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _seconds(taken: list[float]) -> str:
-    return f"{statistics.median(taken):.2f} ({min(taken):.2f}–{max(taken):.2f})"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import statistics
 import time
 from pathlib import Path
 
-from measure import Table, run
+from measure import Table, free_port, run, spread
 from parts import ROOT, copy_project
 
 NOTE = (
@@ -27,7 +25,7 @@ def deploying(scratch: Path, runs: int) -> Table:
     folder.joinpath(".venv").symlink_to(ROOT / ".venv")
     run(COMMIT, folder)
     environment = {
-        "LOCAL_PORT": str(_free_port()),
+        "LOCAL_PORT": str(free_port()),
         "LOCAL_DIR": str(scratch / "aws"),
         "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
     }
@@ -52,17 +50,7 @@ def deploying(scratch: Path, runs: int) -> Table:
     return Table(
         name="deploy",
         header=("what", "seconds", "runs"),
-        rows=[(what, _seconds(taken), str(len(taken))) for what, taken in found.items()],
+        rows=[(what, spread(taken, 1), str(len(taken))) for what, taken in found.items()],
         note=NOTE,
         facts=[{"what": what, "seconds": taken} for what, taken in found.items()],
     )
-
-
-def _seconds(taken: list[float]) -> str:
-    return f"{statistics.median(taken):.1f} ({min(taken):.1f}–{max(taken):.1f})"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -100,6 +101,19 @@ def compare(comparison: Comparison) -> Result:
             taken.append(side.seconds())
             print(f"{taken[-1]:.1f} s", flush=True)
     return Result(comparison, *times)
+
+
+def spread(seconds: list[float], digits: int) -> str:
+    """Say a median, with the fastest and the slowest."""
+    told = (statistics.median(seconds), min(seconds), max(seconds))
+    return "{} ({}–{})".format(*(f"{one:.{digits}f}" for one in told))
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def run(command: str, folder: Path, environment: dict[str, str] | None = None) -> str:

@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import statistics
 import subprocess
 import time
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
 
-from measure import FROM_MAKE, BenchError, Table, run
+from measure import FROM_MAKE, BenchError, Table, free_port, run
 from parts import BENCH, BIN, PYTHON, copy_project
 
 SECONDS = 4
@@ -156,9 +155,7 @@ def ready_seconds(folder: Path) -> float:
 @contextmanager
 def started(server: Server, folder: Path) -> Iterator[int]:
     """Run a server and yield its port; it ends with whatever it started."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     kept = {name: value for name, value in os.environ.items() if name not in FROM_MAKE}
     own = {"PORT": str(port), "OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
     told = folder / f"{port}.log"

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import FROM_MAKE, BenchError, Table, run
+from measure import FROM_MAKE, BenchError, Table, run, spread
 from parts import BENCH, PYTHON, copy_project
 
 SIZES = ((1_000, 30), (10_000, 30), (100_000, 10), (100_000, 30), (100_000, 100), (1_000_000, 30))
@@ -91,7 +91,7 @@ def _row(size: tuple[int, int], found: list[dict[str, float]]) -> tuple[str, ...
     return (
         f"{size[0]:,}",
         str(size[1]),
-        f"{median('whole'):.1f} ({min(whole):.1f}–{max(whole):.1f})",
+        spread(whole, 1),
         *(f"{median(step):.1f}" for step in STEPS),
         f"{median('cpu'):.1f}",
         f"{median('megabytes'):,.0f}",
