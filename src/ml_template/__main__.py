@@ -13,15 +13,6 @@ import typer
 
 from . import aws_identity, config_file, summary
 from .ci_metrics import commands as ci_commands
-from .config import (
-    CiPricesConfig,
-    DeployConfig,
-    ModelCardConfig,
-    MonitorConfig,
-    SearchConfig,
-    ServeConfig,
-    TrainConfig,
-)
 from .console import say, show_table
 from .deployment import commands as deployment_commands
 from .errors import ends_in_a_sentence
@@ -43,7 +34,7 @@ ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The
 Overrides = Annotated[
     str, typer.Option("--set", envvar="SET", help="key=value …, over the settings.")
 ]
-CONFIG = Path("configs/train.yaml")
+CONFIG = config_file.TRAIN
 
 
 @app.command()
@@ -197,16 +188,7 @@ def config_schema() -> None:
     """Write the JSON schemas that editors check configs/*.yaml against."""
     from .files import write_text
 
-    kinds = (
-        (CONFIG, TrainConfig),
-        (config_file.SERVE, ServeConfig),
-        (config_file.DEPLOY, DeployConfig),
-        (config_file.CI_PRICES, CiPricesConfig),
-        (config_file.MODEL_CARD, ModelCardConfig),
-        (config_file.MONITOR, MonitorConfig),
-        (config_file.SEARCH, SearchConfig),
-    )
-    for path, kind in kinds:
+    for path, kind in config_file.KINDS.items():
         write_text(path.with_suffix(".schema.json"), config_file.schema(kind))
 
 

@@ -24,12 +24,24 @@ from .config import (
 )
 from .errors import UserError, did_you_mean, one_line
 
+TRAIN = Path("configs/train.yaml")
 SERVE = Path("configs/serve.yaml")
 DEPLOY = Path("configs/deploy")
 CI_PRICES = Path("configs/ci-prices.yaml")
 MODEL_CARD = Path("configs/model-card.yaml")
 MONITOR = Path("configs/monitor.yaml")
 SEARCH = Path("configs/search.yaml")
+
+# What each holds; DEPLOY is a folder of such files, one for each environment.
+KINDS: dict[Path, type[BaseModel]] = {
+    TRAIN: TrainConfig,
+    SERVE: ServeConfig,
+    DEPLOY: DeployConfig,
+    CI_PRICES: CiPricesConfig,
+    MODEL_CARD: ModelCardConfig,
+    MONITOR: MonitorConfig,
+    SEARCH: SearchConfig,
+}
 
 _Config = TypeVar("_Config", bound=BaseModel)
 

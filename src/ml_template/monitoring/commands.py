@@ -17,7 +17,7 @@ Overrides = Annotated[
     str, typer.Option("--set", envvar="SET", help="key=value …, over the settings.")
 ]
 Model = Annotated[str, typer.Option(envvar="MODEL", help="name@alias; default: champion.")]
-CONFIG = Path("configs/train.yaml")
+CONFIG = config_file.TRAIN
 
 
 @app.command()
