@@ -59,9 +59,10 @@ def types(model: Model) -> dict[str, Any]:
     """Return the columns that are added, with their Arrow types."""
     import pyarrow
 
+    from . import arrow_types
+
     labels = model.card["golden"][0]["answer"].get("probabilities", {})  # in the order of classes
-    of_class = {bool: pyarrow.bool_(), int: pyarrow.int64(), str: pyarrow.string()}
-    first = of_class[type(model.classes[0])] if model.classes else pyarrow.float64()
+    first = arrow_types.of_answers(model.classes)
     return {"prediction": first, **{f"probability_{label}": pyarrow.float64() for label in labels}}
 
 

@@ -125,13 +125,10 @@ def _types(types: dict[str, Any], columns: Columns) -> dict[str, Any]:
     """Return the Arrow types of what is kept; from CSV only the columns of the model are more than text."""
     import pyarrow
 
-    of_kind = {
-        "numeric": pyarrow.float64(),
-        "boolean": pyarrow.bool_(),
-        "date": pyarrow.timestamp("us"),
-    }
+    from .arrow_types import OF_KIND
+
     return {
-        name: its_type or of_kind.get(columns.kinds.get(name, ""), pyarrow.string())
+        name: its_type or OF_KIND.get(columns.kinds.get(name, ""), pyarrow.string())
         for name, its_type in types.items()
     }
 

@@ -17,18 +17,12 @@ import pandas as pd
 import pyarrow
 from pyarrow import compute, parquet
 
+from ..arrow_types import OF_KIND, of_answers
 from ..data import Columns
 from ..data.sources import download_all
 from ..errors import UserError, one_line
 from ..serving.recording import LINES, PARQUET
 
-_OF_KIND = {
-    "numeric": pyarrow.float64(),
-    "boolean": pyarrow.bool_(),
-    "categorical": pyarrow.string(),
-    "date": pyarrow.timestamp("us"),
-}
-_OF_CLASS = {bool: pyarrow.bool_(), int: pyarrow.int64(), str: pyarrow.string()}
 _MODEL = b"model"  # under which Parquet keeps the first line
 
 
@@ -191,7 +185,7 @@ def _schema(told: dict[str, Any]) -> Any:
     """Return the Arrow types of a file's rows; Parquet has no group without columns, so what is empty is left out."""
     kinds, classes = told["kinds"], told["classes"]
     groups = {
-        "inputs": {n: _OF_KIND[kind] for n, kind in kinds.items() if n not in told["private"]},
+        "inputs": {n: OF_KIND[kind] for n, kind in kinds.items() if n not in told["private"]},
         "private": dict.fromkeys(told["private"], pyarrow.string()),
         "probabilities": {_label(each): pyarrow.float64() for each in classes},
     }
@@ -200,7 +194,7 @@ def _schema(told: dict[str, Any]) -> Any:
             "time": pyarrow.timestamp("ms", "UTC"),
             "request_id": pyarrow.string(),
             "row": pyarrow.int32(),
-            "prediction": _OF_CLASS[type(classes[0])] if classes else pyarrow.float64(),
+            "prediction": of_answers(classes),
             **{name: pyarrow.struct(list(g.items())) for name, g in groups.items() if g},
         }
     )
