@@ -27,8 +27,9 @@ def up(given: settings.Settings) -> None:
     """Start the emulator, unless it runs, and make in it what Terraform makes in an account.
 
     Raises:
-        UserError: It did not start.
+        UserError: It did not start, or its folder is of another port.
     """
+    settings.check_port(given)
     if _running(given):
         print(f"local-up: it runs already on {given.url}")
     else:

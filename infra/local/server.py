@@ -106,9 +106,11 @@ def serve(given: settings.Settings) -> None:
     """Run until SIGTERM or Ctrl-C, then end all tasks.
 
     Raises:
-        UserError: The port is taken, or what is stored is damaged.
+        UserError: The port is taken or not the one of what is stored, or that is damaged.
     """
+    settings.check_port(given)
     listener = _listen(given.port)
+    settings.keep_port(given)
     state = State(given.folder / "state.json")
     state.load()
     routes = Routes()

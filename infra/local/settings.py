@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ml_template.errors import UserError
+from ml_template.files import write_text
 
 HOST = "127.0.0.1"
 ACCOUNT = "123456789012"  # moto's own
@@ -52,6 +53,30 @@ def read() -> Settings:
         folder=Path(os.environ.get("LOCAL_DIR") or "artifacts/local").absolute(),
         minute=_minute(os.environ.get("LOCAL_MINUTE") or "1"),
     )
+
+
+def check_port(given: Settings) -> None:
+    """Refuse a port that is not the one of what the folder keeps: contract, listeners and image references name it.
+
+    Raises:
+        UserError: It is another port.
+    """
+    path = _port_file(given)
+    kept = path.read_text(encoding="utf-8").strip() if path.exists() else str(given.port)
+    if kept != str(given.port):
+        raise UserError(
+            f"what {given.folder} keeps was made with LOCAL_PORT={kept}, not {given.port}:"
+            " set it again, or LOCAL_DIR to another folder"
+        )
+
+
+def keep_port(given: Settings) -> None:
+    """Write down the port for `check_port`."""
+    write_text(_port_file(given), f"{given.port}\n")
+
+
+def _port_file(given: Settings) -> Path:
+    return given.folder / "port"
 
 
 def region() -> str:

@@ -164,6 +164,20 @@ def test_a_port_that_is_taken_is_named(fresh):
     )
 
 
+def test_another_port_than_that_of_what_is_kept_is_refused(fresh):
+    fresh.command("up")
+    other = str(fresh.port + 10)
+    for _ in "while it runs", "after it ended":
+        done = fresh.command("up", LOCAL_PORT=other)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            f"error: what {fresh.folder} keeps was made with LOCAL_PORT={fresh.port}, not {other}:"
+            " set it again, or LOCAL_DIR to another folder\n"
+        )
+        fresh.command("down")
+    assert "started on" in fresh.command("up").stdout
+
+
 def test_a_command_that_is_none_is_refused(fresh):
     done = fresh.command("sideways")
     assert done.returncode == 2
