@@ -19,6 +19,7 @@ from .errors import ends_in_a_sentence
 from .images import commands as image_commands
 from .infrastructure import commands as infrastructure_commands
 from .monitoring import commands as monitoring_commands
+from .options import CONFIG, ConfigPath, Model, Overrides
 from .pipelines import commands as pipeline_commands
 from .serving import model_folder
 
@@ -29,12 +30,6 @@ app.add_typer(infrastructure_commands.app)
 app.add_typer(pipeline_commands.app)
 app.add_typer(ci_commands.app)
 app.add_typer(monitoring_commands.app)
-
-ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The settings.")]
-Overrides = Annotated[
-    str, typer.Option("--set", envvar="SET", help="key=value …, over the settings.")
-]
-CONFIG = config_file.TRAIN
 
 
 @app.command()
@@ -112,7 +107,7 @@ def report(
 def export(
     config: ConfigPath = CONFIG,
     overrides: Overrides = "",
-    model: Annotated[str, typer.Option(envvar="MODEL", help="name@alias; default: champion.")] = "",
+    model: Model = "",
 ) -> None:
     """Write the champion into artifacts/model/, in the form that the service loads."""
     settings = config_file.load_serve()

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Optional
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+CHAMPION = "champion"  # the alias of the registered version that is served
+
 METRICS: dict[str, tuple[str, ...]] = {
     "classification": ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc", "log_loss"),
     "regression": ("r2", "mae", "rmse"),
@@ -19,11 +21,13 @@ _FROM_0_TO_1 = Field(None, ge=0, le=1, description="0 to 1")
 _AT_LEAST_0 = Field(None, ge=0, description="a number, 0 or more")
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A mapping of a config file: strict, and with no other keys than its fields."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Where the rows come from and how to read them."""
 
     source: str = Field(
@@ -48,20 +52,20 @@ class DataConfig(_Section):
     )
 
 
-class SplitConfig(_Section):
+class SplitConfig(Section):
     """Which part of the rows is held out."""
 
     test_size: float = Field(0.2, ge=0.01, le=0.9, description="0.01 to 0.9")
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """Which estimator is fitted, with which parameters."""
 
     kind: str = Field("hist_gradient_boosting", description="a name listed in model.py")
     params: dict[str, Any] = Field({}, description="a mapping of the estimator's parameters")
 
 
-class Thresholds(_Section):
+class Thresholds(Section):
     """The worst acceptable value of each metric, on the held-out rows."""
 
     accuracy: Optional[float] = _FROM_0_TO_1
@@ -78,7 +82,7 @@ class Thresholds(_Section):
         return {name: value for name, value in self if value is not None}
 
 
-class SliceConfig(_Section):
+class SliceConfig(Section):
     """The groups of rows that must not fall behind."""
 
     column: str = Field(description="the name of a column")
@@ -87,7 +91,7 @@ class SliceConfig(_Section):
     min_rows: int = Field(20, ge=1, description="a whole number, 1 or more")
 
 
-class ValidationConfig(_Section):
+class ValidationConfig(Section):
     """When a run is good enough to be registered."""
 
     metric: str = Field(description="a metric of the task")
@@ -97,7 +101,7 @@ class ValidationConfig(_Section):
     prediction_ms: float = Field(100, gt=0, description="milliseconds, more than 0")
 
 
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """The whole of configs/train.yaml."""
 
     experiment: Name = Field(description=_NAME)
@@ -124,14 +128,14 @@ class TrainConfig(_Section):
         return self
 
 
-class ExportConfig(_Section):
+class ExportConfig(Section):
     """When a model may be served from its ONNX form."""
 
     tolerance: float = Field(1e-5, gt=0, le=1, description="a number, more than 0, at most 1")
     golden_rows: int = Field(5, ge=1, le=100, description="a whole number, 1 to 100")
 
 
-class LimitsConfig(_Section):
+class LimitsConfig(Section):
     """What the service takes on."""
 
     rows: int = Field(1000, ge=1, le=100_000, description="a whole number, 1 to 100000")
@@ -141,7 +145,7 @@ class LimitsConfig(_Section):
     drain_seconds: float = Field(3, ge=0, le=600, description="seconds, 0 to 600")
 
 
-class RecordConfig(_Section):
+class RecordConfig(Section):
     """What the service keeps of its rows and answers, for `make monitor`."""
 
     folder: Optional[str] = Field(None, min_length=1, description="a folder, or nothing")
@@ -151,7 +155,7 @@ class RecordConfig(_Section):
     minutes: float = Field(60, gt=0, le=1440, description="minutes, more than 0, at most 1440")
 
 
-class ServeConfig(_Section):
+class ServeConfig(Section):
     """The whole of configs/serve.yaml."""
 
     export: ExportConfig = Field(ExportConfig(), description="a mapping; see configs/serve.yaml")
@@ -159,7 +163,7 @@ class ServeConfig(_Section):
     record: RecordConfig = Field(RecordConfig(), description="a mapping; see configs/serve.yaml")
 
 
-class MonitorConfig(_Section):
+class MonitorConfig(Section):
     """The whole of configs/monitor.yaml: what is compared, and how far apart is too far."""
 
     source: Optional[str] = Field(
@@ -177,90 +181,7 @@ class MonitorConfig(_Section):
     experiment: Name = Field("monitor", description=_NAME)
 
 
-class StepConfig(_Section):
-    """How traffic moves in CANARY (one step of `percent`) and LINEAR (steps of `percent`)."""
-
-    percent: float = Field(10, ge=1, le=99, description="percent of the requests, 1 to 99")
-    bake_minutes: int = Field(5, ge=0, le=1440, description="minutes, 0 to 1440")
-
-
-class TasksConfig(_Section):
-    """How many tasks run, and how large each is."""
-
-    count: int = Field(1, ge=1, le=1000, description="a whole number, 1 to 1000")
-    cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = Field(
-        256, description="CPU units: 256, 512, 1024, 2048, 4096, 8192 or 16384"
-    )
-    memory: int = Field(512, ge=512, le=122_880, description="MiB, 512 to 122880, as cpu allows")
-    grace_seconds: int = Field(60, ge=0, le=3600, description="seconds, 0 to 3600")
-    stop_seconds: int = Field(30, ge=2, le=120, description="seconds, 2 to 120")
-
-
-class AutoscalingConfig(_Section):
-    """Between which numbers of tasks the service is scaled, to keep the CPU near its target."""
-
-    min: int = Field(ge=1, le=1000, description="a whole number of tasks, 1 to 1000")
-    max: int = Field(ge=1, le=1000, description="a whole number of tasks, min to 1000")
-    cpu_percent: float = Field(60, ge=10, le=95, description="percent, 10 to 95")
-
-
-class ProbeConfig(_Section):
-    """What the new version has to show before it is let on, and production while it bakes."""
-
-    requests: int = Field(50, ge=1, le=10_000, description="a whole number, 1 to 10000")
-    latency_ms: float = Field(500, gt=0, description="milliseconds, more than 0")
-    error_rate: float = Field(0.0, ge=0, le=1, description="0 to 1")
-    attempts: int = Field(3, ge=1, le=20, description="a whole number, 1 to 20")
-    timeout_seconds: float = Field(
-        10, gt=0, le=300, description="seconds, more than 0, at most 300"
-    )
-
-
-class DeployConfig(_Section):
-    """The whole of configs/deploy/ENV.yaml."""
-
-    contract: str = Field(
-        pattern=r"^/[A-Za-z0-9._/-]+$",
-        description="the name of an SSM parameter, like /app/staging/deploy",
-    )
-    requires: Optional[str] = Field(
-        None,
-        pattern=r"^[a-z][a-z0-9-]{0,30}$",
-        description="the name of another environment, or nothing",
-    )
-    strategy: Literal["BLUE_GREEN", "CANARY", "LINEAR"] = Field(
-        "BLUE_GREEN", description="BLUE_GREEN, CANARY or LINEAR"
-    )
-    steps: StepConfig = Field(StepConfig(), description="a mapping: percent, bake_minutes")
-    bake_minutes: int = Field(5, ge=0, le=1440, description="minutes, 0 to 1440")
-    pause_minutes: int = Field(15, ge=1, le=1440, description="minutes, 1 to 1440")
-    deadline_minutes: float = Field(
-        45, gt=0, le=2880, description="minutes, more than 0, at most 2880"
-    )
-    poll_seconds: float = Field(5, ge=0.1, le=60, description="seconds, 0.1 to 60")
-    alarms: bool = Field(True, description="true or false")
-    blocking_findings: Literal["none", "CRITICAL", "HIGH", "MEDIUM"] = Field(
-        "CRITICAL", description="none, CRITICAL, HIGH or MEDIUM"
-    )
-    tasks: TasksConfig = Field(TasksConfig(), description="a mapping; see configs/deploy/")
-    autoscaling: Optional[AutoscalingConfig] = Field(
-        None, description="a mapping: min, max, cpu_percent; or nothing"
-    )
-    environment: dict[str, str] = Field({}, description="a mapping of variables to texts")
-    probe: ProbeConfig = Field(ProbeConfig(), description="a mapping; see configs/deploy/")
-
-    @model_validator(mode="after")
-    def _numbers_fit(self) -> DeployConfig:
-        scaling = self.autoscaling
-        if scaling and not scaling.min <= self.tasks.count <= scaling.max:
-            raise ValueError(
-                f"tasks.count is {self.tasks.count}; accepted: autoscaling.min to autoscaling.max,"
-                f" {scaling.min} to {scaling.max}"
-            )
-        return self
-
-
-class CiPricesConfig(_Section):
+class CiPricesConfig(Section):
     """What a minute on each kind of runner costs, and who says so."""
 
     source: str = Field(pattern=r"^https?://", description="the web address of the price list")
@@ -276,7 +197,7 @@ class CiPricesConfig(_Section):
 _TEXT = "a text, or nothing"
 
 
-class ModelCardConfig(_Section):
+class ModelCardConfig(Section):
     """The whole of configs/model-card.yaml: what people have to say of a model."""
 
     intended_use: Optional[str] = Field(None, description=_TEXT)
@@ -291,7 +212,7 @@ class ModelCardConfig(_Section):
         return [name for name, value in self if not (value or "").strip()]
 
 
-class SearchConfig(_Section):
+class SearchConfig(Section):
     """The whole of configs/search.yaml: which parameters `make search` tries, and how hard."""
 
     candidates: int = Field(27, ge=1, le=10_000, description="a whole number, 1 to 10000")

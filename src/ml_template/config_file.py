@@ -14,14 +14,15 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from .config import (
+    CHAMPION,
     CiPricesConfig,
-    DeployConfig,
     ModelCardConfig,
     MonitorConfig,
     SearchConfig,
     ServeConfig,
     TrainConfig,
 )
+from .deployment.config import DeployConfig
 from .errors import UserError, did_you_mean, one_line
 
 TRAIN = Path("configs/train.yaml")
@@ -81,7 +82,7 @@ def model_name(model: str, path: Path, overrides: str) -> tuple[str, str]:
     name, _, alias = model.partition("@")
     if model and not (name and alias):
         raise UserError(f"MODEL is {model!r}; accepted: name@alias, like churn@champion")
-    return (name, alias) if model else (load(path, overrides).registered_model, "champion")
+    return (name, alias) if model else (load(path, overrides).registered_model, CHAMPION)
 
 
 def load_serve() -> ServeConfig:

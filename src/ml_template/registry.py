@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import config_file, runs, tracking, training, validation
+from .config import CHAMPION
 from .console import step
 from .errors import UserError
 from .files import write_json
@@ -96,5 +97,5 @@ def _crown(client: Any, name: str, version: str) -> bool:
         return False
     if champion is not None:
         client.set_registered_model_alias(name, PREVIOUS, champion.version)
-    client.set_registered_model_alias(name, runs.CHAMPION, version)
+    client.set_registered_model_alias(name, CHAMPION, version)
     return True

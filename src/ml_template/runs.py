@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from . import data, model_file, tracking
-from .config import TrainConfig
+from .config import CHAMPION, TrainConfig
 from .errors import UserError, one_line
 
-CHAMPION = "champion"
 VERDICT = "validation.json"
 
 

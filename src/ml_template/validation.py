@@ -11,7 +11,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from . import runs, slices, tracking, training
-from .config import METRICS, SliceConfig, TrainConfig
+from .config import CHAMPION, METRICS, SliceConfig, TrainConfig
 from .console import step
 from .data import Dataset
 from .errors import UserError
@@ -147,7 +147,7 @@ def _against_champion(
     except UserError as error:
         raise UserError(
             f"the champion, {its_name} of {config.registered_model}, cannot be read: {error};"
-            f" restore it, or take the alias {runs.CHAMPION!r} from it (make mlflow-ui)"
+            f" restore it, or take the alias {CHAMPION!r} from it (make mlflow-ui)"
         ) from error
     if champion.config.task != config.task or not _can_judge(stored, dataset):
         reason = f"not compared: {its_name} takes other data"

@@ -16,7 +16,6 @@ from ml_template import config_file
 from ml_template.config import (
     METRICS,
     CiPricesConfig,
-    DeployConfig,
     ModelCardConfig,
     MonitorConfig,
     SearchConfig,
@@ -24,6 +23,7 @@ from ml_template.config import (
     Thresholds,
     TrainConfig,
 )
+from ml_template.deployment.config import DeployConfig
 from ml_template.errors import UserError
 from ml_template.images import image
 

@@ -6,8 +6,8 @@ import secrets
 from datetime import datetime
 from typing import Any, Optional
 
-from ..config import DeployConfig
 from . import aws, task_definition
+from .config import DeployConfig
 from .contract import Contract
 from .rollout import Look
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .. import config_file
-from ..config import DeployConfig
 from ..errors import UserError
 from . import aws, contract
 from .balancer import Balancer
+from .config import DeployConfig
 from .contract import Contract
 from .ecs import Ecs
 from .lock import Lock

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from ..config import DeployConfig
 from ..errors import UserError, one_line
 from . import aws
 from .balancer import Balancer
+from .config import DeployConfig
 from .contract import Contract
 from .probe import Check
 from .release import Release

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import requests
 
-from ..config import ProbeConfig
 from ..serving.model import difference
+from .config import ProbeConfig
 from .release import Release
 
 _SECONDS_BETWEEN_ATTEMPTS = 1.0

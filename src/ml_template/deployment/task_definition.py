@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from ..config import DeployConfig
+from .config import DeployConfig
 from .contract import Contract
 from .release import Release
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from .. import config_file
-from ..config import DeployConfig
+from ..deployment.config import DeployConfig
 from ..errors import UserError
 from . import roots
 

@@ -3,21 +3,14 @@
 # No `from __future__ import annotations` here: on Python 3.9 typer would lose every option's variable.
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from .. import config_file
 from ..console import say
+from ..options import CONFIG, ConfigPath, Model, Overrides
 
 app = typer.Typer()
-
-ConfigPath = Annotated[Path, typer.Option("--config", envvar="CONFIG", help="The settings.")]
-Overrides = Annotated[
-    str, typer.Option("--set", envvar="SET", help="key=value …, over the settings.")
-]
-Model = Annotated[str, typer.Option(envvar="MODEL", help="name@alias; default: champion.")]
-CONFIG = config_file.TRAIN
 
 
 @app.command()

@@ -19,7 +19,7 @@ from pyarrow import compute, parquet
 
 from ..arrow_types import OF_KIND, of_answers
 from ..data import Columns
-from ..data.sources import download_all
+from ..data.s3 import download_all
 from ..errors import UserError, one_line
 from ..serving.recording import LINES, PARQUET
 
