@@ -340,9 +340,11 @@ audit: $(INSTALLED)
 
 .PHONY: test
 test: $(INSTALLED) | $(call after,format) ## Run the tests with coverage (floor: 90 %)
+	@# A process for each core, of one thread each, and 8 at most, because each takes half a gigabyte.
 	@# Deploying needs a newer boto3 than Python 3.9 has, so there nothing of it can run.
 	@NOT_COVERED=$$($(BIN)/python -c 'import sys; print("*/deployment/*" * (sys.version_info < (3, 10)))') \
-	    $(BIN)/python -m pytest -q --cov --cov-report=term --cov-report=xml:reports/coverage.xml
+	    OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=8 --dist=loadfile \
+	    --cov --cov-report=term --cov-report=xml:reports/coverage.xml
 
 .PHONY: bench
 bench: $(INSTALLED) ## Time set-up, gates, training, the service and its image against their peers; count monitor's false alarms
