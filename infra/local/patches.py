@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import moto.applicationautoscaling.models as autoscaling
+import moto.ecr.models as repositories
 import moto.ecr.responses as ecr
 import moto.elbv2.models as balancers
 import moto.iam.access_control as access
@@ -61,6 +62,29 @@ def local_registry(url: str) -> None:
         return ActionResult(answer)
 
     ecr.ECRResponse.get_authorization_token = get
+
+
+def scans_on_push_find_nothing() -> None:
+    """Call an image scanned, without a finding, where its repository scans on push: moto scans only when told to."""
+    original = repositories.ECRBackend.describe_image_scan_findings
+
+    def describe(
+        self: Any, registry_id: str, repository_name: str, image_id: dict[str, str]
+    ) -> dict[str, Any]:
+        repository = self._get_repository(repository_name, registry_id)
+        image = repository._get_image(image_id.get("imageTag"), image_id.get("imageDigest"))
+        if image.last_scan or not repository.image_scanning_configuration.get("scanOnPush"):
+            found: dict[str, Any] = original(self, registry_id, repository_name, image_id)
+            return found
+        return {
+            "registryId": repository.registry_id,
+            "repositoryName": repository_name,
+            "imageId": {"imageDigest": image.image_digest},
+            "imageScanStatus": {"status": "COMPLETE"},
+            "imageScanFindings": {"findings": [], "findingSeverityCounts": {}},
+        }
+
+    repositories.ECRBackend.describe_image_scan_findings = describe
 
 
 def own_services(exists: Callable[[str, str], bool]) -> None:

@@ -162,6 +162,7 @@ def _patch(given: settings.Settings, state: State, routes: Routes) -> None:
     budgets.complete()
     patches.real_target_health(routes.health)
     patches.local_registry(given.url)
+    patches.scans_on_push_find_nothing()
     patches.own_services(exists)
 
 

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
+from datetime import datetime, timedelta, timezone
 
 import boto3
 import pytest
@@ -161,12 +163,29 @@ def release(digest: str = DIGEST, **changes: object) -> Release:
     return Release.model_validate({**told, **changes})
 
 
-def in_repository(tag: str = "0123-v3", digest: str = DIGEST) -> None:
-    boto3.client("ecr").put_image(
-        repositoryName="app",
-        imageManifest=json.dumps({**MANIFEST, "for": digest}),
-        imageTag=tag,
-        imageDigest=digest,
+def in_repository(tag: str = "0123-v3", digest: str = DIGEST, scanned: str = "COMPLETE") -> None:
+    """Push an image; ECR's scan of it ends with one finding, HIGH, or in another status, or has not begun."""
+    ecr = boto3.client("ecr")
+    manifest = json.dumps({**MANIFEST, "for": digest})
+    ecr.put_image(repositoryName="app", imageManifest=manifest, imageTag=tag, imageDigest=digest)
+    if scanned:
+        scan(tag, digest)
+    if scanned not in ("", "COMPLETE"):
+        found = {
+            "repositoryName": "app",
+            "imageId": {"imageDigest": digest},
+            "imageScanStatus": {"status": scanned},
+        }
+        url = f"{os.environ['AWS_ENDPOINT_URL']}/moto-api/static/ecr/scan-finding-results"
+        assert (
+            requests.post(url, json={"region": REGION, "results": [found]}, timeout=10).status_code
+            == 201
+        )
+
+
+def scan(tag: str = "0123-v3", digest: str = DIGEST) -> None:
+    boto3.client("ecr").start_image_scan(
+        repositoryName="app", imageId={"imageDigest": digest, "imageTag": tag}
     )
 
 
@@ -217,6 +236,14 @@ def test_what_passed_is_known_by_environment(cloud):
     assert not records.has_passed(OTHER, "staging")
 
 
+def test_whether_anything_passed_is_known_long_after_ecs_forgot_it(cloud):
+    records, now = environment.connect("staging").records, datetime.now(timezone.utc)
+    assert not records.has_any_passed_since(now - timedelta(days=365))
+    records.add_passed(DIGEST)
+    assert records.has_any_passed_since(now - timedelta(days=365))
+    assert not records.has_any_passed_since(now + timedelta(minutes=1))  # of a service before
+
+
 def test_the_last_deployments_come_newest_first(cloud):
     records = environment.connect("staging").records
     for second in range(7):
@@ -240,6 +267,18 @@ def test_who_holds_the_lock_keeps_others_out_until_it_is_given_back(cloud):
     Lock(there.records, "production").acquire()
     first.release()
     second.acquire()
+
+
+def test_a_lock_is_waited_for_as_long_as_was_asked(cloud):
+    there = environment.connect("staging")
+    first, second = there.lock(), there.lock()
+    first.acquire()
+    given_back = threading.Timer(1.0, first.release)
+    given_back.start()
+    second.acquire(patience=60)
+    given_back.join()
+    with pytest.raises(LockedError):
+        first.acquire(patience=0.1)
 
 
 def test_a_lock_whose_lease_ran_out_is_taken_over_and_its_holder_notices(cloud, monkeypatch):
@@ -294,7 +333,7 @@ def test_all_is_well(cloud):
     in_repository()
     found = verdicts()
     assert [name for name, (passed, _) in found.items() if not passed] == []
-    assert "NOT SCANNED" in found["scan"][1]
+    assert found["scan"][1] == "no CRITICAL finding"
     preflight.require(environment.connect("staging").preflight.all(release(), None, False))
 
 
@@ -357,7 +396,9 @@ def test_weights_have_to_be_on_one_side_while_something_runs(cloud):
     assert verdicts()["weights"][0]
     forward("production_rule", 0, 100)
     assert verdicts(runningCount=1)["weights"] == (True, "production: blue 0 %, green 100 %")
-    assert verdicts(runningCount=1)["targets"] == (False, "green: 0 of 0 healthy")
+    passed, detail = verdicts(runningCount=1)["targets"]
+    assert not passed
+    assert detail.startswith("green: 0 of 0 healthy (make rollback takes that, and make deploy")
     strange = elb.create_target_group(
         Name="z",
         Protocol="HTTP",
@@ -378,11 +419,57 @@ def test_findings_of_the_scan_refuse_an_image(cloud, monkeypatch):
     monkeypatch.setenv("DEPLOY_SET", "blocking_findings=none")
     assert "not asked for" in verdicts()["scan"][1]
     monkeypatch.setenv("DEPLOY_SET", "blocking_findings=HIGH")
-    boto3.client("ecr").start_image_scan(
-        repositoryName="app", imageId={"imageDigest": DIGEST, "imageTag": "0123-v3"}
-    )
-    passed, detail = verdicts()["scan"]  # moto finds one of each severity
-    assert (passed, "HIGH" in detail) == (False, True)
+    assert verdicts()["scan"] == (False, "1 HIGH")
+    monkeypatch.setenv("DEPLOY_SET", "blocking_findings=CRITICAL")
+    assert verdicts()["scan"] == (True, "no CRITICAL finding")
+
+
+@pytest.mark.parametrize("status", ["FAILED", "UNSUPPORTED_IMAGE", "SCAN_ELIGIBILITY_EXPIRED"])
+def test_an_image_that_cannot_be_scanned_is_refused(cloud, status):
+    in_repository(scanned=status)
+    passed, detail = verdicts()["scan"]
+    assert not passed
+    assert detail.startswith(f"NOT SCANNED: {status} (DEPLOY_SET=")
+
+
+def test_a_scan_that_is_not_over_is_waited_for(cloud, monkeypatch):
+    in_repository(scanned="")
+    monkeypatch.setenv("DEPLOY_SET", "poll_seconds=0.1")
+    begun = threading.Timer(1.0, scan)
+    begun.start()
+    try:
+        assert verdicts()["scan"] == (True, "no CRITICAL finding")
+    finally:
+        begun.join()
+
+
+def test_a_scan_that_never_ends_is_told(cloud, monkeypatch):
+    in_repository(scanned="")
+    monkeypatch.setattr(preflight, "_SECONDS_TO_SCAN", 0.0)
+    passed, detail = verdicts()["scan"]
+    assert not passed
+    assert detail.startswith("NOT SCANNED: ScanNotFoundException")
+
+
+def test_a_rollback_is_not_refused_for_what_it_is_to_mend(cloud, monkeypatch):
+    in_repository()
+    monkeypatch.setenv("DEPLOY_SET", "blocking_findings=HIGH")
+    there, ill = environment.connect("staging"), {"runningCount": 2}
+    for rule in ("production_rule", "test_rule"):
+        weights = [
+            {"TargetGroupArn": cloud["blue_target_group"], "Weight": 30},
+            {"TargetGroupArn": cloud["green_target_group"], "Weight": 70},
+        ]
+        action = {"Type": "forward", "ForwardConfig": {"TargetGroups": weights}}
+        boto3.client("elbv2").modify_rule(RuleArn=cloud[rule], Actions=[action])
+
+    def refused(**how: object) -> list[str]:
+        checks = there.preflight.all(release(), ill, False, **how)
+        return [check.name for check in checks if not check.passed]
+
+    assert refused() == ["scan", "weights", "targets"]
+    assert refused(reason="the database's password changed") == ["scan", "weights"]
+    assert refused(is_rollback=True) == []
 
 
 # --- the repository -----------------------------------------------------------------------------------

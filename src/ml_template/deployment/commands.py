@@ -105,13 +105,13 @@ def show_status(env: Env = "") -> None:
 @app.command("verify")
 def verify(env: Env = "", image_tag: ImageTag = "") -> None:
     """Look at everything that a deployment needs; change nothing; exit 2 if something is missing."""
-    from . import environment, preflight, pushing
+    from . import ecs, environment, preflight, pushing
 
     with _sentences():
         there = environment.connect(env)
         release = pushing.find(there, image_tag)
         service = there.ecs.service()
-        in_flight = bool(service and there.ecs.deployments(in_flight=True))
+        in_flight = bool(service and there.ecs.deployments(ecs.IN_FLIGHT))
         checks = there.preflight.all(release, service, in_flight)
     rows = [[c.name, "passed" if c.passed else "FAILED", c.detail] for c in checks]
     show_table(f"{env}: {release.name}", ["check", "", "found"], rows)

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn, Optional
 
 from ..errors import UserError
-from . import aws, proof, task_definition
+from . import aws, ecs, proof, task_definition
 from .environment import Environment
 from .following import Ending, Following, UnwatchedError
-from .lock import Lock
+from .lock import LEASE_SECONDS, Lock
 from .preflight import require
 from .probe import Probe
 from .records import RUNNING
@@ -34,7 +34,7 @@ class Wanted(NamedTuple):
     """A release, and what a user may say about its deployment."""
 
     release: Release
-    reason: str = ""  # why it may skip the environment that it has to pass first
+    reason: str = ""  # why it may skip what it has to pass first, or replace what is ill
     supersede: bool = False  # replace a deployment that is in flight
     is_rollback: bool = False  # it has served here before, so it need not pass elsewhere first
 
@@ -57,7 +57,8 @@ class Deployer:
         """
         self._report.of(wanted.release)
         self._report.reason = wanted.reason
-        with self._locked() as lock:
+        # Whoever watched the deployment that a rollback has ended still looks at what serves.
+        with self._locked(LEASE_SECONDS if wanted.is_rollback else 0) as lock:
             service = self._settled()
             self._refuse(wanted, service)
             request = task_definition.request(
@@ -110,7 +111,7 @@ class Deployer:
         return service
 
     def _refuse(self, wanted: Wanted, service: Optional[dict[str, Any]]) -> None:
-        in_flight = self._ecs.deployments(in_flight=True) if service else []
+        in_flight = self._ecs.deployments(ecs.IN_FLIGHT) if service else []
         name, required = self._environment.name, self._environment.config.requires
         if in_flight and not wanted.supersede:
             raise InFlightError(
@@ -124,7 +125,7 @@ class Deployer:
                 ' or give REASON="why it may skip that", which is kept'
             )
         checks = self._environment.preflight.all(
-            wanted.release, service, bool(in_flight), wanted.is_rollback
+            wanted.release, service, bool(in_flight), wanted.is_rollback, wanted.reason
         )
         self._report.checked("preflight", checks)
         require(checks)
@@ -147,9 +148,15 @@ class Deployer:
         )
 
     def _has_history(self, service: Optional[dict[str, Any]]) -> bool:
-        """Whether a version was ever deployed with success: ECS needs one to roll back to."""
-        found = self._ecs.deployments() if service else []
-        return any(one["status"] == "SUCCESSFUL" for one in found)
+        """Whether a version was ever deployed with success: ECS needs one to roll back to.
+
+        Our records are asked as well, because ECS forgets a deployment after 90 days.
+        """
+        if service is None:
+            return False
+        return bool(self._ecs.deployments(["SUCCESSFUL"])) or self._records.has_any_passed_since(
+            service["createdAt"]
+        )
 
     # --- While ECS works ----------------------------------------------------------------------------
 
@@ -163,7 +170,7 @@ class Deployer:
     ) -> Ending:
         """Begin the deployment of `definition`, where one is given, and follow it to the end."""
         environment = self._environment
-        probe = Probe(environment.config.probe, release, environment.api_key())
+        probe = Probe(environment.config.probe, release, environment.api_key(), lock.renew)
         try:
             with _told_of_signals():
                 if definition:
@@ -229,9 +236,9 @@ class Deployer:
         return ""
 
     @contextmanager
-    def _locked(self) -> Iterator[Lock]:
+    def _locked(self, patience: float = 0) -> Iterator[Lock]:
         lock = self._environment.lock()
-        lock.acquire()
+        lock.acquire(patience)
         try:
             yield lock
         finally:

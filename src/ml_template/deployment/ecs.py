@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Optional
 
@@ -13,13 +14,8 @@ from .rollout import Look
 
 _PAUSE_BEFORE_USERS = "POST_TEST_TRAFFIC_SHIFT"
 _PAUSE_BEFORE_STEPS = "PRE_PRODUCTION_TRAFFIC_SHIFT"  # recurs before each step
-_IN_FLIGHT = [
-    "PENDING",
-    "IN_PROGRESS",
-    "STOP_REQUESTED",
-    "ROLLBACK_REQUESTED",
-    "ROLLBACK_IN_PROGRESS",
-]
+GOING_ON = ("PENDING", "IN_PROGRESS")
+IN_FLIGHT = (*GOING_ON, "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 
 
 class Ecs:
@@ -115,10 +111,13 @@ class Ecs:
         )
 
     def deployments(
-        self, in_flight: bool = False, after: Optional[datetime] = None
+        self, statuses: Sequence[str] = (), after: Optional[datetime] = None
     ) -> list[dict[str, Any]]:
-        """Return the service's deployments in ECS' short form, the newest first."""
-        options: dict[str, Any] = {"status": _IN_FLIGHT} if in_flight else {}
+        """Return the newest 20 of the service's deployments in ECS' short form, the newest first.
+
+        `statuses`: only those that are in one of these. ECS forgets them after 90 days.
+        """
+        options: dict[str, Any] = {"status": list(statuses)} if statuses else {}
         if after is not None:
             options["createdAt"] = {"after": after}
         listed = self._client.list_service_deployments(

@@ -13,6 +13,7 @@ from .records import Records
 
 LEASE_SECONDS = 90
 _RENEW_SECONDS = 20
+_SECONDS_BETWEEN_TRIES = 2.0
 
 
 class LockedError(UserError):
@@ -31,12 +32,25 @@ class Lock:
         self._since = release.now()
         self._renewed = 0.0
 
-    def acquire(self) -> None:
+    def acquire(self, patience: float = 0) -> None:
         """Take the lock; one whose holder died on this machine, or whose lease has run out, is taken over.
+
+        Args:
+            patience: Seconds to wait for one that somebody holds.
 
         Raises:
             LockedError: Somebody holds it; the text says who, and how long that can last if nobody is there any more.
         """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return self._acquire()
+            except LockedError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_SECONDS_BETWEEN_TRIES)
+
+    def _acquire(self) -> None:
         found = self._records.get(self._key)
         if found is None:
             self._etag = self._records.put(self._key, self._lease(), only_new=True)

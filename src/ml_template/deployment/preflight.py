@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Optional
 
 from ..errors import UserError, one_line
@@ -12,6 +13,9 @@ from .contract import Contract
 from .probe import Check
 from .release import Release
 
+_SCANNED = ("COMPLETE", "ACTIVE")
+_SCAN_TO_COME = ("PENDING", "IN_PROGRESS", "ScanNotFoundException")  # the last: right after a push
+_SECONDS_TO_SCAN = 300.0
 _SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM"]
 
 
@@ -29,21 +33,23 @@ class Preflight:
         service: Optional[dict[str, Any]],
         in_flight: bool,
         is_rollback: bool = False,
+        reason: str = "",
     ) -> list[Check]:
         """Look at everything that a deployment of `release` needs.
 
-        `in_flight`: weights may be divided. `is_rollback`: it has served here before, whatever its card says.
+        `in_flight`: weights may be divided. `is_rollback`: it has served here before, so neither its card and scan nor
+        the state that it is to mend count. `reason`: why it is deployed though nothing healthy serves.
         """
         runs = bool(service and service["runningCount"])
         looks = [
             ("account", self._account),
             ("image", lambda: self._image(release)),
-            ("scan", lambda: self._scan(release)),
+            ("scan", lambda: self._scan(release, is_rollback)),
             ("model card", lambda: self._model_card(release, is_rollback)),
             ("secrets", self._secrets),
             ("roles", self._roles),
-            ("weights", lambda: self._weights(runs and not in_flight)),
-            ("targets", lambda: self._targets(runs)),
+            ("weights", lambda: self._weights(runs and not in_flight and not is_rollback)),
+            ("targets", lambda: self._targets(runs, is_rollback or bool(reason))),
         ]
         checks = []
         for name, look in looks:
@@ -77,9 +83,25 @@ class Preflight:
             return Check("image", False, f"{release.digest} is not in {where}: {one_line(error)}")
         return Check("image", True, f"{release.tag}, {release.digest[:19]}…")
 
-    def _scan(self, release: Release) -> Check:
-        if self._config.blocking_findings == "none":
-            return Check("scan", True, "not asked for (blocking_findings: none)")
+    def _scan(self, release: Release, is_rollback: bool) -> Check:
+        """Look at the findings of the scan that the push began; what was never scanned is refused as well."""
+        if self._config.blocking_findings == "none" or is_rollback:
+            why = "it is a rollback" if is_rollback else "blocking_findings: none"
+            return Check("scan", True, f"not asked for ({why})")
+        deadline = time.monotonic() + _SECONDS_TO_SCAN
+        status, counts = self._findings(release)
+        while status in _SCAN_TO_COME and time.monotonic() < deadline:
+            time.sleep(self._config.poll_seconds)
+            status, counts = self._findings(release)
+        if status not in _SCANNED:
+            detail = f'NOT SCANNED: {status} (DEPLOY_SET="blocking_findings=none" deploys it so)'
+            return Check("scan", False, detail)
+        blocking = _SEVERITIES[: _SEVERITIES.index(self._config.blocking_findings) + 1]
+        found = [f"{counts[name]} {name}" for name in blocking if counts.get(name)]
+        return Check("scan", not found, ", ".join(found) or f"no {' or '.join(blocking)} finding")
+
+    def _findings(self, release: Release) -> tuple[str, dict[str, int]]:
+        """Return ECR's status of the scan, or why it has none, and the number of findings by severity."""
         try:
             answer = self._aws.client("ecr").describe_image_scan_findings(
                 registryId=registry(self._contract),
@@ -89,11 +111,9 @@ class Preflight:
         except aws.errors() as error:
             if aws.code(error) not in ("ScanNotFoundException", "ImageNotFoundException"):
                 raise
-            return Check("scan", True, "NOT SCANNED: ECR has no findings of this image")
+            return aws.code(error), {}
         counts = answer.get("imageScanFindings", {}).get("findingSeverityCounts", {})
-        blocking = _SEVERITIES[: _SEVERITIES.index(self._config.blocking_findings) + 1]
-        found = [f"{counts[name]} {name}" for name in blocking if counts.get(name)]
-        return Check("scan", not found, ", ".join(found) or f"no {' or '.join(blocking)} finding")
+        return answer["imageScanStatus"]["status"], counts
 
     def _model_card(self, release: Release, is_rollback: bool) -> Check:
         """Where a release has to have passed elsewhere first, people must have said what it is for."""
@@ -160,14 +180,17 @@ class Preflight:
             "weights", not whole or max(production.values()) == 100, f"production: {detail}"
         )
 
-    def _targets(self, runs: bool) -> Check:
+    def _targets(self, runs: bool, may_be_ill: bool) -> Check:
         if not runs:
             return Check("targets", True, "no task runs yet")
         production = self._balancer.production()
         colour = max(production, key=lambda name: production[name])
         states = self._balancer.health(self._balancer.target_group(colour))
         healthy = states.count("healthy")
-        return Check("targets", healthy > 0, f"{colour}: {healthy} of {len(states)} healthy")
+        detail = f"{colour}: {healthy} of {len(states)} healthy"
+        if not (healthy or may_be_ill):
+            detail += ' (make rollback takes that, and make deploy with REASON="…", which is kept)'
+        return Check("targets", healthy > 0 or may_be_ill, detail)
 
 
 def repository_name(contract: Contract) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Optional
 
 from ..errors import UserError
@@ -57,6 +59,12 @@ class Records:
         """Whether a release was deployed to `environment` and proved right there."""
         return self.get(f"passed/{environment}/{_hex(digest)}.json") is not None
 
+    def has_any_passed_since(self, moment: datetime) -> bool:
+        """Whether any release was proved right in this environment since then."""
+        return any(
+            item["LastModified"] >= moment for item in self._listed(f"passed/{self._environment}/")
+        )
+
     def start(self, attempt: dict[str, Any]) -> str:
         """Write down that a deployment begins; return its key. Later keys sort behind earlier ones."""
         time = str(attempt["started_at"]).replace(":", "")
@@ -70,13 +78,14 @@ class Records:
 
     def last(self, most: int) -> list[tuple[str, dict[str, Any]]]:
         """Return the keys and records of the last deployments, the newest first."""
-        prefix = f"deployments/{self._environment}/"
-        pages = (
-            self._s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        )
-        keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+        keys = sorted(item["Key"] for item in self._listed(f"deployments/{self._environment}/"))
         found = ((key, self.get(key)) for key in reversed(keys[-most:]))
         return [(key, json.loads(body[0])) for key, body in found if body]
+
+    def _listed(self, prefix: str) -> Iterator[dict[str, Any]]:
+        pages = self._s3().get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+            yield from page.get("Contents", [])
 
     def _s3(self) -> Any:
         return self._aws.client("s3")  # asked for each time: credentials may have been renewed

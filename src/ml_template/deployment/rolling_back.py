@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from ..errors import UserError
-from . import pushing, status, task_definition
+from . import aws, pushing, status, task_definition
 from .deploying import Deployer, Wanted
+from .ecs import GOING_ON, IN_FLIGHT, Ecs
 from .environment import Environment
 from .release import Release
 from .report import Report
@@ -16,7 +17,8 @@ from .rollout import NEEDS_A_PERSON, Look
 def roll_back(environment: Environment, report: Report, to: str, reason: str) -> int:
     """Bring back the release with the image tag `to`, or the one before; return the exit code.
 
-    A deployment in flight is ended first: ECS puts the version back that served before it.
+    A deployment in flight is ended first: ECS puts the version back that served before it. `to` may name a release that
+    never served here; it then has to pass what any deployment has to.
 
     Raises:
         UserError: There is nothing to go back to.
@@ -25,19 +27,23 @@ def roll_back(environment: Environment, report: Report, to: str, reason: str) ->
     ended = _end_what_is_in_flight(environment, report)
     if target is None:
         target = _served(environment) if ended else status.previous(environment)
-    wanted = Wanted(target, reason, is_rollback=True)
+    has_served = not to or environment.records.has_passed(target.digest, environment.name)
+    wanted = Wanted(target, reason, is_rollback=has_served)
     return Deployer(environment, report).deploy(wanted)
 
 
 def _end_what_is_in_flight(environment: Environment, report: Report) -> bool:
     """Have ECS roll back what is in flight, and wait until it has; return whether there was anything."""
     ecs = environment.ecs
-    found = ecs.deployments(in_flight=True) if ecs.service() else []
+    found = ecs.deployments(IN_FLIGHT) if ecs.service() else []
     if not found:
         return False
     arn = found[0]["serviceDeploymentArn"]
-    report.told("rollback", f"ends the deployment in flight: {arn.rpartition('/')[2]}")
-    ecs.stop(arn)
+    if found[0]["status"] in GOING_ON:
+        report.told("rollback", f"ends the deployment in flight: {arn.rpartition('/')[2]}")
+        _stop(ecs, arn)
+    else:
+        report.told("rollback", f"waits for {arn.rpartition('/')[2]}, which is being rolled back")
     deadline = time.monotonic() + 60 * environment.config.deadline_minutes
     while time.monotonic() < deadline:
         found_now = ecs.deployment(arn)
@@ -49,6 +55,14 @@ def _end_what_is_in_flight(environment: Environment, report: Report) -> bool:
     raise StuckRollbackError(
         f"ECS has not ended {arn} within {environment.config.deadline_minutes:g} minutes"
     )
+
+
+def _stop(ecs: Ecs, arn: str) -> None:
+    try:
+        ecs.stop(arn)
+    except aws.errors() as error:
+        if aws.code(error) != "ConflictException":  # it has begun to end since we looked
+            raise
 
 
 class StuckRollbackError(UserError):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..errors import UserError
 from . import task_definition
-from .ecs import deployment_configuration
+from .ecs import IN_FLIGHT, deployment_configuration
 from .environment import Environment
 from .release import Release
 
@@ -33,7 +33,7 @@ def of(environment: Environment) -> Status:
         lines.append(["service", f"there is none yet (make deploy ENV={environment.name})"])
     else:
         lines += _service(environment, service)
-        moving = ecs.deployments(in_flight=True)
+        moving = ecs.deployments(IN_FLIGHT)
         if moving:
             full = ecs.deployment(moving[0]["serviceDeploymentArn"])
             in_flight = f"{full['status']} {full.get('lifecycleStage', '')}".strip()
