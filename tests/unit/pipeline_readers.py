@@ -118,7 +118,8 @@ def read_azure(text: str) -> Pipeline:
         variables[name] = known(job.get("variables"))
     parameters = {each["name"]: each for each in document["parameters"]}
     values = parameters["pipeline"]["values"]
-    commands["notify"] = for_each(commands["notify"], "${{ parameters.pipeline }}", values)
+    notices = commands.pop("notify_success") + commands.pop("notify_failure")
+    commands["notify"] = for_each(notices, "${{ parameters.pipeline }}", values)
     return Pipeline(commands, variables, {}, parameters["pythons"]["default"])
 
 
