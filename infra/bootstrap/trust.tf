@@ -28,7 +28,7 @@ data "aws_iam_policy_document" "trust" {
     }
 
     condition {
-      test     = "StringEquals"
+      test     = strcontains(each.value.subject, "*") ? "StringLike" : "StringEquals" # CircleCI's subjects name a user
       variable = "${var.issuer}:sub"
       values   = [each.value.subject]
     }

@@ -45,6 +45,27 @@ run "no_wildcard_in_a_subject" {
   expect_failures = [var.deployers]
 }
 
+run "any_user_of_one_project_of_circleci" {
+  variables {
+    deployers = { staging = { subject = "org/o-1/project/p-1/user/*/vcs-origin/github.com/o/r/vcs-ref/refs/heads/main", push = true } }
+  }
+
+  assert {
+    condition     = [for one in data.aws_iam_policy_document.trust["staging"].statement[0].condition : one.test] == ["StringEquals", "StringLike"]
+    error_message = "Only the subject may hold a wildcard."
+  }
+}
+
+run "any_project_is_too_many" {
+  command = plan
+
+  variables {
+    deployers = { staging = { subject = "org/o-1/project/*/user/*", push = true } }
+  }
+
+  expect_failures = [var.deployers]
+}
+
 run "the_issuer_is_a_host" {
   command = plan
 

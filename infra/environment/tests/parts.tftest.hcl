@@ -134,6 +134,13 @@ run "everything_redundant" {
   }
 }
 
+run "a_budget_of_the_environment" {
+  assert {
+    condition     = [for one in aws_budgets_budget.this.cost_filter : one.values[0]] == ["user:environment$staging"]
+    error_message = "The budget has to watch the tag that everything here carries."
+  }
+}
+
 run "a_network_that_is_there" {
   variables {
     existing_network = { vpc_id = "vpc-1", public_subnets = ["subnet-1", "subnet-2"], private_subnets = ["subnet-3", "subnet-4"] }
