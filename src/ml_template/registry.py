@@ -35,7 +35,7 @@ def register() -> dict[str, Any]:
     Writes and returns reports/registration.json.
 
     Raises:
-        UserError: There is no run, or it has not passed validation.
+        UserError: There is no run, it has not passed validation, or it was compared with another champion than that of now.
     """
     human = config_file.load_model_card()
     with tracking.connected() as client, tracking.one_at_a_time():
@@ -44,9 +44,11 @@ def register() -> dict[str, Any]:
         if verdict != "passed":
             found = "it failed" if verdict == "failed" else "it was not judged yet (make validate)"
             raise UserError(f"run {run.run_id} has not passed validation: {found}")
+        judged = runs.verdict(run)
+        _refuse_another_champion(client, run, judged)
         with step("register") as running:
             version = _version(client, run)
-            _describe(client, run, version, model_card.text(run, runs.verdict(run), human, version))
+            _describe(client, run, version, model_card.text(run, judged, human, version))
             changed = _crown(client, run.config.registered_model, version)
             running.detail = f"{run.config.registered_model} version {version}"
     report = {
@@ -57,6 +59,19 @@ def register() -> dict[str, Any]:
     }
     write_json(REPORT, report)
     return report
+
+
+def _refuse_another_champion(client: Any, run: runs.Run, judged: dict[str, Any] | None) -> None:
+    """Whoever passed beside an earlier champion, or was champion before, has to be judged beside that of now."""
+    champion = runs.champion(client, run.config.registered_model)
+    if champion is None or champion.run_id == run.run_id:
+        return
+    before = (judged or {}).get("champion", {}).get("version", "")
+    if before != str(champion.version):
+        beside = f"beside version {before}" if before else "when there was no champion"
+        raise UserError(
+            f"the champion is version {champion.version} by now, and run {run.run_id} was judged {beside}: make validate"
+        )
 
 
 def _version(client: Any, run: runs.Run) -> str:

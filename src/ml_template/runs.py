@@ -9,11 +9,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from . import data, model_file, tracking
 from .config import CHAMPION, TrainConfig
 from .errors import UserError, one_line
 
 VERDICT = "validation.json"
+FITTED = "fitted_rows.npy"
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,29 @@ def verdict(run: Run) -> dict[str, Any] | None:
         return dict(mlflow.artifacts.load_dict(f"{run.artifacts}/{VERDICT}"))
     except (mlflow.exceptions.MlflowException, OSError):
         return None
+
+
+def keep_fitted_rows(dataset: data.Dataset) -> None:
+    """Put into the active run which rows it was fitted on: whoever judges it later must not ask it about those."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, FITTED)
+        np.save(file, data.fingerprints(dataset.train_rows, dataset.train_target))
+        mlflow.log_artifact(str(file))
+
+
+def fitted_rows(run: Run) -> npt.NDArray[np.uint64] | None:
+    """Return the fingerprints of the rows that `run` was fitted on, or None where it has none."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(f"{run.artifacts}/{FITTED}", dst_path=folder)
+            found: npt.NDArray[np.uint64] = np.load(path, allow_pickle=False)
+        except (mlflow.exceptions.MlflowException, OSError, ValueError):
+            return None
+        return found
 
 
 def load_data(run: Run, config: TrainConfig) -> data.Dataset:

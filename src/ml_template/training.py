@@ -10,7 +10,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from . import accelerator, data, machine, model, model_file, tracking
+from . import accelerator, data, machine, model, model_file, runs, tracking
 from .config import METRICS, TrainConfig
 from .console import step
 from .data import Dataset
@@ -121,6 +121,7 @@ def _track(
             test = dataset.test_rows, dataset.test_target
             plots.draw(Path(folder), pipeline, *test, predictions)
             mlflow.log_artifacts(folder, "plots")
+        runs.keep_fitted_rows(dataset)
         logged = _log_model(pipeline, dataset)
     return {
         "run_id": run.info.run_id,

@@ -11,7 +11,8 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from . import runs, slices, tracking, training
-from .config import CHAMPION, METRICS, SliceConfig, TrainConfig
+from .comparison import Comparison, compare
+from .config import METRICS, SliceConfig, TrainConfig
 from .console import step
 from .data import Dataset
 from .errors import UserError
@@ -19,13 +20,10 @@ from .evaluation import (
     LOSSES,
     Predictions,
     estimates,
-    gains,
     good_enough,
     predict,
-    value,
 )
 from .files import write_json
-from .model_file import CannotLoadError, StoredModel
 
 REPORT = Path("reports/validation.json")
 TAG = "validation"
@@ -47,13 +45,13 @@ class Check:
 class Verdict:
     """All checks of one run; for the report and the model card, the champion's metrics and the worst groups.
 
-    `champion` has, beside its version, for each metric its `value` and the run's `gain` over it; it is empty
-    where there was nothing to compare with.
+    `champion` has its version when the run was judged (empty: none) and, where the two were compared, on how many rows, and for
+    each metric its `value` and the run's `gain` over it.
     """
 
     run_id: str
     checks: list[Check]
-    champion: dict[str, Any] = field(default_factory=dict)
+    champion: dict[str, Any]
     slices: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -102,14 +100,19 @@ def _judge(client: Any, run: runs.Run, config: TrainConfig, dataset: Dataset) ->
     pipeline, judged = runs.load_model(run).pipeline, config.validation
     predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
     checks = _thresholds(config, predictions)
-    check, champion = _against_champion(client, run, config, dataset, predictions)
-    checks.append(check)
+    compared = compare(client, run, config, dataset, predictions)
+    checks.append(_against_champion(config, compared))
     if judged.slices:
         checks.append(_worst_slice(judged.slices, dataset, predictions))
     checks.append(_prediction_time(config, pipeline, dataset))
     worst = slices.worst(
         judged.metric, dataset.test_rows, predictions, judged.confidence, config.seed
     )
+    champion = {
+        "version": compared.version,
+        "rows": compared.rows,
+        "metrics": compared.metrics,
+    }
     return Verdict(run.run_id, checks, champion, worst)
 
 
@@ -127,52 +130,14 @@ def _thresholds(config: TrainConfig, predictions: Predictions) -> list[Check]:
     ]
 
 
-def _against_champion(
-    client: Any, run: runs.Run, config: TrainConfig, dataset: Dataset, predictions: Predictions
-) -> tuple[Check, dict[str, Any]]:
+def _against_champion(config: TrainConfig, found: Comparison) -> Check:
     """Fail only when the whole interval of the paired difference lies on the champion's side."""
-    metric, name = config.validation.metric, f"{config.validation.metric} against champion"
-    version = runs.champion(client, config.registered_model)
-    if version is None:
-        return Check(name, "no champion yet", "not worse", True), {}
-    if version.run_id == run.run_id:
-        return Check(name, "is the champion", "not worse", True), {}
-    its_name = f"version {version.version}"
-    try:
-        champion = runs.find(client, version.run_id)
-        stored = runs.load_model(champion)
-    except CannotLoadError:
-        reason = f"not compared: {its_name} cannot be loaded here"
-        return Check(name, reason, "not worse", True), {}
-    except UserError as error:
-        raise UserError(
-            f"the champion, {its_name} of {config.registered_model}, cannot be read: {error};"
-            f" restore it, or take the alias {CHAMPION!r} from it (make mlflow-ui)"
-        ) from error
-    if champion.config.task != config.task or not _can_judge(stored, dataset):
-        reason = f"not compared: {its_name} takes other data"
-        return Check(name, reason, "not worse", True), {}
-    rows = dataset.test_rows[list(stored.columns.kinds)]
-    theirs = predict(stored.pipeline, rows, dataset.test_target, config.task)
-    names = METRICS[config.task]
-    all_gains = gains(names, predictions, theirs, config.validation.confidence, config.seed)
-    found = all_gains[metric]
-    measured = f"{found.value:+.4f} ({found.lower:+.4f} to {found.upper:+.4f})"
-    compared = {
-        "version": str(version.version),
-        "metrics": {
-            each: {"value": value(each, theirs), "gain": vars(all_gains[each])} for each in names
-        },
-    }
-    return Check(name, measured, f"not worse than {its_name}", found.upper >= 0), compared
-
-
-def _can_judge(stored: StoredModel, dataset: Dataset) -> bool:
-    """Tell whether an earlier model takes these rows, and knows all their classes."""
-    kinds = dataset.columns.kinds
-    known = getattr(stored.pipeline, "classes_", dataset.test_target)
-    same = all(kinds.get(name) == kind for name, kind in stored.columns.kinds.items())
-    return same and set(dataset.test_target) <= set(known)
+    name = f"{config.validation.metric} against champion"
+    if found.gain is None:
+        return Check(name, found.why_not, "not worse", True)
+    gain = found.gain
+    measured = f"{gain.value:+.4f} ({gain.lower:+.4f} to {gain.upper:+.4f})"
+    return Check(name, measured, f"not worse than version {found.version}", gain.upper >= 0)
 
 
 def _worst_slice(config: SliceConfig, dataset: Dataset, predictions: Predictions) -> Check:

@@ -140,6 +140,61 @@ def test_the_same_model_trained_again_is_not_worse_than_the_champion(command, pr
         assert command(name).code == 0
 
 
+def measured_against_champion():
+    [check] = [c for c in report("validation")["checks"] if c["name"].endswith("against champion")]
+    return check["measured"]
+
+
+@pytest.mark.slow
+def test_a_champion_is_not_asked_about_rows_that_it_was_fitted_on(command, project):
+    """Another seed deals the rows anew: a forest knows those that it saw by heart, and would win by that alone."""
+    forest = "model.kind=random_forest model.params={}"
+    for name in ("train", "validate", "register"):
+        assert command(name, SET=forest).code == 0
+    again = f"{forest} seed=7"
+    assert [command(name, SET=again).code for name in ("train", "validate")] == [0, 0]
+    held_out = int(report("train")["data.rows"].split()[-3])
+    assert 20 <= report("validation")["champion"]["rows"] < held_out / 2
+    few = f"{again} split.test_size=0.05 validation.thresholds.accuracy=0"
+    assert [command(name, SET=few).code for name in ("train", "validate")] == [0, 0]
+    held_out = int(report("train")["data.rows"].split()[-3])
+    known = measured_against_champion().split()[6]
+    assert measured_against_champion() == (
+        f"not compared: version 1 was fitted on {known} of the {held_out} held-out rows"
+    )
+    assert int(known) > held_out / 2
+
+
+def test_a_metric_that_a_lost_class_leaves_undefined_is_not_compared(command, project):
+    header, rows = "x,y", [f"{(i % 3) + (i % 7) / 20},{'abc'[i % 3]}" for i in range(600)]
+    own = "data.source=rows.csv data.target=y validation.thresholds.accuracy=0.1"
+    Path("rows.csv").write_text("\n".join([header, *rows]))
+    assert [command(n, SET=own).code for n in ("train", "validate", "register")] == [0, 0, 0]
+    Path("rows.csv").write_text("\n".join([header, *(row for row in rows if row[-1] != "c")]))
+    assert [command(n, SET=own).code for n in ("train", "validate", "register")] == [0, 0, 0]
+    assert measured_against_champion() == "not compared: roc_auc is not defined on these rows"
+    assert aliases() == {"churn": {"champion": 2, "previous": 1}}
+
+
+@pytest.mark.slow
+def test_a_run_that_was_judged_beside_another_champion_has_to_be_judged_again(command, project):
+    steps = ("train", "validate", "register")
+    assert [command(name).code for name in steps] == [0, 0, 0]
+    first = Path("reports/train.json").read_text()
+    assert [command(name).code for name in steps] == [0, 0, 0]
+    Path("reports/train.json").write_text(first)
+    refused = command("register")
+    assert refused.code == 2
+    run_id = json.loads(first)["run_id"]
+    assert refused.err == (
+        f"error: the champion is version 2 by now, and run {run_id} was judged when there was no champion:"
+        " make validate\n"
+    )
+    assert aliases() == {"churn": {"champion": 2, "previous": 1}}
+    assert [command(name).code for name in ("validate", "register")] == [0, 0]
+    assert aliases() == {"churn": {"champion": 1, "previous": 2}}
+
+
 def test_a_missed_threshold_exits_1_and_names_it(command, project):
     assert command("train").code == 0
     judged = command("validate", SET="validation.thresholds.accuracy=0.999")

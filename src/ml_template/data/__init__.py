@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ..config import TrainConfig
@@ -16,7 +18,7 @@ from .profile import profile
 from .sources import read
 from .split import held_out
 
-__all__ = ["Columns", "Dataset", "load", "profile"]
+__all__ = ["Columns", "Dataset", "fingerprints", "load", "profile"]
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,16 @@ def load(config: TrainConfig) -> Dataset:
         test_rows=rows[test].reset_index(drop=True),
         test_target=target[test],
         digest=digest,
-        repeated=_repeated(rows.assign(**{"": target}), test),
+        repeated=_repeated(rows, target, test),
     )
 
 
-def _repeated(rows: Any, test: Any) -> int:
-    hashes = pd.util.hash_pandas_object(rows, index=False)
-    return int(hashes[test].isin(hashes[~test]).sum())
+def fingerprints(rows: Any, target: Any) -> npt.NDArray[np.uint64]:
+    """Return a number for each row, shape (rows,), by its features and its target."""
+    whole = rows.assign(**{"": target})
+    return np.asarray(pd.util.hash_pandas_object(whole, index=False), dtype=np.uint64)
+
+
+def _repeated(rows: Any, target: Any, test: Any) -> int:
+    numbers = fingerprints(rows, target)
+    return int(np.isin(numbers[test], numbers[~test]).sum())

@@ -68,7 +68,7 @@ def write(run_id: str) -> Written:
 
 def _told(client: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
     verdict = runs.verdict(run) or {}
-    checks = verdict.get("checks", [])
+    checks, champion = verdict.get("checks", []), verdict.get("champion", {})
     return {
         "model": run.config.registered_model,
         "task": run.config.task,
@@ -79,7 +79,7 @@ def _told(client: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
         "checks": checks,
         "confidence": f"{100 * run.config.validation.confidence:g} %",
         "metrics": run.estimates(),
-        "champion": verdict.get("champion"),
+        "champion": champion if champion.get("metrics") else None,
         "slices": verdict.get("slices"),
         "plots": _plots(run),
         **_leaning(run, dataset),
