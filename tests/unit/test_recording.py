@@ -191,6 +191,27 @@ def test_the_oldest_files_go_and_the_folder_stays_within_its_limit(recorder):
     assert len(files()) > 5
 
 
+@pytest.mark.parametrize("goes", ["stat", "open"])
+def test_files_that_others_remove_in_between_are_no_full_disk(
+    recorder, measures, monkeypatch, goes
+):
+    """`make monitor` turns lines into Parquet, and another process of the service removes the oldest."""
+    does = getattr(Path, goes)
+
+    def remove_first(path, *given, **named):
+        if path.name.startswith("2020"):
+            path.unlink(missing_ok=True)
+        return does(path, *given, **named)
+
+    waiting = recorder(megabytes=1)
+    for number in range(3):
+        Path("kept", f"2020010{number}T000000-ab.jsonl").write_bytes(b"x" * 600_000)
+    monkeypatch.setattr(Path, goes, remove_first)
+    record(waiting)
+    assert counted(measures) == (3, 0)
+    assert len(window()) == 3
+
+
 def test_a_new_file_is_begun_after_some_minutes(recorder):
     slow = recorder(minutes=1e-9)
     for number in range(3):

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
@@ -158,27 +159,33 @@ class _Segment:
 
 
 def is_written(path: Path) -> bool:
-    """Tell whether a process is still writing this file."""
-    with path.open("rb") as file:
-        try:
+    """Tell whether a process is still writing this file; of one that is gone none is."""
+    try:
+        with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
     return False
 
 
 def _remove_oldest(folder: Path, most: int) -> None:
     """Remove files, the oldest first, until all together take at most `most` bytes."""
     files = sorted(path for path in folder.iterdir() if path.suffix in (LINES, PARQUET))
-    sizes = {path: path.stat().st_size for path in files}
-    left = sum(sizes.values())
+    sizes = {}
     for path in files:
+        # `make monitor`, or another process of the service, may have removed it by now.
+        with suppress(FileNotFoundError):
+            sizes[path] = path.stat().st_size
+    left = sum(sizes.values())
+    for path, size in sizes.items():
         if left <= most:
             return
         if path.suffix == LINES and is_written(path):
             continue
         path.unlink(missing_ok=True)
-        left -= sizes[path]
+        left -= size
 
 
 def _writable(folder: Path) -> Path:
