@@ -197,6 +197,15 @@ def test_performance_is_judged_where_labels_have_arrived(command, recorded, name
     assert tripped() == set()
 
 
+@pytest.mark.parametrize("settings", ["", "days=1e-9"])
+def test_without_a_label_yet_performance_is_not_judged(command, recorded, settings):
+    recorded("number")
+    Path("l.csv").write_text(LABELS if settings else LABELS.partition("\n")[0] + "\n")
+    done = command("monitor", MONITOR_SET=f"{SOURCE} labels=l.csv {settings}")
+    assert (done.code, done.err) == (0, "")
+    assert "note: performance is not judged: no labels yet, 200 are needed" in done.out
+
+
 @pytest.mark.parametrize(
     ("settings", "note"),
     [
@@ -236,13 +245,14 @@ LABELS = "request_id,spend\n0001,5\n"
             LABELS + "0001,6\n",
             "labels l.csv: request_id '0001', row 0, is",
         ),
-        (f"{SOURCE} labels=l.csv rows=20", None, "labels l.csv holds 'much'; accepted: finite"),
+        (f"{SOURCE} labels=l.csv rows=20", "much", "labels l.csv: column 'spend' is numeric but"),
+        (f"{SOURCE} labels=l.csv rows=20", "inf", "labels l.csv holds inf; accepted: finite"),
     ],
 )
 def test_what_cannot_be_compared_is_a_sentence(command, recorded, settings, labels, sentence):
     recorded("number")
-    many = "".join(f"{n:04},much\n" for n in range(100))
-    Path("l.csv").write_text("request_id,spend\n" + many if labels is None else labels)
+    many = "request_id,spend\n" + "".join(f"{n:04},{labels}\n" for n in range(100))
+    Path("l.csv").write_text(labels if "\n" in labels else many)
     done = command("monitor", MONITOR_SET=settings)
     assert (done.code, done.err[: len(sentence) + 7]) == (2, f"error: {sentence}")
     assert done.err.count("\n") == 1

@@ -17,6 +17,7 @@ from ..evaluation import Estimate, Predictions, estimates, goodness
 from .segments import Window
 
 ID, ROW = "request_id", "row"
+_TYPES = {ID: str, ROW: float}
 
 
 @dataclass(frozen=True)
@@ -62,33 +63,50 @@ def _is_worse(metric: str, now: Estimate, before: dict[str, float]) -> bool:
 
 def _labelled(source: str, window: Window, run_config: TrainConfig) -> Any:
     """Return the answers that have a label, with it in the column `label`; the place in the window is the index."""
-    target = run_config.data.target
-    labels = _read(source, target, run_config.data)
+    labels = _read(source, run_config.data, _target(window, run_config))
     twice = labels[labels.duplicated([ID, ROW])]
     if len(twice):
         raise UserError(
             f"labels {source}: {ID} {twice[ID].iloc[0]!r}, {ROW} {twice[ROW].iloc[0]:g}, is there twice"
         )
-    keys = window.keys[[ID, ROW]].reset_index()
+    # Without a row, the columns of a window have types that no others can be merged with.
+    keys = window.keys[[ID, ROW]].reset_index().astype(_TYPES)
     return keys.merge(labels, on=[ID, ROW]).dropna(subset="label").set_index("index").sort_index()
 
 
-def _read(source: str, target: str, config: DataConfig) -> Any:
-    config = config.model_copy(update={"source": source})
+def _target(window: Window, run_config: TrainConfig) -> dict[str, Any]:
+    """Describe the target as model.json describes a column, for CSV to be read as training read it."""
+    name = run_config.data.target
+    if run_config.task == "regression":
+        return {"name": name, "kind": "numeric"}
+    return {"name": name, "kind": "categorical", "categories": _classes(window)}
+
+
+def _classes(window: Window) -> list[str]:
+    return [name for name in window.answers if name != "prediction"]
+
+
+def _read(source: str, config: DataConfig, target: dict[str, Any]) -> Any:
+    config = config.model_copy(update={"source": f"labels {source}"})  # what sentences call it
     with located(source, "labels") as path:
-        # As texts, because ids are: "0012" is no 12.
         table = batches.opened(path, config)
-        for name in (ID, target):
+        for name in (ID, target["name"]):
             if name not in table.types:
                 raise UserError(
                     f"labels {source} has no column {name!r}{did_you_mean(name, table.types)}"
                 )
-        parts = [batch.kept for batch in table.batches([])]
-    names = [name for name in (ID, ROW, target) if name in table.types]
-    every = {name: pd.concat([_series(part[name]) for part in parts]) for name in names}
-    rows = as_number(every[ROW]) if ROW in every else pd.Series(0.0, index=every[ID].index)
-    told = {ID: every[ID].astype(str), ROW: rows.to_numpy(), "label": every[target].to_numpy()}
-    return pd.DataFrame(told).replace({"label": {"": np.nan}})
+        parts = [_keyed(batch, target["name"]) for batch in table.batches([target])]
+    # A file of Parquet without rows has no batch either.
+    every = pd.concat(parts) if parts else pd.DataFrame(columns=[ID, ROW, "label"])
+    return every.reset_index(drop=True).astype(_TYPES)
+
+
+def _keyed(batch: batches.Batch, target: str) -> Any:
+    # Ids and places as the file has them: "0012" is no 12, and place 0 is not missing where data.missing_values has 0.
+    label = batch.values[target]
+    rows = as_number(_series(batch.kept[ROW])) if ROW in batch.kept else 0.0
+    told = {ID: _series(batch.kept[ID]), ROW: rows, "label": label.to_numpy()}
+    return pd.DataFrame(told, index=label.index).replace({"label": {"": np.nan}})
 
 
 def _series(values: Any) -> Any:
@@ -101,7 +119,7 @@ def _predictions(source: str, rows: Any, window: Window, task: str) -> Predictio
         truth = as_number(rows["label"])
         _refuse(source, rows["label"][~np.isfinite(truth)], "accepted: finite numbers")
         return Predictions(truth.to_numpy(), answers["prediction"].to_numpy(dtype=float))
-    labels = [name for name in answers if name != "prediction"]
+    labels = _classes(window)
     places = {_spelled(label): place for place, label in enumerate(labels)}
     spelled = rows["label"].map(_spelled)
     _refuse(source, rows["label"][~spelled.isin(places)], f"accepted: {', '.join(labels)}")

@@ -69,7 +69,8 @@ def _judge(
         done = performance.measure(config.labels, window, run.config, before, config.rows)
         outcome.performance = done
         if not done.metrics:
-            note = f"performance is not judged: {done.labels:,} labels, {config.rows:,} are needed"
+            known = f"{done.labels:,} labels" if done.labels else "no labels yet"
+            note = f"performance is not judged: {known}, {config.rows:,} are needed"
             outcome.notes.append(note)
     if len(window) >= config.rows:
         outcome.findings = compare(config, stored, window)
