@@ -102,6 +102,53 @@ def test_missing_and_unseen_values_are_found():
     assert {name for name, _ in found} == {"count", "city", "number 1", "day"}
 
 
+def of_many_rare(seed, rows, names):
+    column = {"kind": "categorical", "categories": [f"part {n}" for n in range(400)]}
+    values = np.random.default_rng(seed).choice(names, rows)
+    return drift.of_values(column, pd.Series(values, dtype=object))
+
+
+def test_rare_categories_that_vanish_are_found_and_clean_windows_do_not_trip():
+    """400 categories, of which a window of 1,000 rows is expected to hold two or three rows each."""
+    names = [f"part {n}" for n in range(400)]
+    before = of_many_rare(0, 10_000, names)
+
+    def found(seed, those):
+        (only,) = drift.judged(
+            drift.compare("part", before, of_many_rare(seed, 1000, those)), DEFAULT
+        )
+        return only
+
+    assert sum(found(seed, names).drifted for seed in range(1, 61)) <= 2
+    half = found(1, names[::2])
+    assert (half.drifted, half.distance > 0.25, half.p < 1e-9) == (True, True, True)
+
+
+def test_cells_of_rare_categories_hold_enough_and_do_not_depend_on_how_the_samples_differ():
+    draw, names = np.random.default_rng(0), [f"part {n}" for n in range(300)]
+    sums = np.r_[draw.integers(1, 40, 299), 4000.0]
+    now = np.round(sums / 5)
+    counts = np.column_stack([sums - now, now])
+    cells = drift._cells(names, counts)
+    expected = sums * counts.sum(axis=0).min() / counts.sum()
+    held = np.bincount(cells, weights=expected)
+    assert held.min() >= 5
+    assert len(held) > held.sum() / 30
+    assert (cells == cells[-1]).sum() == 1
+    other = draw.permutation(300)
+    again = drift._cells([names[place] for place in other], counts[other])
+    # The same categories meet, in whatever order they come.
+    assert len(set(zip(cells[other], again))) == len(held)
+    swapped = drift._cells(names, counts[:, ::-1])
+    np.testing.assert_array_equal(swapped, cells)
+
+
+def test_cells_are_the_same_in_every_process():
+    names = [f"part {n}" for n in range(12)] + ["\ud800"]
+    cells = drift._cells(names, np.full((13, 2), 2.0))
+    assert cells.tolist() == [2, 0, 3, 1, 3, 3, 2, 0, 2, 1, 3, 0, 1]
+
+
 def test_what_is_significant_but_matters_to_nobody_is_no_drift():
     before, now = drawn(0, 50_000), drawn(1, 50_000)
     now["number 0"] += 0.1

@@ -7,6 +7,7 @@ a difference that matters to nobody is significant, and with few a large one may
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -135,18 +136,43 @@ def _values(name: str, what: str, kind: str, before: Any, now: Any) -> Finding:
 
 
 def _categories(before: Any, now: Any) -> tuple[float, float]:
-    """Return total variation and Pearson's p-value; rare categories are taken together."""
+    """Return total variation and Pearson's p-value; rare categories share cells."""
     counted = pd.concat([before.value_counts(), now.value_counts()], axis=1).fillna(0.0)
     counts = counted.to_numpy(dtype=float)
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
-    rare = (expected < _LEAST_EXPECTED).any(axis=1)
-    table = np.vstack([counts[~rare], counts[rare].sum(axis=0)]) if rare.any() else counts
+    cells = _cells([str(each) for each in counted.index], counts)
+    table = np.column_stack([np.bincount(cells, weights=column) for column in counts.T])
     shares = table / table.sum(axis=0)
     distance = float(np.abs(shares[:, 0] - shares[:, 1]).sum() / 2)
-    table = table[table.sum(axis=1) > 0]
     if len(table) < 2:
         return distance, 1.0
     return distance, float(stats.chi2_contingency(table, correction=False)[1])
+
+
+def _cells(names: list[str], counts: Array) -> npt.NDArray[np.int64]:
+    """Return the number of each category's cell: its own, or one with other rare ones that is expected to hold enough.
+
+    One cell for all rare categories would hide whatever moves among them. Which of them meet is decided by a hash and
+    by the sums over both samples: had it anything to do with how these differ, p would be wrong.
+    """
+    expected = counts.sum(axis=1) * counts.sum(axis=0).min() / counts.sum()
+    rare = np.flatnonzero(expected < _LEAST_EXPECTED)
+    cells = np.zeros(len(names), dtype=np.int64)
+    cells[expected >= _LEAST_EXPECTED] = np.arange(len(names) - len(rare))
+    first = cell = len(names) - len(rare)
+    held = 0.0
+    for each in sorted(rare, key=lambda place: _hash(names[place])):
+        if held >= _LEAST_EXPECTED:
+            cell, held = cell + 1, 0.0
+        cells[each] = cell
+        held += expected[each]
+    if held < _LEAST_EXPECTED and cell > first:  # what is left over is no cell of its own
+        cells[cells == cell] = cell - 1
+    return cells
+
+
+def _hash(name: str) -> bytes:
+    # Python's own hash() of a text is another one in each process.
+    return hashlib.blake2b(name.encode(errors="backslashreplace"), digest_size=8).digest()
 
 
 def _snapped(values: Array, known: Array) -> Array:
