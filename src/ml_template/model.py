@@ -84,6 +84,28 @@ def build(config: TrainConfig, columns: Columns) -> Pipeline:
     return Pipeline([("encode", encode), ("prepare", prepare), ("estimator", estimator)])
 
 
+def fit(pipeline: Pipeline, columns: Columns, rows: Any, target: Any) -> Pipeline:
+    """Fit the pipeline that `build` returned on rows in `columns`' types."""
+    estimator = pipeline["estimator"]
+    if isinstance(estimator, TAKES_RAW_COLUMNS):
+        rows = _without_empty(columns, rows, getattr(estimator, "min_samples_leaf", 1))
+    return pipeline.fit(rows, target)
+
+
+def _without_empty(columns: Columns, rows: Any, least: Any) -> Any:
+    """Return the rows with columns that hold hardly any value made constant."""
+    # scikit-learn's binning wants one value of each number in the rows that it looks at, and fails without. A part or
+    # a fold may have none, and with few, early stopping or binning may draw a sample that has none. A leaf holds at
+    # least `least` rows, so with fewer values no tree can split on the column: nothing is lost with them. The whole
+    # column is filled, not one row, because that row may not be drawn.
+    least = max(1, least) if isinstance(least, int) else 1
+    filled = rows.copy(deep=False)
+    for name, kind in columns.kinds.items():
+        if kind != "categorical" and rows[name].count() < min(least, len(rows)):
+            filled[name] = np.zeros(len(rows), dtype=rows[name].dtype)
+    return filled
+
+
 def _estimator(config: ModelConfig, task: str, seed: int) -> Any:
     if config.kind not in ESTIMATORS:
         raise UserError(

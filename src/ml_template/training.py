@@ -80,7 +80,7 @@ def _describe(dataset: Dataset) -> str:
 def _fit(config: TrainConfig, dataset: Dataset) -> Any:
     pipeline = model.build(config, dataset.columns)
     try:
-        pipeline.fit(dataset.train_rows, dataset.train_target)
+        model.fit(pipeline, dataset.columns, dataset.train_rows, dataset.train_target)
     except (ValueError, TypeError, MemoryError) as error:
         reason = one_line(error) or "not enough memory"
         raise UserError(f"model.kind {config.model.kind} could not be fitted: {reason}") from error

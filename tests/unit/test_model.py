@@ -9,8 +9,8 @@ import skops.io
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 
-from ml_template import model
-from ml_template.data import Columns
+from ml_template import model, training
+from ml_template.data import Columns, Dataset
 from ml_template.errors import UserError
 from ml_template.trusted_types import TRUSTED_TYPES
 
@@ -124,14 +124,51 @@ def test_a_column_complete_in_training_may_be_missing_later(settings, kind):
     assert pipeline.predict(gone)[0] in ("yes", "no")
 
 
-@every_task
-@pytest.mark.parametrize("kind", ["random_forest", "linear"])  # scikit-learn 1.9's boosting can't
+@every_estimator
 def test_a_kept_column_without_any_value_does_no_harm(settings, kind, task):
     columns = columns_of("nbkd")
     rows = columns.coerce(table().assign(n=np.nan, d=None, b=None, k=None).astype(object))
     rows["n"] = np.r_[np.arange(ROWS - 60.0), np.full(60, np.nan)]
     pipeline = model.build(configured(settings, kind, task), columns)
-    assert len(pipeline.fit(rows, target_of(rows, task)).predict(rows)) == ROWS
+    model.fit(pipeline, columns, rows, target_of(rows, task))
+    assert rows[["d", "b", "k"]].isna().all(axis=None)
+    assert len(pipeline.predict(rows)) == len(pipeline.predict(table())) == ROWS
+
+
+@every_task
+@pytest.mark.parametrize("values", [0, 1])
+def test_a_nearly_empty_column_does_no_harm_where_boosting_looks_at_a_sample(
+    settings, task, values
+):
+    """By more than 10,000 rows a tenth is kept from the fit, to stop early."""
+    rows, columns = table(rows=10_100), columns_of("nbkd")
+    rows.iloc[values:, [0, 1, 3]] = np.nan
+    for seed in range(8):
+        config = configured(settings, "hist_gradient_boosting", task, f"seed={seed}")
+        pipeline = model.build(config, columns)
+        model.fit(pipeline, columns, rows, target_of(rows, task))
+        without = pipeline.predict(rows.assign(n=np.nan))
+        # No tree splits on so few values, so nothing depends on them.
+        np.testing.assert_array_equal(pipeline.predict(rows), without)
+
+
+@every_task
+def test_training_takes_a_part_without_any_value_of_a_column(settings, task):
+    rows, columns = table().assign(n=np.nan), columns_of("nbkd")
+    target = target_of(rows, task)
+    dataset = Dataset(columns, rows, target, rows, target, "", 0)
+    fitted_to_it = training._fit(configured(settings, "hist_gradient_boosting", task), dataset)
+    assert len(fitted_to_it.predict(table())) == ROWS
+
+
+def test_few_values_count_where_a_leaf_may_be_as_small(settings):
+    rows, columns = table(), columns_of("nbkd")
+    rows["n"] = np.r_[np.arange(10.0), np.full(ROWS - 10, np.nan)]
+    target = np.where(rows["n"].notna(), "yes", "no").astype(object)
+    config = configured(settings, "hist_gradient_boosting", more="model.params.min_samples_leaf=5")
+    pipeline = model.fit(model.build(config, columns), columns, rows, target)
+    chances = pipeline.predict_proba(rows)[:, 1]
+    assert chances[:10].min() > chances[10:].max()
 
 
 @every_classifier

@@ -124,6 +124,14 @@ def test_folds_and_shares_are_stratified_and_copies_stay_together(settings):
     assert (of_content.nunique() == 1).all(axis=None)
 
 
+def test_a_column_whose_few_values_lie_in_one_fold_does_no_harm(settings):
+    rows = pd.DataFrame({"a": np.arange(90.0), "b": np.nan})
+    rows.loc[3, "b"] = 1.0
+    part = rounds.part(dataset(np.resize(["x", "y", "y"], 90), rows), settings(), 3)
+    for fold in range(3):
+        assert isinstance(rounds.fold_score(part, settings(), fold, 1.0), float)
+
+
 def test_a_class_too_rare_for_the_folds_is_refused(settings):
     with pytest.raises(UserError, match=r"folds is 3; accepted: at most 2, .* class b$"):
         rounds.part(dataset(np.repeat(["a", "b"], [50, 2])), settings(), 3)

@@ -123,7 +123,7 @@ def fold_score(whole: Part, config: TrainConfig, fold: int, share: float) -> flo
     pipeline = model.build(config, whole.columns)
     with threadpool_limits(1):
         try:
-            pipeline.fit(whole.rows[fit], whole.target[fit])
+            model.fit(pipeline, whole.columns, whole.rows[fit], whole.target[fit])
         except (ValueError, TypeError, MemoryError) as error:
             return one_line(error) or "not enough memory"
         predictions = predict(pipeline, whole.rows[judge], whole.target[judge], config.task)
