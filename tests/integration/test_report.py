@@ -136,7 +136,9 @@ def test_a_second_run_is_compared_with_the_champion_and_the_first_can_still_be_a
     texts = page().texts
     assert "Champion" in texts
     champion = json.loads(Path("reports/validation.json").read_text())["champion"]
-    told = f"to the champion, version 1, is on the {champion['rows']:,} rows that it was not fitted on"
+    told = (
+        f"to the champion, version 1, is on the {champion['rows']:,} rows that it was not fitted on"
+    )
     assert any(told in text for text in texts)
     kept = champion["metrics"]["mae"]
     assert {numbers.number(kept["value"]), numbers.signed(kept["gain"]["value"])} <= set(texts)

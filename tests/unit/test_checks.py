@@ -101,6 +101,14 @@ def test_fractions_are_no_classes(settings):
     assert sentence == "target 'y' holds fractions like 0.25: task: regression fits such a target"
 
 
+def test_a_number_that_no_integer_holds_is_no_class(settings):
+    labels = np.array([2**63, 2**63 + 1], dtype=np.uint64)[np.arange(ROWS) % 2]
+    sentence = refused(frame(y=labels), settings)
+    assert sentence == (
+        f"target 'y' holds {2**63 + 1}, too large a number for a class: make the classes texts"
+    )
+
+
 def test_a_different_value_in_most_rows_is_no_class(settings):
     sentence = refused(frame(y=np.arange(ROWS)), settings)
     assert "200 distinct values in 200 rows, too many for classes" in sentence

@@ -132,6 +132,14 @@ def test_rows_come_back_as_they_were_from_lines_and_from_parquet(recorder, measu
         assert (found.flags, found.damaged, len(found)) == ({}, 0, 3)
 
 
+def test_a_file_that_the_service_removed_meanwhile_is_passed_over(recorder):
+    record(recorder())
+    (file,) = files()
+    file.with_name("0-gone.jsonl").symlink_to("nowhere")  # listed, but not there when it is opened
+    with segments.located("kept"):
+        assert len(window()) == 3
+
+
 def test_of_private_columns_there_are_flags_only(recorder):
     record(recorder(private=NAMES))
     written = b"".join(file.read_bytes() for file in files())

@@ -70,6 +70,10 @@ def check_target(values: Any, config: TrainConfig) -> Any:
     if pd.api.types.is_bool_dtype(values):
         labels = values.to_numpy(dtype=bool)
     elif pd.api.types.is_numeric_dtype(values):
+        if not -(2**63) <= float(values.min()) <= float(values.max()) < 2**63:
+            raise UserError(
+                f"target {name!r} holds {values.max()}, too large a number for a class: make the classes texts"
+            )
         labels = values.to_numpy(dtype=np.int64)
     else:
         labels = values.astype(str).to_numpy(dtype=object)

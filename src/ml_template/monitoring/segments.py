@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -65,7 +65,8 @@ def located(source: str) -> Iterator[Path]:
             f"source {source} is no folder; accepted: the record.folder of configs/serve.yaml, or an s3:// URL"
         )
     for path in sorted(folder.glob(f"*{LINES}")):
-        _to_parquet(path)
+        with suppress(FileNotFoundError):  # the service has removed it, because it was the oldest
+            _to_parquet(path)
     yield folder
 
 
