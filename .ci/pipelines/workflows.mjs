@@ -153,7 +153,7 @@ function runSteps(job, shared, contexts) {
     failed ||= done.failed;
   }
   keepEnvironment(folder);
-  return failed ? "failure" : "success";
+  return {result: failed ? "failure" : "success", outputs: texts(resolve(job.outputs, {...contexts, env: variables, steps}))};
 }
 
 // --- Workflows ---------------------------------------------------------------------------------------
@@ -187,13 +187,14 @@ const results = {};
 async function runJob(job, shared, contexts) {
   if (job.type === "reusableWorkflowJob") {
     const inputs = resolve(job["input-values"], contexts);
-    return runWorkflow(job.ref.value.replace(/^(\.|\$)\//, ""), inputs);
+    return {result: await runWorkflow(job.ref.value.replace(/^(\.|\$)\//, ""), inputs), outputs: {}};
   }
   const all = combinations(resolve(job.strategy, contexts)?.matrix);
   console.log(`  ${job.id.value}: ${all.length} in its matrix ${JSON.stringify(all)}`);
   const chosen = all.filter((each) => Object.entries(options.matrix).every(([name, value]) => !(name in each) || each[name] === value));
   const ended = chosen.map((matrix) => runSteps(job, shared, {...contexts, matrix}));
-  return ended.includes("failure") || !ended.length ? "failure" : "success";
+  const failed = !ended.length || ended.some((each) => each.result === "failure");
+  return {result: failed ? "failure" : "success", outputs: Object.assign({}, ...ended.map((each) => each.outputs))};
 }
 
 async function runWorkflow(name, inputs) {
@@ -212,10 +213,10 @@ async function runWorkflow(name, inputs) {
     // success() of a job is false where one before it was skipped.
     const known = {...contexts, needs: before};
     const runs = holds(job.if, known, failed) && !(skipped && /^success\(\)/.test(job.if?.expression ?? "success()"));
-    const result = runs ? await runJob(job, shared, known) : "skipped";
-    needs[job.id.value] = {result, outputs: {}};
-    results[job.id.value] = result;
-    console.log(`  ${job.id.value}: ${result}`);
+    const done = runs ? await runJob(job, shared, known) : {result: "skipped", outputs: {}};
+    needs[job.id.value] = done;
+    results[job.id.value] = done.result;
+    console.log(`  ${job.id.value}: ${done.result}`);
   }
   return Object.values(needs).some((each) => each.result === "failure") ? "failure" : "success";
 }

@@ -33,12 +33,11 @@ class Block(NamedTuple):
 
     @property
     def commands(self) -> list[str]:
-        """The commands of a block of the shell's, without comments."""
+        """The commands of a block of the shell's."""
         if self.language not in ("sh", "bash", "shell", "console"):
             return []
         lines = self.text.replace("\\\n", " ").splitlines()
-        plain = [re.sub(r"(^|\s+)#(\s.*)?$", "", line).strip() for line in lines]
-        return [line for line in plain if line]
+        return [line.strip() for line in lines if line.strip()]
 
     @property
     def sessions(self) -> list[tuple[str, list[str]]]:

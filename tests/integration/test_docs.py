@@ -106,6 +106,13 @@ def test_every_link_leads_somewhere(document):
 
 
 @every_document
+def test_no_command_has_a_comment(document):
+    """zsh, which a Mac begins with, hands a # that is typed and all behind it to the command."""
+    typed = [command for block in documents.blocks(document) for command in block.commands]
+    assert not [command for command in typed if re.search(r"(^|\s)#", command)]
+
+
+@every_document
 def test_every_path_is_there(document):
     # The chosen CI system's pipeline is at the root, the others wait under ci/SYSTEM/.
     def is_there(path: str) -> bool:
