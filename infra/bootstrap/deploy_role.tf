@@ -238,9 +238,10 @@ data "aws_iam_policy_document" "rollout" {
   }
 
   statement {
-    sid       = "TrainRemotely"
-    actions   = ["ecs:RunTask"]
-    resources = ["arn:aws:ecs:${local.here}:task-definition/${module.names[each.key].full}-training:*"]
+    sid     = "TrainRemotely"
+    actions = ["ecs:RunTask"]
+    # Without a revision as well, because the call names none.
+    resources = [for end in ["", ":*"] : "arn:aws:ecs:${local.here}:task-definition/${module.names[each.key].full}-training${end}"]
 
     condition {
       test     = "ArnEquals"

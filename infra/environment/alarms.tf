@@ -14,18 +14,36 @@ resource "aws_sns_topic_subscription" "alarms" {
 
 resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_name          = "${module.names.full}-5xx"
-  alarm_description   = "The service answers with errors"
-  namespace           = "AWS/ApplicationELB"
-  metric_name         = "HTTPCode_Target_5XX_Count"
-  statistic           = "Sum"
-  dimensions          = { LoadBalancer = aws_lb.app.arn_suffix }
-  period              = 60
+  alarm_description   = "Users get errors, of the service or of the load balancer, which answers where no task does"
   evaluation_periods  = 1
   threshold           = 5
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]
+
+  metric_query {
+    id          = "all"
+    expression  = "FILL(service, 0) + FILL(balancer, 0)"
+    label       = "Errors"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = { service = "HTTPCode_Target_5XX_Count", balancer = "HTTPCode_ELB_5XX_Count" }
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = "AWS/ApplicationELB"
+        metric_name = metric_query.value
+        stat        = "Sum"
+        period      = 60
+        dimensions  = { LoadBalancer = aws_lb.app.arn_suffix }
+      }
+    }
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "latency" {

@@ -53,6 +53,18 @@ resource "aws_vpc_security_group_ingress_rule" "networks" {
   cidr_ipv4         = each.value.cidr
 }
 
+# A database of somebody else's, on its usual port: in the network or, where its address says so, in the world.
+resource "aws_vpc_security_group_egress_rule" "other_database" {
+  #checkov:skip=CKV_AWS_382:one port, to a database whose address only its secret knows
+  count             = local.other_database == null ? 0 : 1
+  security_group_id = aws_security_group.this["mlflow"].id
+  description       = "To the database of mlflow.database_secret"
+  ip_protocol       = "tcp"
+  from_port         = 5432
+  to_port           = 5432
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
 resource "aws_vpc_security_group_ingress_rule" "groups" {
   for_each                     = local.between_groups
   security_group_id            = aws_security_group.this[each.value.to].id

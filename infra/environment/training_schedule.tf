@@ -32,9 +32,10 @@ data "aws_iam_policy_document" "schedule" {
   count = local.scheduled ? 1 : 0
 
   statement {
-    sid       = "StartTraining"
-    actions   = ["ecs:RunTask"]
-    resources = ["arn:aws:ecs:${local.here}:task-definition/${aws_ecs_task_definition.training[0].family}:*"]
+    sid     = "StartTraining"
+    actions = ["ecs:RunTask"]
+    # Without a revision as well, because the call names none.
+    resources = [for end in ["", ":*"] : "arn:aws:ecs:${local.here}:task-definition/${aws_ecs_task_definition.training[0].family}${end}"]
 
     condition {
       test     = "ArnEquals"

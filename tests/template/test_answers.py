@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 TAKEN = "is the name of an installed dependency: give another one"
 SHADOWS = "would shadow the standard library: give another one"
+KEPT = "begins as AWS keeps for its own names: give another one"
 SLUG = "lower-case letters, digits and single hyphens, beginning with a letter and ending with a letter or digit"
 PACKAGE = "lower-case letters, digits and underscores, beginning with a letter"
 
@@ -32,6 +33,14 @@ REFUSED = [
     ({"package_name": "test"}, 'package_name "test" is a reserved word here: give another one'),
     ({"package_name": "tests"}, 'package_name "tests" is a reserved word here: give another one'),
     ({"package_name": "src"}, 'package_name "src" is a reserved word here: give another one'),
+    ({"project_slug": "aws-churn"}, f'project_slug "aws-churn" {KEPT}'),
+    ({"project_slug": "awsome"}, f'project_slug "awsome" {KEPT}'),
+    ({"project_slug": "internal"}, f'project_slug "internal" {KEPT}'),
+    ({"project_slug": "ecs-churn"}, f'project_slug "ecs-churn" {KEPT}'),
+    (
+        {"aws_region": "cn-north-1"},
+        'aws_region "cn-north-1" is not in the partition aws, which infra/ is made for: give a region like eu-west-1',
+    ),
     ({"project_slug": "no"}, 'project_slug "no" is a reserved word here: give another one'),
     ({"package_name": "class"}, 'package_name "class" is a Python keyword: give another one'),
     ({"package_name": "match"}, 'package_name "match" is a Python keyword: give another one'),

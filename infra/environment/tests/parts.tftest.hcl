@@ -134,6 +134,13 @@ run "everything_redundant" {
   }
 }
 
+run "errors_of_whoever_answers" {
+  assert {
+    condition     = toset([for query in aws_cloudwatch_metric_alarm.errors.metric_query : query.metric[0].metric_name if length(query.metric) > 0]) == toset(["HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count"])
+    error_message = "Where no task answers, the load balancer's errors are what users see."
+  }
+}
+
 run "a_budget_of_the_environment" {
   assert {
     condition     = [for one in aws_budgets_budget.this.cost_filter : one.values[0]] == ["user:environment$staging"]
@@ -165,6 +172,11 @@ run "another_database" {
   assert {
     condition     = length(aws_db_instance.mlflow) == 0 && strcontains(aws_ecs_task_definition.mlflow[0].container_definitions, "secret:other")
     error_message = "MLflow takes the database that it is given."
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_egress_rule.other_database : rule.from_port] == [5432]
+    error_message = "MLflow has to reach the database that it is given."
   }
 }
 
