@@ -164,6 +164,17 @@ def test_github_tells_how_the_run_before_ended(notify, endpoint, webhook):
     assert "train succeeded on main" in notify("success", SLACK_WEBHOOK_URL=webhook, **asked)
 
 
+@pytest.mark.parametrize("event", ["pull_request", "pull_request_target"])
+def test_a_pull_request_from_the_main_of_a_fork_is_no_failure_of_main(
+    notify, endpoint, webhook, event
+):
+    runs = [(41, "failure", event), (40, "success", "push")]
+    found = {"workflow_runs": [{"id": i, "conclusion": c, "event": e} for i, c, e in runs]}
+    endpoint.answer = lambda request: (200, {}, found if request.method == "GET" else "ok")
+    asked = {"GITHUB_API_URL": endpoint.url, "GITHUB_TOKEN": "token-of-github"}
+    assert "train succeeded on main" in notify("success", SLACK_WEBHOOK_URL=webhook, **asked)
+
+
 def test_a_second_attempt_recovers_from_the_first(notify, endpoint, webhook):
     endpoint.answer = lambda request: (200, {}, {"conclusion": "failure"})
     asked = {"GITHUB_API_URL": endpoint.url, "GITHUB_TOKEN": "token-of-github"}

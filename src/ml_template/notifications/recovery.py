@@ -24,6 +24,8 @@ _FAILURES = {
     "partiallysucceeded",
 }
 _VERDICTS = {"success", *_FAILURES}
+# GitHub files these under the branch that they come from, which in a fork may be called main as well.
+_PROPOSALS = {"pull_request", "pull_request_target"}
 _LONGEST_WAIT = 10  # seconds
 
 
@@ -75,9 +77,13 @@ def _ask_github(branch: str) -> str:
         return str(repository.get(f"actions/runs/{run}/attempts/{attempt - 1}").get("conclusion"))
     # OWNER/NAME/.github/workflows/ci.yml@refs/heads/main
     workflow = os.environ.get("GITHUB_WORKFLOW_REF", "").partition("@")[0].rpartition("/")[2]
-    asked = {"branch": branch, "status": "completed", "per_page": "20"}
+    asked = {"branch": branch, "status": "completed", "per_page": "100"}
     answer = repository.get(f"actions/workflows/{workflow}/runs", **asked)
-    others = (each for each in answer["workflow_runs"] if str(each["id"]) != run)
+    others = (
+        each
+        for each in answer["workflow_runs"]
+        if str(each["id"]) != run and each.get("event") not in _PROPOSALS
+    )
     verdicts = (each["conclusion"] for each in others if each["conclusion"] in _VERDICTS)
     return next(verdicts, "")
 
