@@ -209,11 +209,22 @@ def test_slack_gets_the_report_and_its_absence_fails_nothing(api, command):
     [
         ({"GITHUB_REPOSITORY": "churn"}, "GITHUB_REPOSITORY is 'churn'; accepted: OWNER/NAME"),
         ({"GITHUB_TOKEN": ""}, "GITHUB_TOKEN is not set: it needs the permission actions: read"),
+        (
+            {"GITHUB_REPOSITORY": "", "GITHUB_ACTIONS": "true"},
+            "GITHUB_REPOSITORY is ''; accepted: OWNER/NAME",
+        ),
     ],
 )
 def test_a_variable_that_is_missing_is_a_sentence(api, command, variables, sentence):
-    outcome = command("ci-report", **variables)
+    outcome = command("ci-report", **{"GITHUB_ACTIONS": "", **variables})
     assert (outcome.code, outcome.err) == (2, f"error: {sentence}\n")
+
+
+def test_on_another_system_that_names_no_repository_there_is_no_report(api, command, checkout):
+    outcome = command("ci-report", GITHUB_ACTIONS="", GITHUB_REPOSITORY="", GITHUB_TOKEN="")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == "no cost report: GITHUB_REPOSITORY is not set\n"
+    assert not (checkout / "reports").exists()
 
 
 def test_a_price_that_is_none_is_a_sentence(api, command, checkout):

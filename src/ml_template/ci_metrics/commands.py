@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: on Python 3.9 typer would lose every option's variable.
 
+import os
 from datetime import datetime, timezone
 
 import typer
@@ -41,6 +42,10 @@ def ci_times() -> None:
 @app.command("ci-report")
 def ci_report() -> None:
     """Tell, also Slack and e-mail, what this month's runners cost by GitHub's API and configs/ci-prices.yaml."""
+    # The other CI systems run this each week as well, also where nothing is on GitHub.
+    if not (os.environ.get("GITHUB_ACTIONS") or os.environ.get("GITHUB_REPOSITORY")):
+        say("no cost report: GITHUB_REPOSITORY is not set")
+        return
     prices = config_file.load_ci_prices()
     from .. import github
     from ..notifications import sending
