@@ -2,7 +2,9 @@
 
 import json
 
+import mlflow
 import pytest
+import requests
 
 from ml_template import tracking
 from ml_template.ci_metrics import times
@@ -83,6 +85,18 @@ def test_without_a_store_it_is_a_table_and_a_note(build, project):
     )
     assert "| lint | 1.0 |  | 0 |" in (project / "reports/summary.md").read_text()
     assert not (project / tracking.STORE).exists()
+
+
+@pytest.mark.parametrize("error", [requests.HTTPError, RuntimeError])
+def test_a_store_that_fails_in_its_own_way_fails_no_build(build, project, monkeypatch, error):
+    def refuse(*_):
+        raise error("403 for https://robot:secret@host/")
+
+    monkeypatch.setattr(mlflow.MlflowClient, "log_artifact", refuse)
+    said = build({"lint": 1.0})
+    assert f"warning: not tracked: unexpected {error.__name__}\n" in said
+    assert "secret" not in said
+    assert "| lint | 1.0 |  | 0 |" in (project / "reports/summary.md").read_text()
 
 
 def test_without_times_it_says_so(command):

@@ -31,6 +31,10 @@ def ci_times() -> None:
     except UserError as error:  # what a build took must not fail it
         say(f"warning: not tracked: {error}")
         earlier = {}
+    except Exception as error:  # nor may what MLflow lets through of requests, botocore and others
+        # Its text may hold the address with its credentials.
+        say(f"warning: not tracked: unexpected {type(error).__name__}")
+        earlier = {}
     show_table("build times", times.COLUMNS, times.rows(timings, earlier))
     warnings = times.regressions(timings, earlier)
     for warning in warnings:
