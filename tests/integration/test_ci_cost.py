@@ -188,6 +188,11 @@ def test_the_command_writes_the_report(api, command, checkout):
     written = json.loads((checkout / "reports/ci-cost.json").read_text())
     assert written["source"].startswith("https://docs.github.com/")
     assert f"{written['month']} so far: " in outcome.out
+    shown = command("ci-summary", GITHUB_STEP_SUMMARY="", TF_BUILD="").out
+    assert shown.startswith(f"## CI cost\n\n{written['month']} so far: ")
+    assert "### Dearest jobs" in shown
+    command("ci-report")
+    assert (checkout / "reports/summary.md").read_text().count("## CI cost\n") == 1
 
 
 def test_slack_gets_the_report_and_its_absence_fails_nothing(api, command):

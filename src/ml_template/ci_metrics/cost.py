@@ -111,20 +111,21 @@ def sentences(found: dict[str, Any]) -> list[str]:
 
 
 def write(found: dict[str, Any]) -> None:
-    """Write reports/ci-cost.json and reports/ci-cost.md.
+    """Write reports/ci-cost.json, reports/ci-cost.md and the section on cost of reports/summary.md.
 
     Raises:
         OSError: They cannot be written.
     """
     write_json(JSON, found)
-    lines = [f"## {title(found)}", "", *sentences(found), ""]
+    lines = [*sentences(found), ""]
     for heading, key in (("Dearest jobs", "dearest"), ("Runners", "runners")):
         lines += [f"### {heading}", "", *summary.table(columns(found), rows(found[key]))]
     lines += [
         f"Prices since {found['valid_from']}, without what a plan includes: {found['source']}",
         "",
     ]
-    write_text(MARKDOWN, "\n".join(lines))
+    write_text(MARKDOWN, "\n".join([f"## {title(found)}", "", *lines]))
+    summary.put_section("CI cost", lines)
 
 
 def columns(found: dict[str, Any]) -> list[str]:
