@@ -233,6 +233,29 @@ def test_a_push_notes_the_digest(engine, exported, command):
     assert engine.asked("push") == [["push", remote]]
 
 
+@pytest.mark.parametrize("host", ["docker.io", "index.docker.io"])
+def test_a_push_to_docker_hub_finds_the_digest_under_the_short_name(
+    engine, exported, command, host
+):
+    command("image")
+    digests = [f"host/team/{image.NAME}@sha256:ef", f"team/{image.NAME}@sha256:cd"]
+    engine.will("image inspect", out=json.dumps([{**DETAILS, "RepoDigests": digests}]))
+    done = command("image-push", REGISTRY=f"{host}/team")
+    assert (done.code, done.err) == (0, "")
+    record = json.loads(image.RECORD.read_text())
+    assert record["reference"] == f"{host}/team/{image.NAME}@sha256:cd"
+    assert record["digest"] == "sha256:cd"
+
+
+def test_a_push_of_which_docker_tells_no_digest_is_a_sentence(engine, exported, command):
+    command("image")
+    engine.will("image inspect", out=json.dumps([{**DETAILS, "RepoDigests": []}]))
+    done = command("image-push", REGISTRY="host/team")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert f"but Docker tells no digest of host/team/{image.NAME}" in done.err
+    assert json.loads(image.RECORD.read_text())["digest"] is None
+
+
 def test_a_push_as_a_user_logs_in_for_as_long_as_it_takes(engine, exported, command):
     command("image")
     digests = [f"host/team/{image.NAME}@sha256:cd"]

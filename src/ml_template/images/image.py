@@ -149,14 +149,24 @@ def push(repository: str, record: dict[str, Any]) -> dict[str, Any]:
     """Push the image of `record` to `repository` and return the record with its digest, as it is written then.
 
     Raises:
-        UserError: The registry refuses.
+        UserError: The registry refuses, or Docker does not tell the digest.
     """
     remote = f"{repository}:{record['tag'].rpartition(':')[2]}"
     docker.ask("tag", record["id"], remote)
     docker.show("push", remote)
-    digests = docker.inspect(remote)["RepoDigests"]
-    reference = next(name for name in digests if name.startswith(f"{repository}@"))
-    return note_digest(record, reference)
+    for known in docker.inspect(remote)["RepoDigests"]:
+        name, _, digest = known.partition("@")
+        if _familiar(name) == _familiar(repository):
+            return note_digest(record, f"{repository}@{digest}")
+    raise UserError(
+        f"{remote} was pushed, but Docker tells no digest of {repository}: push it again"
+    )
+
+
+def _familiar(repository: str) -> str:
+    """Return the name under which Docker keeps a repository: its own registry's host is left out."""
+    host, _, name = repository.partition("/")
+    return name if host in {"docker.io", "index.docker.io"} else repository
 
 
 def note_digest(record: dict[str, Any], reference: str) -> dict[str, Any]:
