@@ -134,6 +134,33 @@ def test_pages_are_followed_until_the_month_before_has_begun(api):
     assert {query["per_page"] for query in of_first} == {"100"}
 
 
+def test_a_run_that_slides_to_the_next_page_counts_once(api):
+    answer = api.answer
+
+    def slid(request):
+        code, head, found = answer(request)
+        if request.path.endswith("/actions/runs") and request.query.get("page") == "2":
+            again = {
+                "id": 1,
+                "name": "train",
+                "path": "x.yml",
+                "created_at": f"{RUNS[1][1]}T09:00:00Z",
+            }
+            found["workflow_runs"].insert(0, again)
+        return code, head, found
+
+    api.answer = slid
+    assert len(jobs()) == 7
+    assert len([r for r in api.requests if "/runs/1/jobs" in r.path]) == 1
+
+
+def test_a_job_that_a_later_attempt_has_a_copy_of_counts_once(api, monkeypatch):
+    name, day, ran = RUNS[0]
+    again = [{**ran[0], "id": 2, "run_attempt": 2}, {**ran[0], "runner_name": "GitHub Actions 13"}]
+    monkeypatch.setitem(globals(), "RUNS", [(name, day, ran + again), *RUNS[1:]])
+    assert len(jobs()) == 8  # another runner's is another job
+
+
 @pytest.mark.parametrize(
     "fault",
     [

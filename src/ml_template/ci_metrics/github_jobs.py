@@ -30,21 +30,30 @@ def since(repository: Repository, begin: datetime) -> Iterator[Job]:
     Raises:
         UserError: GitHub refuses, or its answer is none that we know.
     """
+    # A run that begins meanwhile moves others on to the next page, where they come again.
+    seen = set()
     try:
         for page in repository.pages("actions/runs"):
             for run in page["workflow_runs"]:
                 if _moment(run["created_at"]) < begin:
                     return
-                yield from _of_run(repository, run)
+                if run["id"] not in seen:
+                    seen.add(run["id"])
+                    yield from _of_run(repository, run)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"GitHub's answer is not as documented ({error!r})") from None
 
 
 def _of_run(repository: Repository, run: dict[str, Any]) -> Iterator[Job]:
+    # An attempt that runs only what failed has copies of the other jobs, with new ids.
+    seen = set()
     for page in repository.pages(f"actions/runs/{run['id']}/jobs", filter="all"):
         for job in page["jobs"]:
+            same = tuple(job[key] for key in ("name", "started_at", "completed_at", "runner_name"))
             # One that was skipped, or cancelled while it waited, never had a runner.
-            if job["completed_at"] and job["runner_name"] and job["conclusion"] != "skipped":
+            ran = job["completed_at"] and job["runner_name"] and job["conclusion"] != "skipped"
+            if ran and same not in seen:
+                seen.add(same)
                 started = _moment(job["started_at"])
                 seconds = (_moment(job["completed_at"]) - started).total_seconds()
                 minutes = max(1, math.ceil(seconds / 60))
