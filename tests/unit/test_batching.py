@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -98,23 +99,82 @@ def test_who_gave_up_waiting_spoils_nothing(count):
     np.testing.assert_array_equal(second, rows(1, 2.0))
 
 
+def test_of_those_who_all_gave_up_nothing_is_predicted():
+    async def all_give_up(form):
+        batcher = Batcher(form)
+        for future in [batcher.predict(rows(1)), batcher.predict(rows(500))]:
+            future.cancel()
+        await asyncio.sleep(0)
+        assert form.calls == []
+        return await batcher.predict(rows(3))
+
+    form = Doubling()
+    np.testing.assert_array_equal(asyncio.run(all_give_up(form)), rows(3, 2.0))
+    assert form.calls == [3]
+
+
+class Slow(Doubling):
+    """Doubling that takes until it may go on."""
+
+    def __init__(self):
+        super().__init__()
+        self._entered, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, matrix):
+        self._entered.set()
+        assert self.go_on.wait(30)
+        return super().__call__(matrix)
+
+    async def is_entered(self):
+        await asyncio.get_running_loop().run_in_executor(None, self._entered.wait, 30)
+
+
 def test_what_arrives_during_a_prediction_goes_into_the_next_batch():
-    entered, go_on = threading.Event(), threading.Event()
-
-    class Slow(Doubling):
-        def __call__(self, matrix):
-            entered.set()
-            assert go_on.wait(30)
-            return super().__call__(matrix)
-
     async def during(form):
         batcher = Batcher(form)
         first = batcher.predict(rows(100))
-        await asyncio.get_running_loop().run_in_executor(None, entered.wait, 30)
+        await form.is_entered()
         later = [batcher.predict(rows(40)), batcher.predict(rows(50))]
-        go_on.set()
+        form.go_on.set()
         await asyncio.gather(first, *later)
 
     form = Slow()
     asyncio.run(during(form))
     assert form.calls == [100, 90]
+
+
+def test_who_gave_up_during_a_prediction_is_not_predicted():
+    async def during(form):
+        batcher = Batcher(form)
+        first = batcher.predict(rows(100))
+        await form.is_entered()
+        gone = [batcher.predict(rows(4000)), batcher.predict(rows(200))]
+        stays = batcher.predict(rows(50, 4.0))
+        for future in gone:
+            future.cancel()
+        form.go_on.set()
+        await first
+        return await stays
+
+    form = Slow()
+    np.testing.assert_array_equal(asyncio.run(during(form)), rows(50, 8.0))
+    assert form.calls == [100, 50]
+
+
+def test_who_gave_up_is_forgotten_even_while_a_prediction_takes_long():
+    async def during(form):
+        batcher = Batcher(form)
+        first = batcher.predict(rows(100))
+        await form.is_entered()
+        matrices = []
+        for _ in range(1000):
+            matrix = rows(1)
+            matrices.append(weakref.ref(matrix))
+            batcher.predict(matrix).cancel()
+        del matrix
+        kept = sum(one() is not None for one in matrices)
+        form.go_on.set()
+        await first
+        return kept
+
+    assert asyncio.run(during(Slow())) <= 64

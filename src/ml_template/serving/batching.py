@@ -15,6 +15,8 @@ from .model import Form
 # thread, so that the event loop goes on answering.
 _INLINE_ROWS = 64
 _BATCH_ROWS = 4096
+# While the thread is busy no batch is formed, and whoever gives up meanwhile is forgotten only at such a length.
+_FEWEST_TO_SWEEP = 64
 
 _Waiting = list[tuple[Array, "asyncio.Future[Array]"]]
 
@@ -26,6 +28,7 @@ class Batcher:
         """Take the model's form; it is called by one thread at a time."""
         self._form = form
         self._waiting: _Waiting = []
+        self._sweep_at = _FEWEST_TO_SWEEP
         self._is_planned = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
 
@@ -33,6 +36,8 @@ class Batcher:
         """Return the form's output for `matrix` (rows, width) when it is there."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Array] = loop.create_future()
+        if len(self._waiting) >= self._sweep_at:
+            self._sweep()
         self._waiting.append((matrix, future))
         self._plan(loop)
         return future
@@ -44,6 +49,9 @@ class Batcher:
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         batch = self._next_batch()
+        if not batch:
+            self._is_planned = False
+            return
         parts = [matrix for matrix, _ in batch]
         if sum(map(len, parts)) <= _INLINE_ROWS:
             self._settle(loop, batch, self._answers(parts))
@@ -60,7 +68,14 @@ class Batcher:
         ends = accumulate(map(len, parts))
         return [outputs[end - len(part) : end] for part, end in zip(parts, ends)]
 
+    def _sweep(self) -> None:
+        """Forget the requests that have given up: they have left the service's count, so nothing else bounds them."""
+        self._waiting = [one for one in self._waiting if not one[1].done()]
+        # At twice what is left a sweep costs each request the same, however many wait.
+        self._sweep_at = max(_FEWEST_TO_SWEEP, 2 * len(self._waiting))
+
     def _next_batch(self) -> _Waiting:
+        self._sweep()
         rows = 0
         for count, (matrix, _) in enumerate(self._waiting):
             rows += len(matrix)
