@@ -222,8 +222,15 @@ class TestRefusedRows:
         assert (problem["type"], problem["loc"]) == ("too_long", ["body", "rows"])
 
     def test_the_answer_to_very_many_mistakes_stays_short(self, served):
-        answer = served("binary").predict(*[{"x": 1}] * 1000)
+        unknown = {str(number): 1 for number in range(1000)}
+        answer = served("binary").predict(unknown)
         assert len(answer.json()["detail"]) == 100
+
+    def test_of_many_wrong_rows_the_first_is_told(self, served, golden):
+        answer = served("binary").predict(golden(), *[{"x": 1}] * 999)
+        problems = answer.json()["detail"]
+        assert len(problems) == len(COLUMNS) + 1
+        assert {tuple(one["loc"][:3]) for one in problems} == {("body", "rows", 1)}
 
     def test_numbers_beyond_what_json_parsers_take(self, served, golden):
         for text in ("1e999", "-1e999", "1" * 5000, "1e99999999999999999999"):

@@ -175,6 +175,15 @@ def test_unknown_and_missing_columns_are_named():
     ]
 
 
+def test_of_many_bad_rows_the_first_is_told_with_all_that_is_wrong_with_it():
+    first = {**ROW, "number": "1", "truth": 1}
+    text = json.dumps({"rows": [ROW, first, *[{}] * 998]})
+    with pytest.raises(ValidationError) as caught:
+        check(text, most=1000)
+    told = [(one["type"], one["loc"]) for one in caught.value.errors()]
+    assert told == [("float_type", ("rows", 1, "number")), ("bool_type", ("rows", 1, "truth"))]
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "place"),
     [

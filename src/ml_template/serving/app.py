@@ -72,7 +72,7 @@ class FieldProblem(BaseModel):
 
 
 class FieldProblems(BaseModel):
-    """Why the rows were refused."""
+    """Why the rows were refused: of wrong fields those of the first wrong row."""
 
     detail: list[FieldProblem]
 
