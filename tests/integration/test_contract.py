@@ -79,6 +79,7 @@ def test_with_an_api_key_too(serve, exported):
     assert set(conforms(operation, positive, **{"X-API-Key": KEY})) == {200}
     refused = operation.Case(body={"rows": []}).call()
     assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == ["APIKey"]
     operation.Case(body={"rows": []}).validate_response(
         refused, checks=[status_code_conformance, response_schema_conformance]
     )

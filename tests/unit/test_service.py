@@ -131,6 +131,16 @@ def test_no_answer_in_time_is_504_and_the_next_request_is_answered():
     assert json.loads(answer) == {"model_version": "7", "predictions": [{"prediction": 5.0}]}
 
 
+def test_a_request_without_the_key_is_401_and_told_how_to_give_it():
+    async def without_key():
+        service = Service(Model(CARD, echo), LimitsConfig(), "secret")
+        return await call(service, "POST", "/predict", rows(1.0))
+
+    status, headers, body = asyncio.run(without_key())
+    assert (status, headers["www-authenticate"]) == (401, "APIKey")
+    assert json.loads(body) == {"detail": "the header X-API-Key is missing or wrong"}
+
+
 def test_a_model_that_answers_otherwise_is_not_ready():
     async def ready(form):
         return await call(Service(Model(CARD, form), LimitsConfig(), ""), "GET", "/readyz")

@@ -197,7 +197,9 @@ class Service:
     def _check_key(self, request: Request) -> None:
         given = request.headers.get("x-api-key", "").encode("latin-1")  # as it came
         if self._api_key and not hmac.compare_digest(given, self._api_key):
-            raise HTTPException(401, "the header X-API-Key is missing or wrong")
+            detail = "the header X-API-Key is missing or wrong"
+            # HTTP wants a scheme told; for one that they do not know browsers ask no password.
+            raise HTTPException(401, detail, {"WWW-Authenticate": "APIKey"})
 
     async def healthz(self) -> dict[str, str]:
         """Tell that the process answers."""
