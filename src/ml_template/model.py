@@ -86,7 +86,7 @@ def build(config: TrainConfig, columns: Columns) -> Pipeline:
 
 def fit(pipeline: Pipeline, columns: Columns, rows: Any, target: Any) -> Pipeline:
     """Fit the pipeline that `build` returned on rows in `columns`' types."""
-    estimator = pipeline["estimator"]
+    estimator = pipeline[-1]
     if isinstance(estimator, TAKES_RAW_COLUMNS):
         rows = _without_empty(columns, rows, getattr(estimator, "min_samples_leaf", 1))
     return pipeline.fit(rows, target)
