@@ -39,7 +39,7 @@ HARD = {
         "python_versions": "3.10-3.13",
         "license": "Apache-2.0",
         "github_org": "o",
-        "aws_region": "us-gov-west-1",
+        "aws_region": "ap-northeast-3",
     },
     "unicode": {
         "project_name": "Señor O'Brien’s Größe: 山田 #1 🚀",
