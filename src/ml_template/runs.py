@@ -145,7 +145,7 @@ def keep_fitted_rows(dataset: data.Dataset) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, FITTED)
-        np.save(file, data.fingerprints(dataset.train_rows, dataset.train_target))
+        np.save(file, dataset.train_fingerprints)
         mlflow.log_artifact(str(file))
 
 

@@ -28,7 +28,9 @@ def wanted(**settings):
 def dataset(target, rows=None):
     rows = pd.DataFrame({"a": np.arange(float(len(target)))}) if rows is None else rows
     columns = Columns(dict.fromkeys(rows, "numeric"))
-    return Dataset(columns, rows, np.array(target), rows, np.array(target), "", 0)
+    return Dataset(
+        columns, rows, np.array(target), rows, np.array(target), "", np.array([], np.uint64), 0
+    )
 
 
 # --- what is drawn ------------------------------------------------------------------------------

@@ -25,8 +25,8 @@ __all__ = ["Columns", "Dataset", "fingerprints", "load", "profile"]
 class Dataset:
     """Checked rows: features as data frames in `columns`' types, targets as arrays.
 
-    `digest` is the SHA-256 of the source's bytes; `repeated` counts the held-out rows whose features
-    and target are the same as those of a row to fit on.
+    `digest` is the SHA-256 of the source's bytes; `train_fingerprints` are those of the rows to fit on, and `repeated`
+    counts the held-out rows that have one of them: whose features and target are the same.
     """
 
     columns: Columns
@@ -35,6 +35,7 @@ class Dataset:
     test_rows: Any
     test_target: Any
     digest: str
+    train_fingerprints: npt.NDArray[np.uint64]
     repeated: int
 
 
@@ -60,6 +61,7 @@ def load(config: TrainConfig) -> Dataset:
         )
     # By all columns of the source: leaving one out must not deal the rows anew.
     test = held_out(content, target, config)
+    numbers = fingerprints(rows, target)
     return Dataset(
         columns=columns,
         train_rows=rows[~test].reset_index(drop=True),
@@ -67,7 +69,8 @@ def load(config: TrainConfig) -> Dataset:
         test_rows=rows[test].reset_index(drop=True),
         test_target=target[test],
         digest=digest,
-        repeated=_repeated(rows, target, test),
+        train_fingerprints=numbers[~test],
+        repeated=int(np.isin(numbers[test], numbers[~test]).sum()),
     )
 
 
@@ -75,8 +78,3 @@ def fingerprints(rows: Any, target: Any) -> npt.NDArray[np.uint64]:
     """Return a number for each row, shape (rows,), by its features and its target."""
     whole = rows.assign(**{"": target})
     return np.asarray(pd.util.hash_pandas_object(whole, index=False), dtype=np.uint64)
-
-
-def _repeated(rows: Any, target: Any, test: Any) -> int:
-    numbers = fingerprints(rows, target)
-    return int(np.isin(numbers[test], numbers[~test]).sum())
