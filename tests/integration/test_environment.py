@@ -27,9 +27,10 @@ from ml_template.deployment.lock import (
     Lock,
     LockedError,
 )
-from ml_template.deployment.release import Release
 from ml_template.errors import UserError
 from ml_template.images import image
+
+from .releases import DIGEST, release
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="needs boto3 for Python 3.10")
 
@@ -42,7 +43,6 @@ MANIFEST = {
     "config": {"digest": "sha256:c"},
     "layers": [],
 }
-DIGEST = f"sha256:{'ab' * 32}"
 OTHER = f"sha256:{'cd' * 32}"
 
 
@@ -143,24 +143,6 @@ def publish(told: dict) -> None:
     boto3.client("ssm").put_parameter(
         Name=name, Value=json.dumps(told), Type="String", Overwrite=True
     )
-
-
-def release(digest: str = DIGEST, **changes: object) -> Release:
-    told = {
-        "digest": digest,
-        "tag": "0123-v3",
-        "commit": "0123",
-        "registered_model": "churn",
-        "model_version": "3",
-        "model_commit": "c0",
-        "data_digest": "d0",
-        "pushed_by": "ann",
-        "pushed_at": "2026-11-24T12:00:00Z",
-        "golden": [{"row": {"a": 1}, "answer": {"prediction": 1.0}}],
-        "tolerance": 1e-5,
-        "scale": 1.0,
-    }
-    return Release.model_validate({**told, **changes})
 
 
 def in_repository(tag: str = "0123-v3", digest: str = DIGEST, scanned: str = "COMPLETE") -> None:

@@ -11,23 +11,10 @@ import pytest
 from ml_template.deployment.config import ProbeConfig
 from ml_template.deployment.lock import LockedError
 from ml_template.deployment.probe import Check, Probe
-from ml_template.deployment.release import Release
+
+from .releases import release
 
 REQUESTS = 100
-RELEASE = Release(
-    digest=f"sha256:{'ab' * 32}",
-    tag="0123-v3",
-    commit="0123",
-    registered_model="churn",
-    model_version="3",
-    model_commit="c0",
-    data_digest="d0",
-    pushed_by="ann",
-    pushed_at="2026-11-24T12:00:00Z",
-    golden=[{"row": {"a": 1}, "answer": {"prediction": 1.0}}],
-    tolerance=1e-5,
-    scale=1.0,
-)
 
 
 class Service(ThreadingHTTPServer):
@@ -72,7 +59,7 @@ def served(**how: object) -> Iterator[tuple[str, Service]]:
 
 def limits(url: str, alive=lambda: None, **settings: object) -> Check:
     given = {"requests": REQUESTS, "latency_ms": 5000.0, "attempts": 1, **settings}
-    [check] = Probe(ProbeConfig(**given), RELEASE, alive=alive).production(url)
+    [check] = Probe(ProbeConfig(**given), release(), alive=alive).production(url)
     return check
 
 
