@@ -113,7 +113,7 @@ SHAPES = {
 }
 
 # AWS keeps these beginnings of the names of parameters, load balancers and capacity providers for itself.
-KEPT_BY_AWS = re.compile(r"(aws|ssm|ecs|fargate|internal)(-|$)|aws|ssm")
+KEPT_BY_AWS = re.compile(r"aws|ssm|(ecs|fargate|internal)(-|$)")
 # Their resources have other ARNs than those in infra/.
 OTHER_PARTITIONS = re.compile(r"(cn|eusc|us-gov|us-iso[a-z]*)-")
 
