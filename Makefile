@@ -77,7 +77,7 @@ $(INSTALLED): requirements.txt | $(call after,clean)
 .PHONY: lock
 lock: $(INSTALLED) ## Refresh requirements.txt from pyproject.toml
 	@$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version $(lastword $(PYTHONS)) \
-	    --generate-hashes --upgrade --custom-compile-command "make lock" --output-file requirements.txt
+	    --generate-hashes --no-strip-extras --upgrade --custom-compile-command "make lock" --output-file requirements.txt
 	@$(MAKE) --no-print-directory image-lock
 	@echo "lock: requirements.txt is fresh; next: make install quality-gates"
 
@@ -178,7 +178,8 @@ image-train: $(INSTALLED) ## Build the image that trains (BASE=… with CUDA and
 image-lock: $(INSTALLED) ## Refresh docker/requirements-*.txt with the versions of requirements.txt
 	@for pins in onnx:--group=serving skops:--group=serving-skops mlflow:docker/requirements-mlflow.in; do \
 	    $(BIN)/uv pip compile --quiet "$${pins#*:}" --constraint requirements.txt --universal \
-	        --python-version $(lastword $(PYTHONS)) --generate-hashes --custom-compile-command "make image-lock" \
+	        --python-version $(lastword $(PYTHONS)) --generate-hashes --no-strip-extras \
+	        --custom-compile-command "make image-lock" \
 	        --output-file "docker/requirements-$${pins%%:*}.txt" || exit; \
 	done
 

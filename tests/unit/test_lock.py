@@ -1,6 +1,9 @@
 """requirements.txt and pyproject.toml say the same, for every supported Python."""
 
 import re
+import sys
+from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ def pyproject_list(name):
     return re.findall(r'^    "(.+)",(?:  #.*)?$', block.group(1), re.M)
 
 
+@cache
 def pins():
     """Every pin of the lock with its hashes."""
     blocks = re.split(r"^(?=[a-z0-9])", (ROOT / "requirements.txt").read_text(), flags=re.M)[1:]
@@ -60,6 +64,22 @@ def test_every_pin_is_exact_and_hashed():
     for pin, hashes in pins():
         assert [specifier.operator for specifier in pin.specifier] == ["=="], pin
         assert hashes, pin
+
+
+def test_lock_keeps_the_extras_that_plain_pip_asks_for():
+    # pip takes a pin without the extra for another requirement, which then has no hash.
+    python = "{}.{}".format(*sys.version_info)
+    texts = {text for each in distributions() for text in each.requires or [] if "[" in text}
+    wanted = [each for each in map(Requirement, texts) if each.extras and applies(each, python)]
+    lacking = []
+    for requirement in wanted:
+        pinned = locked(requirement.name, python)
+        extras = {extra for pin in pinned for extra in pin.extras}
+        lacking += [
+            f"{requirement.name}[{extra}]" for extra in requirement.extras - extras if pinned
+        ]
+    assert wanted
+    assert lacking == []
 
 
 @pytest.mark.parametrize("tool", GATES)
