@@ -194,56 +194,52 @@ compose-down: $(INSTALLED) ## Stop what compose-up started; its data stays
 ##@ Deploy
 
 # The images of what stands below are the environment's: its repository, by digest. ENV=local is an AWS on this machine
-# (infra/local/): the deployer asks it as it asks the real one, with nothing but these variables to tell them apart.
-LOCAL_PORT ?= 4510
-ifeq ($(ENV),local)
-export AWS_ENDPOINT_URL := http://127.0.0.1:$(LOCAL_PORT)
-export AWS_ACCESS_KEY_ID := local
-export AWS_SECRET_ACCESS_KEY := local
-unexport AWS_PROFILE AWS_SESSION_TOKEN
-endif
+# (infra/local/): the deployer asks it as it asks the real one. `run` tells it where by AWS's own variables, and refuses
+# where the emulator of this folder does not run, whoever else has its port.
+LOCAL := $(BIN)/python -m infra.local
+DEPLOY = $(if $(filter local,$(ENV)),$(LOCAL) run) $(RUN)
 
 .PHONY: push
 push: $(INSTALLED) | $(call after,image image-test image-scan local-up) ## Push the image to the repository of ENV, once, as a release
-	@$(RUN) push
+	@$(DEPLOY) push
 
 .PHONY: deploy-plan
 deploy-plan: $(INSTALLED) | $(call after,push) ## Show what make deploy would change (ENV=… IMAGE_TAG=…)
-	@$(RUN) deploy-plan
+	@$(DEPLOY) deploy-plan
 
 # Without Docker, what ENV=local deploys is packed from artifacts/model/; `make image push deploy ENV=local` takes the image.
 .PHONY: deploy
 deploy: $(INSTALLED) $(if $(filter local,$(ENV)),$(if $(IMAGE_TAG)$(RESUME)$(filter push,$(MAKECMDGOALS)),,local-release)) | $(call after,push deploy-plan local-up) ## Deploy to ENV=local, staging or production and prove it (IMAGE_TAG=… REASON=… RESUME=1 SUPERSEDE=1)
-	@$(RUN) deploy
+	@$(DEPLOY) deploy
 
 .PHONY: status
 status: $(INSTALLED) | $(call after,deploy rollback) ## Show what runs in ENV, how it feels, and the last deployments
-	@$(RUN) status
+	@$(DEPLOY) status
 
 .PHONY: rollback
 rollback: $(INSTALLED) ## Bring the release before back in ENV (or TO=tag), also while a deployment is stuck
-	@$(RUN) rollback
+	@$(DEPLOY) rollback
 
 .PHONY: verify
 verify: $(INSTALLED) | $(call after,push) ## Look at all that a deployment to ENV needs; changes nothing
-	@$(RUN) verify
+	@$(DEPLOY) verify
 
 .PHONY: logs
 logs: $(INSTALLED) ## Show what the service in ENV logged (MINUTES=15)
-	@$(RUN) logs
+	@$(DEPLOY) logs
 
 .PHONY: local-up
 local-up: $(INSTALLED) ## Start an AWS for ENV=local on this machine: ECS with real tasks, a load balancer, a registry
-	@$(BIN)/python -m infra.local up
+	@$(LOCAL) up
 
 .PHONY: local-down
 local-down: $(INSTALLED) ## Stop it and its tasks; what was deployed stays for the next local-up
-	@$(BIN)/python -m infra.local down
+	@$(LOCAL) down
 
 .PHONY: local-release
 local-release: $(INSTALLED) | $(call after,export local-up)
-	@$(BIN)/python -m infra.local pack
-	@$(RUN) push
+	@$(LOCAL) run $(LOCAL) pack
+	@$(DEPLOY) push
 
 .PHONY: deploy-test
 deploy-test: $(INSTALLED) ## Test the local ECS, and every fault of a deployment to it under traffic; reports/deploy-faults.md
@@ -293,7 +289,7 @@ infra-test: $(INSTALLED) ## Apply all of it to an AWS on this machine, deploy th
 
 .PHONY: train-remote
 train-remote: $(INSTALLED) ## Train on ECS in ENV and follow it (CONFIG=… SET=…)
-	@$(RUN) train-remote
+	@$(DEPLOY) train-remote
 
 ##@ Check
 

@@ -1,4 +1,4 @@
-"""`python -m infra.local up|down|serve|pack`: start, end, run and fill the local ECS emulator."""
+"""`python -m infra.local up|down|serve|pack|run …`: start, end, fill and use the local ECS emulator."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ _COMMANDS = ("up", "down", "serve", "pack")
 def main() -> None:
     """Run the one command that was given."""
     with ends_in_a_sentence():
+        if sys.argv[1:2] == ["run"] and len(sys.argv) > 2:
+            from . import command, settings
+
+            command.run(settings.read(), sys.argv[2:])
         if len(sys.argv) != 2 or sys.argv[1] not in _COMMANDS:
             given = " ".join(sys.argv[1:])
-            raise UserError(f"the command is {given!r}; accepted: {', '.join(_COMMANDS)}")
+            known = f"{', '.join(_COMMANDS)}, run COMMAND …"
+            raise UserError(f"the command is {given!r}; accepted: {known}")
         _require_boto3()
         _run(sys.argv[1])
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import subprocess  # nosec B404 # for its type
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from ml_template.errors import UserError
-from ml_template.files import write_json
 
-from . import processes, settings
+from . import processes, running, settings
 from .bootstrap import NAME, bootstrap
 
 _START = 60.0  # seconds
@@ -27,14 +24,17 @@ def up(given: settings.Settings) -> None:
     """Start the emulator, unless it runs, and make in it what Terraform makes in an account.
 
     Raises:
-        UserError: It did not start, or its folder is of another port.
+        UserError: It did not start, its folder is of another port, or somebody else has the port.
     """
     settings.check_port(given)
-    if _running(given):
+    if running.own_process(given):
+        if not _wait(lambda: running.is_own(given), _START):
+            raise UserError(f"the emulator runs, and does not answer on {given.url}")
         print(f"local-up: it runs already on {given.url}")
     else:
+        running.refuse_others(given)
         _start(given)
-        print(f"local-up: started on {given.url}, log {_shown(given.folder / 'serve.log')}")
+        print(f"local-up: started on {given.url}, log {_shown(_log(given))}")
     made = bootstrap(given)
     print(
         f"local-up: cluster {NAME}, load balancer, registry and contract {'made' if made else 'are there'}"
@@ -46,55 +46,51 @@ def up(given: settings.Settings) -> None:
 
 
 def down(given: settings.Settings) -> None:
-    """End the emulator and all its tasks.
+    """End the emulator of this folder and all its tasks; another folder's is left alone.
 
     Raises:
         UserError: It does not end.
     """
-    process = _running(given)
+    process = running.own_process(given)
     if process is None:
         print("local-down: it does not run")
         return
     processes.send(process, signal.SIGTERM)
     if not _wait(lambda: not processes.is_there(process), _END):
         raise UserError(f"the emulator (process {process['pid']}) does not end: kill it")
-    _pid_file(given).unlink(missing_ok=True)
+    running.forget(given)
     folder = _shown(given.folder)
     print(f"local-down: ended, with all its tasks; {folder} keeps its state and images")
     print(f"next: make local-up goes on from there; rm -r {folder} forgets it")
 
 
 def _start(given: settings.Settings) -> None:
-    log = given.folder / "serve.log"
+    log = _log(given)
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
     command = [sys.executable, "-m", "infra.local", "serve"]
-    process = processes.start(command, Path.cwd(), os.environ, log)
-    write_json(_pid_file(given), processes.identity(process.pid))
-    _wait(lambda: process.poll() is not None or _healthy(given), _START)
-    if process.poll() is not None or not _healthy(given):
-        said = (
-            log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["nothing"]
-        )[-1]
-        raise UserError(f"the emulator did not start: {said.removeprefix('error: ')}")
-
-
-def _running(given: settings.Settings) -> Optional[dict[str, Any]]:
+    environment = {**os.environ, "LOCAL_PORT": str(given.port)}
+    process = processes.start(command, Path.cwd(), environment, log)
+    started = False
     try:
-        process: dict[str, Any] = json.loads(_pid_file(given).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return process if processes.is_there(process) else None
+        ended = _wait(lambda: process.poll() is not None or running.is_own(given), _START)
+        started = ended and process.poll() is None
+    finally:  # also where Ctrl-C ends the waiting
+        if not started:
+            _stop(process)
+    if not started:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said = lines[-1].removeprefix("error: ") if lines else f"nothing within {_START:.0f} s"
+        raise UserError(f"the emulator did not start: {said}")
 
 
-def _healthy(given: settings.Settings) -> bool:
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process that failed to start, gently first: it may have started tasks."""
+    process.terminate()
     try:
-        with urllib.request.urlopen(
-            f"{given.url}/_local/health", timeout=2
-        ) as answer:  # nosec B310 # http
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+        process.wait(_END)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _wait(condition: Any, seconds: float) -> bool:
@@ -106,8 +102,8 @@ def _wait(condition: Any, seconds: float) -> bool:
     return True
 
 
-def _pid_file(given: settings.Settings) -> Path:
-    return given.folder / "serve.pid.json"
+def _log(given: settings.Settings) -> Path:
+    return given.folder / "serve.log"
 
 
 def _shown(path: Path) -> str:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from . import settings
@@ -53,6 +54,7 @@ class Clients:
             endpoint_url=self._url,
             aws_access_key_id="local",
             aws_secret_access_key="local",  # nosec B106 # the emulator accepts every key
+            config=Config(proxies={}),  # whatever HTTP_PROXY says
         )
 
 

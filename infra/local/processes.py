@@ -45,7 +45,8 @@ def send(process: Mapping[str, Any], number: int) -> None:
     """Send a signal to the process and its children, unless its number is a stranger's by now."""
     if is_there(process):
         with contextlib.suppress(ProcessLookupError):  # it ended in between
-            os.killpg(process["pid"], number)
+            leads = os.getpgid(process["pid"]) == process["pid"]
+            (os.killpg if leads else os.kill)(process["pid"], number)
 
 
 def kill(process: Mapping[str, Any]) -> None:

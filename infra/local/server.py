@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import FrameType
 from typing import Any, Optional
 
@@ -18,7 +19,7 @@ from werkzeug.wrappers import Request, Response
 
 from ml_template.errors import UserError
 
-from . import budgets, calls, patches, settings
+from . import budgets, calls, patches, running, settings
 from .aws import Aws
 from .balancer import Balancer
 from .ecs import Ecs
@@ -44,8 +45,11 @@ LIMITS = "it does not imitate IAM, networks and security groups, autoscaling, CP
 class Server:
     """Sends each request where it belongs."""
 
-    def __init__(self, aws: Aws, ecs: Ecs, registry: Registry, faults: Faults) -> None:
+    def __init__(
+        self, aws: Aws, ecs: Ecs, registry: Registry, faults: Faults, folder: Path
+    ) -> None:
         self._aws, self._ecs, self._registry, self._faults = aws, ecs, registry, faults
+        self._folder = folder
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -72,7 +76,8 @@ class Server:
 
     def _control(self, request: Request) -> Response:
         if request.path == "/_local/health" and request.method == "GET":
-            return _json({"status": "ok", "limits": LIMITS})
+            whose = {"folder": str(self._folder), "pid": os.getpid()}
+            return _json({"status": "ok", **whose, "limits": LIMITS})
         if request.path != "/_local/faults":
             return _json({"error": f"{request.path} is no path; accepted: health, faults"}, 404)
         if request.method == "GET":
@@ -111,6 +116,7 @@ def serve(given: settings.Settings) -> None:
     settings.check_port(given)
     listener = _listen(given.port)
     settings.keep_port(given)
+    running.note(given)
     state = State(given.folder / "state.json")
     state.load()
     routes = Routes()
@@ -131,7 +137,7 @@ def serve(given: settings.Settings) -> None:
     server = make_server(
         settings.HOST,
         given.port,
-        Server(aws, ecs, registry, Faults(state)),
+        Server(aws, ecs, registry, Faults(state), given.folder),
         threaded=True,
         request_handler=_Handler,
         fd=listener.fileno(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from ml_template.files import write_text
 
 HOST = "127.0.0.1"
 ACCOUNT = "123456789012"  # moto's own
+_FIRST_PORT, _STEP, _LAST_PORT = 4510, 10, 65533
 
 
 class Settings(NamedTuple):
@@ -32,6 +34,11 @@ class Settings(NamedTuple):
         return f"{HOST}:{self.port}"
 
     @property
+    def ports(self) -> tuple[int, int, int]:
+        """All that it listens on by itself."""
+        return self.port, self.production_port, self.test_port
+
+    @property
     def production_port(self) -> int:
         """The port of the production listener."""
         return self.port + 1
@@ -43,14 +50,16 @@ class Settings(NamedTuple):
 
 
 def read() -> Settings:
-    """Return the settings of this environment.
+    """Return the settings of this environment; the port is the folder's own unless LOCAL_PORT gives one.
 
     Raises:
         UserError: A variable has a value that is not accepted.
     """
+    folder = Path(os.environ.get("LOCAL_DIR") or "artifacts/local").resolve()
+    text = os.environ.get("LOCAL_PORT") or _kept_port(folder)
     return Settings(
-        port=_port(os.environ.get("LOCAL_PORT") or "4510"),
-        folder=Path(os.environ.get("LOCAL_DIR") or "artifacts/local").absolute(),
+        port=_port(text) if text else free_ports(),
+        folder=folder,
         minute=_minute(os.environ.get("LOCAL_MINUTE") or "1"),
     )
 
@@ -61,22 +70,43 @@ def check_port(given: Settings) -> None:
     Raises:
         UserError: It is another port.
     """
-    path = _port_file(given)
-    kept = path.read_text(encoding="utf-8").strip() if path.exists() else str(given.port)
-    if kept != str(given.port):
+    kept = _kept_port(given.folder)
+    if kept and kept != str(given.port):
         raise UserError(
             f"what {given.folder} keeps was made with LOCAL_PORT={kept}, not {given.port}:"
-            " set it again, or LOCAL_DIR to another folder"
+            " leave LOCAL_PORT out, or set LOCAL_DIR to another folder"
         )
 
 
 def keep_port(given: Settings) -> None:
     """Write down the port for `check_port`."""
-    write_text(_port_file(given), f"{given.port}\n")
+    write_text(port_file(given.folder), f"{given.port}\n")
 
 
-def _port_file(given: Settings) -> Path:
-    return given.folder / "port"
+def port_file(folder: Path) -> Path:
+    """Return the file that keeps the port of what the folder keeps."""
+    return folder / "port"
+
+
+def free_ports() -> int:
+    """Return the first port of three in a row that nobody listens on.
+
+    Raises:
+        UserError: There are none.
+    """
+    for first in range(_FIRST_PORT, _LAST_PORT + 1, _STEP):
+        if all(is_free(port) for port in range(first, first + 3)):
+            return first
+    raise UserError("no three ports in a row are free: give LOCAL_PORT=…")
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on the port."""
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def region() -> str:
@@ -84,8 +114,13 @@ def region() -> str:
     return os.environ.get("AWS_DEFAULT_REGION") or "eu-west-1"
 
 
+def _kept_port(folder: Path) -> str:
+    path = port_file(folder)
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+
+
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 65533):
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _LAST_PORT):
         raise UserError(
             f"LOCAL_PORT is {text!r}; accepted: a whole number, 1 to 65533 (the two ports after it are used, too)"
         )

@@ -81,10 +81,10 @@ class Emulator:
         self._clients = {}
         self._process = None
 
-    def command(self, name: str, folder=ROOT, **variables: str) -> subprocess.CompletedProcess:
-        """Run `python -m infra.local NAME` as make does."""
+    def command(self, *words: str, folder=ROOT, **variables: str) -> subprocess.CompletedProcess:
+        """Run `python -m infra.local WORD…` as make does."""
         return subprocess.run(
-            [sys.executable, "-m", "infra.local", name],
+            [sys.executable, "-m", "infra.local", *words],
             cwd=folder,
             env={**self.variables, **variables},
             capture_output=True,

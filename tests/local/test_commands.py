@@ -3,18 +3,20 @@
 import json
 import os
 import socket
+import sys
 
 import git
 import pytest
 import requests
 
+from ml_template.errors import UserError
 from ml_template.images import image
 from ml_template.serving import model_folder
 
-from infra.local import processes
+from infra.local import background, command, processes, running, settings
 from infra.local.bootstrap import NAME
 
-from .emulator import Emulator, wait
+from .emulator import Emulator, three_free_ports, wait
 
 
 @pytest.fixture
@@ -26,7 +28,8 @@ def fresh(tmp_path):
 
 
 def test_up_and_down_are_safe_to_repeat_and_leave_nothing_running(fresh):
-    first = fresh.command("up")
+    proxy = "http://127.0.0.1:9"  # nobody listens there, and loopback is never sent to it
+    first = fresh.command("up", HTTP_PROXY=proxy, http_proxy=proxy)
     assert (first.returncode, first.stderr) == (0, "")
     lines = first.stdout.splitlines()
     assert lines[-1] == "next: make deploy ENV=local"
@@ -59,7 +62,7 @@ def test_up_and_down_are_safe_to_repeat_and_leave_nothing_running(fresh):
 
 
 def test_what_is_packed_is_deployed_and_answers(emulator, no_service, packable):
-    first = emulator.command("pack", packable)
+    first = emulator.command("pack", folder=packable)
     assert (first.returncode, first.stderr) == (0, "")
     written = packable / image.RECORD
     record = json.loads(written.read_text())
@@ -70,7 +73,7 @@ def test_what_is_packed_is_deployed_and_answers(emulator, no_service, packable):
     assert (record["model_version"], record["data_digest"]) == ("3", "sha256:data")
     assert record["reference"] == f"127.0.0.1:{emulator.port}/{NAME}@{record['digest']}"
     assert record["reference"] in first.stdout
-    again = emulator.command("pack", packable)
+    again = emulator.command("pack", folder=packable)
     assert "the registry has it already" in again.stdout
     assert json.loads(written.read_text()) == record
 
@@ -89,7 +92,7 @@ def test_what_is_packed_is_deployed_and_answers(emulator, no_service, packable):
 
     # A changed file is another image, also where no commit tells them apart.
     (packable / "configs/serve.yaml").write_text("{}\n")
-    assert emulator.command("pack", packable).returncode == 0
+    assert emulator.command("pack", folder=packable).returncode == 0
     changed = json.loads(written.read_text())
     assert changed["tag"] != record["tag"]
     assert changed["digest"] != record["digest"]
@@ -101,7 +104,7 @@ def test_an_image_that_push_has_left_is_not_packed_again(emulator, packable):
     who = ("-c", "user.name=n", "-c", "user.email=n@example.com")
     git.Git(packable).execute(["git", *who, "commit", "--quiet", "--no-gpg-sign", "--message", "m"])
     (packable / ".git/info/exclude").write_text("artifacts/\n*.pyc\n")
-    emulator.command("pack", packable)
+    emulator.command("pack", folder=packable)
     written = packable / image.RECORD
     built = {**json.loads(written.read_text()), "base": "python:3.13-slim", "digest": "sha256:ab"}
     for changes, is_kept in (
@@ -112,16 +115,16 @@ def test_an_image_that_push_has_left_is_not_packed_again(emulator, packable):
         ({"reference": "elsewhere:1/x@sha256:ab"}, False),
     ):
         written.write_text(json.dumps({**built, **changes}))
-        assert emulator.command("pack", packable).returncode == 0
+        assert emulator.command("pack", folder=packable).returncode == 0
         assert (json.loads(written.read_text())["base"] != "none") == is_kept, changes
 
 
 def test_without_a_model_or_a_registry_pack_ends_in_a_sentence(fresh, packable):
-    done = fresh.command("pack", packable)
+    done = fresh.command("pack", folder=packable)
     assert done.returncode == 2
     assert done.stderr == f"error: no registry on 127.0.0.1:{fresh.port}: make local-up starts it\n"
     (packable / model_folder.FOLDER / model_folder.SUMS).unlink()
-    done = fresh.command("pack", packable)
+    done = fresh.command("pack", folder=packable)
     assert done.returncode == 2
     assert done.stderr.startswith("error: artifacts/model/SHA256SUMS not found")
 
@@ -155,33 +158,111 @@ def test_a_variable_with_a_wrong_value_is_named(fresh, variables, said):
     assert done.stderr.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_named(fresh):
-    with socket.create_server(("127.0.0.1", fresh.port)):
-        done = fresh.command("up")
+def refused(done):
+    """The one sentence of a command that was refused."""
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        f"error: the emulator did not start: LOCAL_PORT {fresh.port} cannot be had: Address already in use\n"
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_health_names_folder_and_process(emulator):
+    health = requests.get(f"{emulator.url}/_local/health").json()
+    assert health["folder"] == str(emulator.folder.resolve())
+    assert processes.identity(health["pid"])["started"]
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_up_refuses_port_of_stranger(fresh, offset):
+    with socket.create_server(("127.0.0.1", fresh.port + offset)):
+        said = refused(fresh.command("up"))
+    assert str(fresh.port + offset) in said
+    assert "take another port: LOCAL_PORT=" in said
+    assert not fresh.folder.exists()
+
+
+def test_up_refuses_other_checkouts_emulator(fresh, emulator):
+    said = refused(fresh.command("up", LOCAL_PORT=str(emulator.port)))
+    assert f"the emulator of {emulator.folder} " in said
+    assert "take another port: LOCAL_PORT=" in said
+    assert not fresh.folder.exists()
+
+
+def test_copied_folder_leaves_emulator_of_the_original_alone(fresh, emulator):
+    # As `cp -r` of a checkout brings them along.
+    fresh.folder.mkdir(parents=True)
+    for name in ("port", "serve.pid.json"):
+        (fresh.folder / name).write_text((emulator.folder / name).read_text())
+    before = sorted(fresh.folder.iterdir())
+    copied = {"LOCAL_PORT": ""}
+    said = refused(fresh.command("up", **copied))
+    assert f"LOCAL_DIR={emulator.folder} make local-down" in said
+    assert f"rm -r {fresh.folder}; LOCAL_PORT=" in said
+    assert "does not run: make local-up starts it" in refused(fresh.command("run", "env", **copied))
+    assert "it does not run" in fresh.command("down", **copied).stdout
+    assert sorted(fresh.folder.iterdir()) == before
+    assert requests.get(f"{emulator.url}/_local/health").ok
+
+
+def test_run_leads_to_own_emulator(emulator):
+    shown = "import os; print(os.environ['AWS_ENDPOINT_URL'], os.environ['no_proxy'])"
+    given = {"AWS_ENDPOINT_URL": "http://elsewhere", "no_proxy": "", "NO_PROXY": "internal"}
+    done = emulator.command("run", sys.executable, "-c", shown, LOCAL_PORT="", **given)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{emulator.url} internal,127.0.0.1,localhost\n"
+    done = emulator.command("run", sys.executable, "-c", "raise SystemExit(5)")
+    assert done.returncode == 5
+
+
+def test_environment_keeps_proxies_and_drops_other_addresses(tmp_path):
+    given = settings.Settings(4510, tmp_path, 1.0)
+    before = {"HTTP_PROXY": "http://p:1", "AWS_ENDPOINT_URL_S3": "http://x", "AWS_PROFILE": "me"}
+    after = command.environment({**before, "NO_PROXY": "*"}, given)
+    assert (after["HTTP_PROXY"], after["NO_PROXY"]) == ("http://p:1", "*")
+    assert {"AWS_ENDPOINT_URL_S3", "AWS_PROFILE"} & set(after) == set()
+
+
+def test_port_follows_folder(tmp_path, monkeypatch):
+    first = three_free_ports()
+    monkeypatch.setattr(settings, "_FIRST_PORT", first)
+    monkeypatch.setenv("LOCAL_DIR", str(tmp_path))
+    monkeypatch.delenv("LOCAL_PORT", raising=False)
+    assert settings.read().port == first
+    with socket.create_server((settings.HOST, first + 2)):
+        given = settings.read()
+    assert given.port > first
+    assert (given.port - first) % 10 == 0
+    settings.keep_port(given)
+    assert settings.read() == given
+
+
+def test_what_failed_to_start_is_stopped(tmp_path, monkeypatch):
+    started = []
+    start = processes.start
+    monkeypatch.setattr(
+        processes, "start", lambda *given: started.append(start(*given)) or started[0]
     )
+    monkeypatch.setattr(running, "is_own", lambda given: False)
+    monkeypatch.setattr(background, "_START", 0.2)
+    with pytest.raises(UserError, match="the emulator did not start: nothing within"):
+        background.up(settings.Settings(three_free_ports(), tmp_path, 1.0))
+    assert started[0].poll() is not None
 
 
-def test_another_port_than_that_of_what_is_kept_is_refused(fresh):
-    fresh.command("up")
-    other = str(fresh.port + 10)
-    for _ in "while it runs", "after it ended":
-        done = fresh.command("up", LOCAL_PORT=other)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == (
-            f"error: what {fresh.folder} keeps was made with LOCAL_PORT={fresh.port}, not {other}:"
-            " set it again, or LOCAL_DIR to another folder\n"
-        )
-        fresh.command("down")
-    assert "started on" in fresh.command("up").stdout
+def test_other_port_than_kept_is_refused(fresh):
+    fresh.folder.mkdir(parents=True)
+    (fresh.folder / "port").write_text(f"{fresh.port + 10}\n")
+    assert refused(fresh.command("up")) == (
+        f"error: what {fresh.folder} keeps was made with LOCAL_PORT={fresh.port + 10}, not {fresh.port}:"
+        " leave LOCAL_PORT out, or set LOCAL_DIR to another folder\n"
+    )
 
 
 def test_a_command_that_is_none_is_refused(fresh):
     done = fresh.command("sideways")
     assert done.returncode == 2
-    assert done.stderr == ("error: the command is 'sideways'; accepted: up, down, serve, pack\n")
+    assert done.stderr == (
+        "error: the command is 'sideways'; accepted: up, down, serve, pack, run COMMAND …\n"
+    )
 
 
 def test_a_boto3_without_the_calls_is_refused_in_a_sentence(fresh, tmp_path):
