@@ -7,13 +7,13 @@ export AWS_DEFAULT_REGION ?= eu-west-1
 
 # The code of this folder, also after the folder was moved or copied with its .venv. For the same reason the tools
 # are called as modules: their scripts keep the path they were installed to.
-export PYTHONPATH := $(CURDIR)/src$(if $(PYTHONPATH),:$(PYTHONPATH))
+export PYTHONPATH := $(CURDIR)/src:$(CURDIR)/packages/ecs-local/src$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m ml_template
 INSTALLED := $(VENV)/.installed$(if $(PYTHON),-$(subst /,-,$(PYTHON)))
-CODE := src tests infra
+CODE := src tests $(wildcard packages)
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 # CI_CACHE=folder: what a CI system keeps from one run to the next is one folder, whatever the tool.
@@ -194,9 +194,10 @@ compose-down: $(INSTALLED) ## Stop what compose-up started; its data stays
 ##@ Deploy
 
 # The images of what stands below are the environment's: its repository, by digest. ENV=local is an AWS on this machine
-# (infra/local/): the deployer asks it as it asks the real one. `run` tells it where by AWS's own variables, and refuses
-# where the emulator of this folder does not run, whoever else has its port.
-LOCAL := $(BIN)/python -m infra.local
+# (packages/ecs-local/): the deployer asks it as it asks the real one. `run` tells it where by AWS's own variables, and
+# refuses where the emulator of this folder does not run, whoever else has its port.
+export LOCAL_COMMANDS := make local-{}
+LOCAL := $(BIN)/python -m ecs_local
 DEPLOY = $(if $(filter local,$(ENV)),$(LOCAL) run) $(RUN)
 
 .PHONY: push
@@ -231,6 +232,7 @@ logs: $(INSTALLED) ## Show what the service in ENV logged (MINUTES=15)
 .PHONY: local-up
 local-up: $(INSTALLED) ## Start an AWS for ENV=local on this machine: ECS with real tasks, a load balancer, a registry
 	@$(LOCAL) up
+	@$(LOCAL) run $(RUN) local-account
 
 .PHONY: local-down
 local-down: $(INSTALLED) ## Stop it and its tasks; what was deployed stays for the next local-up
@@ -238,12 +240,12 @@ local-down: $(INSTALLED) ## Stop it and its tasks; what was deployed stays for t
 
 .PHONY: local-release
 local-release: $(INSTALLED) | $(call after,export local-up)
-	@$(LOCAL) run $(LOCAL) pack
+	@$(LOCAL) run $(RUN) local-release
 	@$(DEPLOY) push
 
 .PHONY: deploy-test
 deploy-test: $(INSTALLED) ## Test the local ECS, and every fault of a deployment to it under traffic; reports/deploy-faults.md
-	@$(BIN)/python -m pytest -q -rs tests/local tests/deploy
+	@$(BIN)/python -m pytest -q -rs $(wildcard packages/ecs-local/tests) tests/deploy
 
 ##@ Infrastructure
 
@@ -329,7 +331,7 @@ security: bandit audit ## Scan the code (bandit) and the locked dependencies (pi
 
 .PHONY: bandit
 bandit: $(INSTALLED) | $(call after,format)
-	@$(BIN)/python -m bandit --quiet --recursive --configfile pyproject.toml src infra
+	@$(BIN)/python -m bandit --quiet --recursive --configfile pyproject.toml src $(wildcard packages/*/src)
 
 .PHONY: audit
 audit: $(INSTALLED)

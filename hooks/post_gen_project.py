@@ -31,6 +31,9 @@ REFERENCE = {
 # These are set where they stand, in set_python_versions(), set_licence() and set_ci(); all others are swapped everywhere.
 SET_IN_PLACE = ("license", "python_versions", "ci")
 
+# Distributions of their own in packages/ are the same in every project, whatever its names.
+UNTOUCHED = (".git", "packages")
+
 # They run the gates on every supported Python, and list them in the same way.
 PIPELINES = (
     ".github/workflows/ci.yml",
@@ -119,7 +122,7 @@ def swap_names(project, names):
         return pattern.sub(lambda found: names[found.group()], text)
 
     for folder, folders, files in os.walk(project, topdown=False):
-        if ".git" in Path(folder).relative_to(project).parts:
+        if Path(folder).relative_to(project).parts[:1] in [(name,) for name in UNTOUCHED]:
             continue
         for file in files:
             swap_content(Path(folder, file), swapped)

@@ -19,7 +19,7 @@ COMMIT = "git init -q && git add -A && git -c user.name=bench -c user.email=benc
 def deploying(scratch: Path, runs: int) -> Table:
     """Seconds of the first deployment, of others over it, and of a rollback."""
     folder = copy_project(scratch / "project")
-    for name in ("infra", ".gitignore"):
+    for name in ("packages", ".gitignore"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         copy(ROOT / name, folder / name)
     folder.joinpath(".venv").symlink_to(ROOT / ".venv")

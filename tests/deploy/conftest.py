@@ -23,7 +23,7 @@ from ml_template.config import ModelCardConfig
 from ml_template.serving import model_folder
 from ml_template.serving.model import load
 
-from ..local.emulator import Emulator
+from .local_ecs import LocalEcs
 from .site import ROOT, Answers, Site, made_site, traffic
 
 CONFIG = {
@@ -37,9 +37,9 @@ CONFIG = {
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory) -> Iterator[Emulator]:
+def emulator(tmp_path_factory) -> Iterator[LocalEcs]:
     """A local ECS on ports of its own."""
-    running = Emulator(tmp_path_factory.mktemp("ecs"))
+    running = LocalEcs(tmp_path_factory.mktemp("ecs"))
     running.start()
     yield running
     running.stop()
@@ -121,7 +121,7 @@ def serving(emulator, site):
     return good[found], other
 
 
-def _release(emulator: Emulator) -> str | None:
+def _release(emulator: LocalEcs) -> str | None:
     """Return the digest of the release that production says it is, if it answers."""
     answer = requests.get(f"{emulator.production}/version", timeout=10)
     return answer.json()["release"] if answer.ok else None

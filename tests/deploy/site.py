@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ml_template import __main__ as command_line
+from ecs_local.testing import Emulator
+
 from ml_template.serving import model_folder
 
-from ..local.emulator import REGION, Emulator
+from .local_ecs import PACKAGE, REGION
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = command_line.__package__
 PATIENCE = 120  # seconds until what must come counts as never coming
 QUICK = "poll_seconds=0.1 bake_minutes=1 probe.requests=10 probe.attempts=2 tasks.grace_seconds=10"
 
@@ -54,8 +54,7 @@ class Site:
             "AWS_ENDPOINT_URL": emulator.url,
             "DEPLOY_SET": QUICK,
             "ENV": "local",
-            "LOCAL_PORT": str(emulator.port),
-            "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+            "PYTHONPATH": str(ROOT / "src"),
             **variables,
         }
 
@@ -75,7 +74,7 @@ class Site:
 
     def pack(self) -> None:
         """Pack the checkout into an image in the local registry, and make a release of it."""
-        self._must("-m", "infra.local", "pack")
+        self._must("-m", PACKAGE, "local-release")
         self._must("-m", PACKAGE, "push")
 
     def run(self, command: str, settings: str = "", **variables: str) -> Outcome:

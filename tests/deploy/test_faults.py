@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import pytest
 import requests
+from ecs_local.testing import wait
 
-from infra.local import bootstrap
+from ml_template.deployment import local_account
 
-from ..local.emulator import wait
 from .site import Outcome
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="needs boto3 for Python 3.10")
@@ -409,7 +409,7 @@ def test_a_service_that_is_scaled_to_nothing_is_refused(rows, serving, emulator)
 
 @contextmanager
 def changed_contract(emulator, **changes):
-    ssm, name = emulator.client("ssm"), bootstrap.PARAMETER
+    ssm, name = emulator.client("ssm"), local_account.PARAMETER
     before = ssm.get_parameter(Name=name)["Parameter"]["Value"]
     after = json.dumps({**json.loads(before), **changes})
     ssm.put_parameter(Name=name, Value=after, Type="String", Overwrite=True)

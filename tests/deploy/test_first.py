@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ..local.emulator import Emulator
+from .local_ecs import LocalEcs
 from .site import made_site
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="needs boto3 for Python 3.10")
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="needs boto3 
 @pytest.fixture
 def empty(tmp_path):
     """A local ECS in which nothing was ever deployed."""
-    running = Emulator(tmp_path / "ecs")
+    running = LocalEcs(tmp_path / "ecs")
     running.start()
     yield running
     running.stop()

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ecs_local.testing import Emulator
 
 from ml_template.images.image import NAME
 
 from ..deploy.conftest import models  # noqa: F401 # a fixture
+from ..deploy.local_ecs import REGION
 from ..deploy.site import PACKAGE, ROOT, Outcome
-from ..local.emulator import REGION, Emulator
 
 PATIENCE = 900  # seconds until a Terraform that must end counts as one that never does
 _INIT = "TF_CLI_ARGS_init"  # Terraform's own name
@@ -65,7 +66,7 @@ class Checkout:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": emulator.url,
             "AWS_MAX_ATTEMPTS": "3",  # what moto does not know would otherwise be asked for 25 times
-            "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+            "PYTHONPATH": str(ROOT / "src"),
         }
         if init_options:
             self._variables[_INIT] = init_options
@@ -101,8 +102,8 @@ class Checkout:
 @pytest.fixture(scope="session")
 def emulator(init_options, tmp_path_factory) -> Iterator[Emulator]:
     """An account with nothing in it, but the key that somebody made by hand."""
-    running = Emulator(tmp_path_factory.mktemp("aws"))
-    running.start(empty=True)
+    running = Emulator(tmp_path_factory.mktemp("aws"), region=REGION)
+    running.start()
     yield running
     running.stop()
 

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 import requests
 import yaml
+from ecs_local import settings
 
 from ml_template.images.image import NAME
 from ml_template.infrastructure import roots
 
-from infra.local import settings
-
-from ..deploy.site import PATIENCE, made_site
-from ..local.emulator import REGION
+from ..deploy.local_ecs import REGION
+from ..deploy.site import PATIENCE, ROOT, made_site
 from . import needs, policies
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="needs boto3 for Python 3.10")
@@ -80,7 +79,7 @@ def site(account, emulator, models, calls, tmp_path_factory):
             # DNS does not know the load balancer: the emulator, asked as a proxy, does.
             HTTP_PROXY=emulator.production,
             NO_PROXY=settings.HOST,
-            PYTHONPATH=f"{recording}:{Path(__file__).parents[2] / 'src'}:{Path(__file__).parents[2]}",
+            PYTHONPATH=f"{recording}:{ROOT / 'src'}",
             RECORD_CALLS=str(calls),
         )
 

@@ -390,7 +390,7 @@ class Endpoint:
                 self.end_headers()
                 self.wfile.write(content.encode())
 
-            do_GET = do_POST = answered  # noqa: N815 # the library's names
+            do_GET = do_HEAD = do_POST = do_PUT = answered  # noqa: N815 # the library's names
 
             def log_message(self, *_: object) -> None:
                 """Keep quiet."""

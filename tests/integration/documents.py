@@ -16,7 +16,7 @@ GUIDES = ("docs/your-data.md", "docs/your-model.md")
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1``` *$", re.M | re.S)
 INLINE = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
-FOLDERS = r"configs|docs|src|infra|tests|docker|ci|hooks|\.github|\.devcontainer"
+FOLDERS = r"configs|docs|src|infra|packages|tests|docker|ci|hooks|\.github|\.devcontainer"
 PATH = re.compile(rf"(?<![\w/.-])((?:{FOLDERS})/[\w./*-]*\w/?)(?![\w{{…])")
 # Words in capitals stand for something: ENV, SYSTEM; three dots for anything.
 STANDS_FOR = re.compile(r"\b(ENV|NAME|SYSTEM)\b|…")
@@ -69,7 +69,7 @@ class Block(NamedTuple):
 
 def documents() -> list[str]:
     """The guides, then every other document of the project."""
-    others = {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("infra/**/README.md")}
+    others = {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("packages/*/*.md")}
     names = sorted(path.relative_to(ROOT).as_posix() for path in others)
     return [*GUIDES, *(name for name in names if name not in GUIDES)]
 

@@ -36,10 +36,11 @@ NOT_RUN = {
         r"make security",
         r"make ci-lint",
     ),
-    "starts a local AWS; tests/deploy and tests/local do it": (
+    "starts a local AWS; tests/deploy and the tests of packages/ecs-local do it": (
         r"make local-up( deploy ENV=local)?",
         r"make (deploy|status|rollback) ENV=local",
         r"make local-down",
+        r"python -m ecs_local .*",
         r"make deploy-test",
     ),
     "needs an account; tests/deploy does it on a local one": (
@@ -127,7 +128,7 @@ def variables():
     """What make, the command line and the scripts read from the environment: words in capitals in quotes, or in make's $()."""
     code = [
         path
-        for name in ("src", "infra", "tests/bench", "tests/soak")
+        for name in ("src", "packages/ecs-local/src", "tests/bench", "tests/soak")
         for path in (ROOT / name).rglob("*.py")
     ]
     text = "\n".join(path.read_text(encoding="utf-8") for path in code)

@@ -21,6 +21,7 @@ NOT_SHIPPED = (
     "cookiecutter.json",
     "docs/adr/0004-live-template-root.md",
     "hooks",
+    "packages/ecs-local/tests",
     "templates",
     "tests/template",
     FOLDER,

@@ -23,6 +23,22 @@ ImageTag = Annotated[
 Reason = Annotated[str, typer.Option(envvar="REASON", help="Kept with the deployment.")]
 
 
+@app.command("local-account")
+def local_account() -> None:
+    """Make in the emulator of ENV=local what Terraform makes in an account, unless it is there."""
+    from .. import local_aws
+    from . import local_account as account
+
+    port = local_aws.port()
+    with _sentences():
+        made = account.create(port)
+    say(f"local account: cluster, load balancer and contract {'made' if made else 'are there'}")
+    production, test = account.urls(port)
+    say(f"production  {production}")
+    say(f"test        {test}")
+    say("next: make deploy ENV=local")
+
+
 @app.command("push")
 def push(env: Env = "") -> None:
     """Push the built image to the environment's repository and make a release of it."""

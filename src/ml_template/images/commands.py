@@ -46,6 +46,16 @@ def build(
     )
 
 
+@app.command("local-release")
+def local_release() -> None:
+    """Pack the service and the exported model into an image for ENV=local, without Docker, and push it there."""
+    from .. import local_aws
+    from . import packed_image
+
+    done = packed_image.pack(local_aws.port())
+    say(f"local-release: {done.record['tag']} ({done.record['reference']}), {done.how}")
+
+
 @app.command("image-train")
 def build_train(
     base: Base = "",

@@ -1,0 +1,55 @@
+"""`python -m ecs_local up|down|serve|run …`: start, end and use the emulator."""
+
+from __future__ import annotations
+
+import sys
+
+from . import settings
+from .errors import UserError, ends_in_a_sentence
+
+_COMMANDS = ("up", "down", "serve")
+
+
+def main() -> None:
+    """Run the one command that was given."""
+    with ends_in_a_sentence():
+        name, *words = sys.argv[1:] or [""]
+        if name == "run" and words:
+            from .command import run
+
+            run(settings.read(), words)
+        if name not in _COMMANDS or words:
+            given = " ".join(sys.argv[1:])
+            raise UserError(
+                f"the command is {given!r}; accepted: {', '.join(_COMMANDS)}, run COMMAND …"
+            )
+        _require_boto3()
+        # Imported here, because a Python that is refused may lack what these need.
+        if name == "serve":
+            from .server import serve
+
+            serve(settings.read())
+        else:
+            from . import background
+
+            getattr(background, name)(settings.read())
+
+
+def _require_boto3() -> None:
+    """Refuse where boto3 does not know native blue/green deployments.
+
+    Raises:
+        UserError: It does not.
+    """
+    import botocore.session
+
+    operations = botocore.session.get_session().get_service_model("ecs").operation_names
+    if "ContinueServiceDeployment" not in operations:
+        version = "{}.{}".format(*sys.version_info)
+        raise UserError(
+            f"boto3 on Python {version} is too old for ECS's own blue/green deployments: take Python 3.10 or newer"
+        )
+
+
+if __name__ == "__main__":
+    main()

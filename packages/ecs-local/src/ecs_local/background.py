@@ -1,0 +1,101 @@
+"""Start the emulator in the background, and end it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess  # nosec B404 # for its type
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from . import processes, running, settings
+from .errors import UserError
+
+_START = 60.0  # seconds
+_END = 60.0
+_LIMITS = "it does not imitate IAM, networks, autoscaling, CPU limits or AWS's own delays"
+
+
+def up(given: settings.Settings) -> None:
+    """Start the emulator, unless it runs.
+
+    Raises:
+        UserError: It did not start, its folder is of another port, or somebody else has the port.
+    """
+    settings.check_port(given)
+    if running.own_process(given):
+        if not _wait(lambda: running.is_own(given), _START):
+            raise UserError(f"the emulator runs, and does not answer on {given.url}")
+        print(f"ecs-local: it runs already on {given.url}")
+    else:
+        running.refuse_others(given)
+        _start(given)
+        print(f"ecs-local: started on {given.url}, log {_shown(_log(given))}")
+    print(f"not AWS: {_LIMITS}")
+
+
+def down(given: settings.Settings) -> None:
+    """End the emulator of this folder and all its tasks; another folder's is left alone.
+
+    Raises:
+        UserError: It does not end.
+    """
+    process = running.own_process(given)
+    if process is None:
+        print("ecs-local: it does not run")
+        return
+    processes.send(process, signal.SIGTERM)
+    if not _wait(lambda: not processes.is_there(process), _END):
+        raise UserError(f"the emulator (process {process['pid']}) does not end: kill it")
+    running.forget(given)
+    folder = _shown(given.folder)
+    print(f"ecs-local: ended, with all its tasks; {folder} keeps its state and images")
+    print(f"next: {settings.command('up')} goes on from there; rm -r {folder} forgets it")
+
+
+def _start(given: settings.Settings) -> None:
+    log = _log(given)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    command = [sys.executable, "-m", __package__, "serve"]
+    environment = {**os.environ, "LOCAL_PORT": str(given.port)}
+    process = processes.start(command, Path.cwd(), environment, log)
+    started = False
+    try:
+        ended = _wait(lambda: process.poll() is not None or running.is_own(given), _START)
+        started = ended and process.poll() is None
+    finally:  # also where Ctrl-C ends the waiting
+        if not started:
+            _stop(process)
+    if not started:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said = lines[-1].removeprefix("error: ") if lines else f"nothing within {_START:.0f} s"
+        raise UserError(f"the emulator did not start: {said}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process that failed to start, gently first: it may have started tasks."""
+    process.terminate()
+    try:
+        process.wait(_END)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _wait(condition: Any, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _log(given: settings.Settings) -> Path:
+    return given.folder / "serve.log"
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

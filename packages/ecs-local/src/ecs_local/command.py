@@ -1,0 +1,53 @@
+"""Run a command whose AWS is the emulator of this folder, and no other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from . import running, settings
+from .errors import UserError
+
+# Of whoever calls: they would lead elsewhere.
+_LEFT_OUT = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+_ENDPOINT = "AWS_ENDPOINT_URL"
+_DIRECT = (settings.HOST, "localhost")
+
+
+def run(given: settings.Settings, words: Sequence[str]) -> NoReturn:
+    """Become the command, with the environment in which AWS is this emulator.
+
+    Raises:
+        UserError: The emulator of this folder does not run, whoever else has its port.
+    """
+    settings.check_port(given)
+    found = running.own(given)
+    if found is None:
+        raise UserError(
+            f"the emulator of {given.folder} does not run: start it with: {settings.command('up')}"
+        )
+    variables = environment(os.environ, given.url, found.region)
+    os.execvpe(words[0], list(words), variables)  # nosec B606 # no shell
+
+
+def environment(before: Mapping[str, str], url: str, region: str) -> dict[str, str]:
+    """Return the variables that make AWS the emulator at `url`; a proxy stays for all but this machine."""
+    kept = {
+        name: value
+        for name, value in before.items()
+        if name not in _LEFT_OUT and not name.startswith(_ENDPOINT)
+    }
+    direct = before.get("no_proxy") or before.get("NO_PROXY") or ""
+    if direct != "*":
+        named = [name.strip() for name in direct.split(",") if name.strip()]
+        direct = ",".join([*named, *(host for host in _DIRECT if host not in named)])
+    return {
+        **kept,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",  # the emulator accepts every key
+        "AWS_DEFAULT_REGION": region,  # it looks at load balancers of this one only
+        _ENDPOINT: url,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+    }

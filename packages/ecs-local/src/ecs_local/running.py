@@ -1,0 +1,110 @@
+"""Which emulator runs, and whose it is: what answers on the port, and the process that the folder keeps."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from . import processes, settings
+from .errors import UserError
+from .files import write_json
+
+_SECONDS = 2  # for an answer; whoever listens and does not answer is no emulator
+_PATIENCE = 10  # with our own, on a busy machine
+# Loopback never goes to a proxy, whatever HTTP_PROXY says.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Found(NamedTuple):
+    """Who listens on the port: an emulator by its folder and process, or a stranger (no folder)."""
+
+    folder: str
+    pid: int = 0
+    region: str = ""
+
+
+def ask(given: settings.Settings, seconds: float = _SECONDS) -> Optional[Found]:
+    """Return who listens on the port, or None."""
+    try:
+        with _DIRECT.open(f"{given.url}/_local/health", timeout=seconds) as answer:
+            health = json.load(answer)
+        return Found(str(health["folder"]), int(health["pid"]), str(health["region"]))
+    except urllib.error.URLError as error:
+        return None if isinstance(error.reason, ConnectionRefusedError) else Found("")
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+        return Found("")
+
+
+def own(given: settings.Settings) -> Optional[Found]:
+    """Return the emulator of this folder, if it answers."""
+    found = ask(given, _PATIENCE)
+    return found if found is not None and found.folder == str(given.folder) else None
+
+
+def is_own(given: settings.Settings) -> bool:
+    """Whether the emulator of this folder answers."""
+    return own(given) is not None
+
+
+def own_process(given: settings.Settings) -> Optional[dict[str, Any]]:
+    """Return the process of this folder's emulator, if it runs; it may not answer yet."""
+    try:
+        process: dict[str, Any] = json.loads(_file(given).read_text(encoding="utf-8"))
+        # A copy of a folder has the file of the emulator that runs on the original.
+        is_ours = process.get("folder", str(given.folder)) == str(given.folder)
+        if is_ours and processes.is_there(process):
+            return process
+    except (OSError, ValueError, KeyError):
+        pass
+    found = ask(given)
+    if found is not None and found.folder == str(given.folder):
+        return processes.identity(found.pid)
+    return None
+
+
+def note(given: settings.Settings) -> None:
+    """Write down that this process is the emulator of the folder."""
+    write_json(_file(given), {**processes.identity(os.getpid()), "folder": str(given.folder)})
+
+
+def forget(given: settings.Settings) -> None:
+    """Remove the note."""
+    _file(given).unlink(missing_ok=True)
+
+
+def refuse_others(given: settings.Settings) -> None:
+    """Make sure that nobody else has the ports.
+
+    Raises:
+        UserError: Somebody has; the sentence says who, and the way out.
+    """
+    found = ask(given)
+    if found is not None:
+        whose = f"the emulator of {found.folder} (process {found.pid})"
+        who = whose if found.folder else "something that is no emulator"
+        raise UserError(f"{who} listens on {given.url}: {_way_out(given, found)}")
+    taken = [port for port in given.ports if not settings.is_free(port)]
+    if taken:
+        raise UserError(
+            f"LOCAL_PORT {given.port} needs the ports {given.port} to {given.test_port}, and {taken[0]} is taken:"
+            f" {_way_out(given, None)}"
+        )
+
+
+def _way_out(given: settings.Settings, found: Optional[Found]) -> str:
+    other = f"LOCAL_PORT={settings.free_ports()} {settings.command('up')}"
+    if not settings.port_file(given.folder).exists():
+        return f"take another port: {other}"
+    end = "end that"
+    if found and found.folder:
+        end = f"LOCAL_DIR={found.folder} {settings.command('down')}"
+    return f"what {given.folder} keeps needs this port: {end}; or forget it: rm -r {given.folder}; {other}"
+
+
+def _file(given: settings.Settings) -> Path:
+    return given.folder / "serve.pid.json"

@@ -1,0 +1,188 @@
+"""The emulator's one process: it answers AWS's API, the image registry and its own control on one port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import FrameType
+from typing import Any, Optional
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+from . import budgets, calls, patches, running, settings
+from .aws import Aws
+from .balancer import Balancer
+from .ecs import Ecs
+from .engine import Engine
+from .errors import UserError
+from .faults import Faults
+from .images import Images
+from .journal import Journal
+from .launcher import Launcher
+from .lifecycle import Lifecycle
+from .lookup import Lookup
+from .operations import Operations
+from .queries import Queries
+from .records import State
+from .registry import Registry
+from .routes import Routes
+from .scheduler import Scheduler
+from .tasks import Tasks
+from .traffic import Traffic
+
+LIMITS = "it does not imitate IAM, networks and security groups, autoscaling, CPU limits, prices or AWS's own delays"
+
+
+class Server:
+    """Sends each request where it belongs."""
+
+    def __init__(
+        self, aws: Aws, ecs: Ecs, registry: Registry, faults: Faults, folder: Path
+    ) -> None:
+        self._aws, self._ecs, self._registry, self._faults = aws, ecs, registry, faults
+        self._folder = folder
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer one WSGI request."""
+        response: Iterable[bytes] = self._answer(environ)(environ, start_response)
+        return response
+
+    def _answer(self, environ: dict[str, Any]) -> Response:
+        path = environ["PATH_INFO"]
+        if path.startswith("/_local/"):
+            return self._control(Request(environ))
+        # SES has paths under /v2/, too, but only a request to AWS is signed.
+        if path.startswith("/v2/") and "AWS4-" not in environ.get("HTTP_AUTHORIZATION", ""):
+            return self._registry.answer(Request(environ))
+        call = calls.read(environ)
+        refusal = self._faults.of_call(call)
+        if refusal:
+            message = f"{call.operation} fails, as ordered"
+            return calls.refusal(call, refusal.code, message, refusal.status)
+        if self._ecs.has(call):
+            return self._ecs.answer(call)
+        return self._aws.answer(call, environ)
+
+    def _control(self, request: Request) -> Response:
+        if request.path == "/_local/health" and request.method == "GET":
+            whose = {
+                "folder": str(self._folder),
+                "pid": os.getpid(),
+                "region": settings.region(),
+            }
+            return _json({"status": "ok", **whose, "limits": LIMITS})
+        if request.path != "/_local/faults":
+            return _json({"error": f"{request.path} is no path; accepted: health, faults"}, 404)
+        if request.method == "GET":
+            return _json({"faults": self._faults.all()})
+        if request.method == "DELETE":
+            self._faults.clear()
+            return _json({"faults": []})
+        try:
+            asked = json.loads(request.get_data())
+            if not isinstance(asked, dict):
+                raise ValueError("the body is no JSON object")
+            return _json(self._faults.add(asked), 201)
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+
+
+class _Handler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed here
+    """Keeps connections open, and does not write a line for each request."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *arguments: Any) -> None:  # noqa: A002 # werkzeug's name
+        if type == "error":
+            sys.stderr.write(f"{message % arguments}\n")
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Write nothing."""
+
+
+def serve(given: settings.Settings) -> None:
+    """Run until SIGTERM or Ctrl-C, then end all tasks.
+
+    Raises:
+        UserError: The port is taken or not the one of what is stored, or that is damaged.
+    """
+    settings.check_port(given)
+    listener = _listen(given.port)
+    settings.keep_port(given)
+    running.note(given)
+    state = State(given.folder / "state.json")
+    state.load()
+    routes = Routes()
+    _patch(given, state, routes)
+    aws = Aws(Journal(given.folder / "journal.jsonl"), given.url)
+    remembered = aws.remember()
+    images = Images(given.folder)
+    balancer = Balancer(routes, given.production_port)
+    tasks = Tasks(state, aws, Launcher(given.folder, images, aws), routes, balancer)
+    traffic, lookup = Traffic(state, aws), Lookup(state, aws)
+    lifecycle = Lifecycle(state, aws, traffic, given.minute)
+    engine = Engine(state, aws, tasks, Scheduler(state, tasks), lifecycle, routes, balancer)
+    operations = Operations(state, aws, lookup, lifecycle, traffic, tasks)
+    ecs = Ecs(state, Queries(state, lookup), operations)
+    region = settings.region()
+    registry = Registry(images, given.folder / "uploads", lambda: aws.client("ecr", region))
+    engine.start()
+    server = make_server(
+        settings.HOST,
+        given.port,
+        Server(aws, ecs, registry, Faults(state), given.folder),
+        threaded=True,
+        request_handler=_Handler,
+        fd=listener.fileno(),
+    )
+    print(f"serving on {given.url}; {remembered} requests remembered; {LIMITS}", flush=True)
+
+    def end(_number: int, _frame: Optional[FrameType]) -> None:
+        threading.Thread(
+            target=server.shutdown
+        ).start()  # from another thread, or it waits for itself
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    server.serve_forever(poll_interval=0.1)
+    engine.end()
+
+
+def _patch(given: settings.Settings, state: State, routes: Routes) -> None:
+    def exists(cluster: str, name: str) -> bool:
+        # No lock: moto asks while it has its own, for which the engine may wait.
+        services = list(state.services.values())
+        return any(
+            service.name == name and service.cluster.endswith(f"/{cluster}") for service in services
+        )
+
+    patches.repeatable_rule_arns()
+    patches.as_if_encrypted()
+    budgets.complete()
+    patches.real_target_health(routes.health)
+    patches.local_registry(given.url)
+    patches.scans_on_push_find_nothing()
+    patches.own_services(exists)
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server((settings.HOST, port), backlog=128)
+    except OSError as error:
+        raise UserError(
+            f"LOCAL_PORT {port} cannot be had: {os.strerror(error.errno or 0)}"
+        ) from None
+
+
+def _json(value: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(value), status, content_type="application/json")

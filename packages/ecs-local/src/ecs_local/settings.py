@@ -1,0 +1,142 @@
+"""What the variables LOCAL_PORT, LOCAL_DIR, LOCAL_MINUTE and LOCAL_COMMANDS say."""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+from .errors import UserError
+from .files import write_text
+
+HOST = "127.0.0.1"
+ACCOUNT = "123456789012"  # moto's own
+_FIRST_PORT, _STEP, _LAST_PORT = 4510, 10, 65533
+
+
+class Settings(NamedTuple):
+    """Where the emulator listens, where it keeps its state, and how long a minute of ECS takes it."""
+
+    port: int
+    folder: Path
+    minute: float
+
+    @property
+    def url(self) -> str:
+        """The address that AWS_ENDPOINT_URL names."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def registry(self) -> str:
+        """The host of image references."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def ports(self) -> tuple[int, int, int]:
+        """All that it listens on by itself."""
+        return self.port, self.production_port, self.test_port
+
+    @property
+    def production_port(self) -> int:
+        """The port of the production listener."""
+        return self.port + 1
+
+    @property
+    def test_port(self) -> int:
+        """The port of the test listener."""
+        return self.port + 2
+
+
+def read() -> Settings:
+    """Return the settings of this environment; the port is the folder's own unless LOCAL_PORT gives one.
+
+    Raises:
+        UserError: A variable has a value that is not accepted.
+    """
+    folder = Path(os.environ.get("LOCAL_DIR") or "artifacts/local").resolve()
+    text = os.environ.get("LOCAL_PORT") or _kept_port(folder)
+    return Settings(
+        port=_port(text) if text else free_ports(),
+        folder=folder,
+        minute=_minute(os.environ.get("LOCAL_MINUTE") or "1"),
+    )
+
+
+def check_port(given: Settings) -> None:
+    """Refuse a port that is not the one of what the folder keeps: contract, listeners and image references name it.
+
+    Raises:
+        UserError: It is another port.
+    """
+    kept = _kept_port(given.folder)
+    if kept and kept != str(given.port):
+        raise UserError(
+            f"what {given.folder} keeps was made with LOCAL_PORT={kept}, not {given.port}:"
+            " leave LOCAL_PORT out, or set LOCAL_DIR to another folder"
+        )
+
+
+def keep_port(given: Settings) -> None:
+    """Write down the port for `check_port`."""
+    write_text(port_file(given.folder), f"{given.port}\n")
+
+
+def port_file(folder: Path) -> Path:
+    """Return the file that keeps the port of what the folder keeps."""
+    return folder / "port"
+
+
+def free_ports() -> int:
+    """Return the first port of three in a row that nobody listens on.
+
+    Raises:
+        UserError: There are none.
+    """
+    for first in range(_FIRST_PORT, _LAST_PORT + 1, _STEP):
+        if all(is_free(port) for port in range(first, first + 3)):
+            return first
+    raise UserError("no three ports in a row are free: give LOCAL_PORT=…")
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on the port."""
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def region() -> str:
+    """Return the region that boto3 would take, or moto's own."""
+    return os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+
+
+def command(name: str) -> str:
+    """Return what a user types for up or down: LOCAL_COMMANDS says how it is called by whoever wraps it."""
+    return (os.environ.get("LOCAL_COMMANDS") or "python -m ecs_local {}").replace("{}", name)
+
+
+def _kept_port(folder: Path) -> str:
+    path = port_file(folder)
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _LAST_PORT):
+        raise UserError(
+            f"LOCAL_PORT is {text!r}; accepted: a whole number, 1 to 65533 (the two ports after it are used, too)"
+        )
+    return int(text)
+
+
+def _minute(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= 60:
+        raise UserError(f"LOCAL_MINUTE is {text!r}; accepted: seconds, more than 0 and at most 60")
+    return seconds

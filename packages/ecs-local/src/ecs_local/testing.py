@@ -1,0 +1,160 @@
+"""For tests of what uses the emulator: one of their own, as a process on ports of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess  # nosec B404 # the emulator itself; no shell is involved
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Optional, TypeVar
+
+import boto3
+import requests
+from botocore.config import Config
+
+from . import running, settings
+
+PATIENCE = 30  # seconds until what must come counts as never coming
+_FIRST_PORTS, _LAST_PORT = 9000, 32000
+_SOURCES = str(Path(__file__).parents[1])
+_Some = TypeVar("_Some")
+
+
+def wait(condition: Callable[[], _Some], what: str = "it", patience: float = PATIENCE) -> _Some:
+    """Ask again and again until `condition` returns something true, and return that.
+
+    Raises:
+        TimeoutError: It did not within `patience` seconds.
+    """
+    end = time.monotonic() + patience
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} did not come within {patience} s")
+        time.sleep(0.03)
+
+
+def three_free_ports() -> int:
+    """Return the first of three ports in a row that nobody listens on; another in each process.
+
+    Raises:
+        RuntimeError: There are none.
+    """
+    # Below the ports that systems give to connections going out, or one of those takes a port before it is used.
+    for first in range(20000 + os.getpid() % _FIRST_PORTS, _LAST_PORT, 3):
+        if all(settings.is_free(port) for port in range(first, first + 3)):
+            return first
+    raise RuntimeError("no three free ports in a row")
+
+
+class Emulator:
+    """`start` it, then use `client`, `fault` and `clear`; `kill` ends it as a power cut would."""
+
+    def __init__(self, folder: Path, minute: float = 0.5, region: str = "eu-central-1") -> None:
+        """Take the folder of its state; a minute of ECS takes `minute` seconds."""
+        self.folder = folder
+        self.region = region
+        self.port = three_free_ports()
+        self.url, self.production, self.test = (
+            f"http://{settings.HOST}:{port}" for port in range(self.port, self.port + 3)
+        )
+        self.variables = {
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_SECRET_ACCESS_KEY": "local",  # the emulator accepts every key
+            "LOCAL_DIR": str(folder),
+            "LOCAL_MINUTE": str(minute),
+            "LOCAL_PORT": str(self.port),
+            "PYTHONPATH": os.pathsep.join(filter(None, (_SOURCES, os.environ.get("PYTHONPATH")))),
+        }
+        self._clients: dict[str, Any] = {}
+        self._process: Optional[subprocess.Popen[bytes]] = None
+
+    def command(
+        self, *words: str, folder: Optional[Path] = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `python -m ecs_local WORD…`."""
+        return subprocess.run(  # nosec B603 # a list of arguments, no shell
+            [sys.executable, "-m", __package__, *words],
+            cwd=folder,
+            env={**self.variables, **variables},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE * 3,
+            check=False,
+        )
+
+    def start(self) -> Emulator:
+        """Start it, and wait until it answers.
+
+        Raises:
+            RuntimeError: It ended; the text is what it said.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "serve.log").open("ab") as log:
+            self._process = subprocess.Popen(  # nosec B603 # a list of arguments, no shell
+                [sys.executable, "-m", __package__, "serve"],
+                env=self.variables,
+                stdout=log,
+                stderr=log,
+            )
+        wait(self._is_up, "the emulator")
+        return self
+
+    def kill(self) -> None:
+        """End it without a chance to say goodbye."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> Optional[int]:
+        """End it and return the exit code."""
+        if self._process is None:
+            return None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(PATIENCE)
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client that tries each request once."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                region_name=self.region,
+                endpoint_url=self.url,
+                aws_access_key_id="local",
+                aws_secret_access_key="local",  # nosec B106 # the emulator accepts every key
+                config=Config(retries={"total_max_attempts": 1}, proxies={}),
+            )
+        return self._clients[service]
+
+    @property
+    def ecs(self) -> Any:
+        """The client of ECS."""
+        return self.client("ecs")
+
+    def fault(self, kind: str, **details: Any) -> None:
+        """Order a fault.
+
+        Raises:
+            ValueError: There is none such.
+        """
+        order = {"kind": kind, **details}
+        answer = requests.post(f"{self.url}/_local/faults", json=order, timeout=PATIENCE)
+        if answer.status_code != 201:
+            raise ValueError(answer.text)
+
+    def clear(self) -> None:
+        """Call all faults off."""
+        requests.delete(f"{self.url}/_local/faults", timeout=PATIENCE).raise_for_status()
+
+    def _is_up(self) -> bool:
+        if self._process and self._process.poll() is not None:
+            raise RuntimeError((self.folder / "serve.log").read_text(encoding="utf-8"))
+        return running.is_own(settings.Settings(self.port, self.folder.resolve(), 1.0))

@@ -1,0 +1,55 @@
+"""One emulator for all tests, an image of the stub service in it, and a service that has settled."""
+
+import pytest
+
+from .account import NAME
+from .emulator import Emulator, wait
+
+SERVICE = "stub"
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory):
+    """A running emulator in which a minute takes half a second."""
+    running = Emulator(tmp_path_factory.mktemp("emulator") / "local", minute=0.4).start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def stub(emulator):
+    """The reference of an image that the emulator's registry has."""
+    return emulator.push_stub()
+
+
+@pytest.fixture(autouse=True)
+def _no_faults(request):
+    yield
+    if "emulator" in request.fixturenames:
+        request.getfixturevalue("emulator").clear()
+
+
+def is_there(emulator):
+    found = emulator.ecs.describe_services(cluster=NAME, services=[SERVICE])["services"]
+    return bool(found) and found[0]["status"] == "ACTIVE"
+
+
+@pytest.fixture
+def no_service(emulator):
+    """The load balancer is free for a service of the test's own."""
+    if is_there(emulator):
+        emulator.delete(SERVICE)
+
+
+@pytest.fixture
+def service(emulator, stub):
+    """The name of a service that serves version 1 or whatever a test before left, and waits for an update."""
+    if not is_there(emulator):
+        created = emulator.create(SERVICE, emulator.register(stub, VERSION="1"))
+        assert emulator.ended(created["currentServiceDeployment"])["status"] == "SUCCESSFUL"
+    wait(lambda: emulator.version(emulator.production), "a service that answers")
+    yield SERVICE
+    newest = emulator.service(SERVICE)["currentServiceDeployment"]
+    if emulator.deployment(newest)["status"] not in ("SUCCESSFUL", "ROLLBACK_SUCCESSFUL"):
+        emulator.clear()
+        emulator.delete(SERVICE)

@@ -1,0 +1,167 @@
+"""Deployments that fail: the old version goes on serving, and the reason is told."""
+
+import pytest
+
+from .account import NAME
+from .emulator import pause, wait
+
+
+def start(emulator, service, stub, configuration=None, **variables):
+    """Begin an update; return its deployment and what the service had before."""
+    before = emulator.service(service)["taskDefinition"], emulator.weights("production")
+    update = emulator.register(stub, VERSION="bad", **variables)
+    return emulator.update(service, update, configuration), before
+
+
+def check_rolled_back(emulator, service, deployment, before):
+    """Wait for the end of a rollback, and make sure that everything is as before."""
+    end = emulator.ended(deployment)
+    assert end["status"] == "ROLLBACK_SUCCESSFUL", end
+    assert end["rollback"]["reason"] == end["statusReason"]
+    assert end["rollback"]["serviceRevisionArn"] == end["sourceServiceRevisions"][0]["arn"]
+    assert (emulator.service(service)["taskDefinition"], emulator.weights("production")) == before
+    assert emulator.weights("test") == before[1]
+    assert emulator.version(emulator.production) not in ("", "bad")
+    assert len(emulator.tasks(service)) == 1
+    return end
+
+
+def test_a_crash_loop_trips_the_circuit_breaker(emulator, service, stub):
+    deployment, before = start(emulator, service, stub, CRASH="9")
+    end = check_rolled_back(emulator, service, deployment, before)
+    assert end["statusReason"] == (
+        "Service deployment rolled back because the circuit breaker threshold was exceeded."
+    )
+    assert end["deploymentCircuitBreaker"] == {
+        "status": "TRIGGERED",
+        "failureCount": 3,
+        "threshold": 3,
+    }
+    crashed = [
+        task
+        for task in emulator.tasks(service, "STOPPED")
+        if task["containers"][0].get("exitCode") == 9
+    ]
+    assert len(crashed) >= 3
+    assert {task["stopCode"] for task in crashed} == {"EssentialContainerExited"}
+    assert {task["stoppedReason"] for task in crashed} == {"Essential container in task exited"}
+
+
+def test_tasks_that_never_get_healthy_are_stopped_and_counted(emulator, service, stub):
+    grace = emulator.service(service)["healthCheckGracePeriodSeconds"]
+    ecs = emulator.ecs
+    ecs.update_service(cluster=NAME, service=service, healthCheckGracePeriodSeconds=1)
+    deployment, before = start(emulator, service, stub, READY="never")
+    check_rolled_back(emulator, service, deployment, before)
+    reasons = [task["stoppedReason"] for task in emulator.tasks(service, "STOPPED")]
+    failed = [reason for reason in reasons if "health checks" in reason]
+    assert len(failed) >= 3
+    assert failed[0].startswith("Task failed ELB health checks in (target-group arn:aws:elastic")
+    ecs.update_service(cluster=NAME, service=service, healthCheckGracePeriodSeconds=grace)
+
+
+def test_an_alarm_during_the_bake_rolls_back(emulator, service, stub):
+    name = emulator.contract["alarms"][0]
+    alarms = {"alarmNames": [name], "enable": True, "rollback": True}
+    configuration = {"bakeTimeInMinutes": 40, "alarms": alarms}
+    deployment, before = start(emulator, service, stub, configuration)
+    emulator.reaches(deployment, "BAKE_TIME")
+    assert emulator.version(emulator.production) == "bad"
+    cloudwatch = emulator.client("cloudwatch")
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="to see")
+    end = check_rolled_back(emulator, service, deployment, before)
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="seen")
+    assert end["alarms"]["triggeredAlarmNames"] == [name]
+    assert end["alarms"]["status"] == "TRIGGERED"
+    assert name in end["statusReason"]
+
+
+def test_a_deployment_is_stopped_with_a_rollback_on_request(emulator, service, stub):
+    deployment, before = start(emulator, service, stub, {"bakeTimeInMinutes": 60})
+    emulator.reaches(deployment, "BAKE_TIME")
+    emulator.ecs.stop_service_deployment(serviceDeploymentArn=deployment, stopType="ROLLBACK")
+    assert emulator.deployment(deployment)["status"] == "ROLLBACK_REQUESTED"
+    check_rolled_back(emulator, service, deployment, before)
+    with pytest.raises(emulator.ecs.exceptions.ConflictException):
+        emulator.ecs.stop_service_deployment(serviceDeploymentArn=deployment)
+
+
+def test_a_deployment_that_is_aborted_stays_where_it_is(emulator, service, stub):
+    deployment, _ = start(emulator, service, stub, {"bakeTimeInMinutes": 60})
+    emulator.reaches(deployment, "BAKE_TIME")
+    emulator.ecs.stop_service_deployment(serviceDeploymentArn=deployment, stopType="ABORT")
+    assert emulator.ended(deployment)["status"] == "STOPPED"
+    assert emulator.version(emulator.production) == "bad"
+    repaired = emulator.update(service, emulator.register(stub, VERSION="repaired"))
+    assert emulator.ended(repaired)["status"] == "SUCCESSFUL"
+    assert emulator.version(emulator.production) == "repaired"
+    assert len(emulator.tasks(service)) == 1
+
+
+def test_a_hook_may_be_told_to_roll_back(emulator, service, stub):
+    hooks = {"lifecycleHooks": [pause("POST_TEST_TRAFFIC_SHIFT")]}
+    deployment, before = start(emulator, service, stub, hooks)
+    hook = emulator.waiting_hook(deployment)
+    emulator.ecs.continue_service_deployment(
+        serviceDeploymentArn=deployment, hookId=hook, action="ROLLBACK"
+    )
+    end = check_rolled_back(emulator, service, deployment, before)
+    assert end["lifecycleHookDetails"][0]["status"] == "FAILED"
+
+
+def test_a_hook_that_nobody_answers_rolls_back(emulator, service, stub):
+    hooks = {"lifecycleHooks": [pause("POST_TEST_TRAFFIC_SHIFT", minutes=1)]}
+    deployment, before = start(emulator, service, stub, hooks)
+    end = check_rolled_back(emulator, service, deployment, before)
+    assert end["lifecycleHookDetails"][0]["status"] == "TIMED_OUT"
+    assert "timed out" in end["statusReason"]
+
+
+def test_a_first_deployment_that_fails_has_nothing_to_return_to(emulator, no_service, stub):
+    created = emulator.create("first", emulator.register(stub, VERSION="first", CRASH="3"))
+    end = emulator.ended(created["currentServiceDeployment"])
+    assert end["status"] == "STOPPED"
+    assert "there is none" in end["statusReason"]
+    assert end["sourceServiceRevisions"] == []
+    tried = len(emulator.tasks("first", "STOPPED"))
+    wait(lambda: len(emulator.tasks("first", "STOPPED")) > tried, "one more try")
+    emulator.ecs.update_service(cluster=NAME, service="first", desiredCount=0)
+    wait(lambda: not emulator.tasks("first"), "the end of the tries")
+    good = emulator.register(stub, VERSION="first")
+    repaired = emulator.update("first", good, desiredCount=1)
+    assert emulator.ended(repaired)["status"] == "SUCCESSFUL"
+    assert emulator.version(emulator.production) == "first"
+    emulator.delete("first")
+
+
+def test_a_rollback_that_fails_leaves_the_weights(emulator, service, stub):
+    deployment, before = start(emulator, service, stub, {"bakeTimeInMinutes": 60})
+    emulator.reaches(deployment, "BAKE_TIME")
+    shifted = emulator.weights("production")
+    emulator.fault("rollback-fails")
+    emulator.ecs.stop_service_deployment(serviceDeploymentArn=deployment, stopType="ROLLBACK")
+    end = emulator.ended(deployment)
+    assert end["status"] == "ROLLBACK_FAILED"
+    assert "could not be modified" in end["statusReason"]
+    assert emulator.weights("production") == shifted != before[1]
+
+
+def test_an_invalid_networking_configuration_rolls_back(emulator, service, stub):
+    emulator.fault("invalid-networking")
+    deployment, before = start(emulator, service, stub)
+    end = check_rolled_back(emulator, service, deployment, before)
+    assert "invalid networking configuration" in end["statusReason"]
+
+
+def test_a_deployment_that_hangs_can_be_stopped_or_goes_on_when_the_fault_is_cleared(
+    emulator, service, stub
+):
+    emulator.fault("hang", stage="POST_SCALE_UP")
+    deployment, before = start(emulator, service, stub)
+    emulator.reaches(deployment, "POST_SCALE_UP")
+    emulator.ecs.stop_service_deployment(serviceDeploymentArn=deployment, stopType="ROLLBACK")
+    check_rolled_back(emulator, service, deployment, before)
+    deployment = emulator.update(service, emulator.register(stub, VERSION="freed"))
+    emulator.reaches(deployment, "POST_SCALE_UP")
+    emulator.clear()
+    assert emulator.ended(deployment)["status"] == "SUCCESSFUL"
