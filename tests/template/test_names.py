@@ -25,6 +25,22 @@ def test_one_answer_is_enough_to_leave_no_reference_name(plain_project, mentions
     assert mentions(plain_project) == []
 
 
+def test_packages_are_the_same_whatever_the_names(hard_project, template, tree):
+    released = tree(template / "packages")
+    made = tree(hard_project / "packages")
+    assert made
+    assert {name: content for name, content in released.items() if name in made} == made
+
+
+def test_swapping_names_leaves_packages_alone(post_gen, answers_of, tmp_path):
+    for folder in ("packages/kit", "src/packages"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "ml_template.txt").write_text("ml-template")
+    post_gen.swap_names(tmp_path, post_gen.swaps(answers_of({"project_name": "Churn Radar"})))
+    assert (tmp_path / "packages/kit/ml_template.txt").read_text() == "ml-template"
+    assert (tmp_path / "src/packages/churn_radar.txt").read_text() == "churn-radar"
+
+
 def test_hard_names_leave_no_reference_name(hard_project, mentions):
     assert mentions(hard_project) == []
 
