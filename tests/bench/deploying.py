@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from measure import Table, free_port, run, spread
+from measure import Table, run, spread
 from parts import ROOT, copy_project
 
 NOTE = (
@@ -25,7 +25,6 @@ def deploying(scratch: Path, runs: int) -> Table:
     folder.joinpath(".venv").symlink_to(ROOT / ".venv")
     run(COMMIT, folder)
     environment = {
-        "LOCAL_PORT": str(free_port()),
         "LOCAL_DIR": str(scratch / "aws"),
         "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
     }
