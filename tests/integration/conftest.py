@@ -260,10 +260,13 @@ def _inside(folder, serve_set=""):
 
 
 class Service:
-    """A running service: its process, where it is, and the lines it has logged so far."""
+    """A running service: its process, where it is, and the lines it has logged so far.
 
-    def __init__(self, process: subprocess.Popen) -> None:
-        self.process = process
+    Without `reads_log` only its first line is read.
+    """
+
+    def __init__(self, process: subprocess.Popen, reads_log: bool = True) -> None:
+        self.process, self._reads_log = process, reads_log
         self.lines: list[str] = []
         self._first: queue.Queue = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -276,6 +279,8 @@ class Service:
         for line in self.process.stdout:
             self.lines.append(line)
             self._first.put(line)
+            if not self._reads_log:
+                return
         self._first.put("")
 
     def log(self) -> list[dict]:
@@ -319,9 +324,9 @@ def serve():
     """Start the service in a checkout; keywords are environment variables. It is killed at the end."""
     started = []
 
-    def start_service(checkout: Path, **variables: str) -> Service:
+    def start_service(checkout: Path, reads_log: bool = True, **variables: str) -> Service:
         started.append(_popen(checkout, **variables))
-        return Service(started[-1])
+        return Service(started[-1], reads_log)
 
     yield start_service
     for process in started:

@@ -3,11 +3,15 @@
 import hashlib
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -70,14 +74,30 @@ def eventually(condition):
         time.sleep(0.01)
 
 
+def connect(service):
+    place = urlsplit(service.url)
+    return socket.create_connection((place.hostname, place.port), PATIENCE)
+
+
 def open_request(service, length, path="/predict"):
     """Send the head of a request whose body is still to come."""
-    place = urlsplit(service.url)
-    connection = socket.create_connection((place.hostname, place.port), PATIENCE)
+    connection = connect(service)
     connection.sendall(
         f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
     )
     return connection
+
+
+def answered_at_once(service, path, count):
+    """Send so many requests over one connection without waiting; return how many are answered with 200."""
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\n".encode()
+    with connect(service) as connection, connection.makefile("rb") as answers:
+        every = (request + b"\r\n") * (count - 1) + request + b"Connection: close\r\n\r\n"
+        sender = threading.Thread(target=connection.sendall, args=(every,))
+        sender.start()
+        answered = answers.read().count(b"HTTP/1.1 200 OK\r\n")
+        sender.join()
+    return answered
 
 
 def read_answer(connection):
@@ -446,6 +466,39 @@ class TestEnd:
             connection.sendall(body)
             assert read_answer(connection)[0] == 200
         assert service.process.wait(PATIENCE) == 0
+
+    def test_unread_log_holds_up_neither_answers_nor_end(self, serve, exported, golden):
+        service = serve(exported("binary").checkout, reads_log=False)
+        count = 12_000  # a pipe takes hundreds of lines, and 10,000 may wait
+        assert answered_at_once(service, "/healthz", count) == count
+        assert service.predict(golden()).status_code == 200
+        assert 0 < sample(service, "dropped_log_lines_total") < 2000
+        start = time.monotonic()
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(PATIENCE) == 0
+        assert time.monotonic() - start < 5  # one second of it is the log's
+        events = [json.loads(line)["event"] for line in service.process.stdout]
+        assert set(events) == {"answered"}
+        assert service.process.stderr.read() == ""
+
+    @pytest.mark.slow
+    def test_200_stops_right_after_an_answer_all_end(self, exported):
+        script, count = Path(__file__).with_name("stopping.py"), 4
+        # Unbuffered, a line can be written within another, and the fault this is about does not show.
+        own = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START", "PYTHONUNBUFFERED")
+        kept = {key: value for key, value in os.environ.items() if key not in own}
+        processes = [
+            subprocess.Popen(
+                [sys.executable, str(script), str(exported("binary").folder), str(200 // count)],
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd=exported("binary").checkout,
+                env={**kept, "PORT": "0", "SERVE_SET": "limits.drain_seconds=0"},
+            )
+            for _ in range(count)
+        ]
+        found = [process.communicate(timeout=10 * PATIENCE)[0] for process in processes]
+        assert [json.loads(wrong) for wrong in found] == [[]] * count
 
     def test_ctrl_c_ends_it_at_once(self, serve, exported):
         service = serve(exported("binary").checkout, SERVE_SET="limits.drain_seconds=600")

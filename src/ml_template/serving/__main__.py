@@ -20,7 +20,7 @@ import uvicorn
 
 from .. import config_file
 from ..errors import UserError, ends_in_a_sentence
-from . import model_folder
+from . import logs, model_folder
 from .app import Service
 from .logs import JsonHandler, log
 from .model import Model, load
@@ -44,10 +44,11 @@ class _Server(uvicorn.Server):
         """End at once on Ctrl-C or a second signal."""
         observed = self._service.observed
         if sig == signal.SIGTERM and not observed.draining:
-            observed.draining = True
-            log("info", "draining", seconds=self._drain)
+            # The end comes first: whatever happens below, the process does not stay.
             signal.signal(signal.SIGALRM, self._end)
             signal.setitimer(signal.ITIMER_REAL, max(self._drain, 0.001))
+            observed.draining = True
+            log("info", "draining", seconds=self._drain)
         else:
             self._end()
 
@@ -88,12 +89,16 @@ def _serve(model: Model) -> None:
     # What was loaded stays: the garbage collector need not look through it again and again (a quarter of the time).
     gc.collect()
     gc.freeze()
-    if service.recorder:
-        service.recorder.start()
-    _Server(config, service, limits.drain_seconds, told).run(sockets=[listener])
-    if service.recorder:
-        service.recorder.close()
-    log("info", "ended")
+    logs.start()
+    try:
+        if service.recorder:
+            service.recorder.start()
+        _Server(config, service, limits.drain_seconds, told).run(sockets=[listener])
+        if service.recorder:
+            service.recorder.close()
+        log("info", "ended")
+    finally:
+        logs.close()
 
 
 def _listen(host: str, port: str) -> socket.socket:

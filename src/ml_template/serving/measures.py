@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter as Count
+from collections.abc import Iterator
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from . import logs
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class _DroppedLines(Collector):
+    """Reads the log's own count: a signal handler logs, too, and must not wait for the lock of a Counter."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily(
+            "dropped_log_lines", "Log lines that nobody took in time.", value=logs.dropped()
+        )
 
 
 class Measures:
@@ -47,6 +61,7 @@ class Measures:
                 ("unrecorded_rows", "Rows that were to be kept and could not be."),
             )
         )
+        self._registry.register(_DroppedLines())
         model = Gauge(
             "model",
             "The model that is served.",

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .logs import Log
+from .logs import log
 from .measures import Measures
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -27,7 +27,6 @@ class Observed:
         self._app = app
         self._measures = measures
         self._paths = paths
-        self._log = Log()
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +52,7 @@ class Observed:
         except ClientDisconnect:
             told["status"] = _CLIENT_LEFT
         except Exception as error:  # the service goes on; the log has the whole of it
-            self._log.soon(
+            log(
                 "error",
                 "failed",
                 request_id=request_id,
@@ -63,7 +62,7 @@ class Observed:
         seconds = time.perf_counter() - start
         path = scope["path"] if scope["path"] in self._paths else "other"
         self._measures.answered(path, told["status"], seconds)
-        self._log.soon(
+        log(
             "info",
             "answered",
             request_id=request_id,
