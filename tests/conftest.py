@@ -1,84 +1,57 @@
-"""What all tests share: an empty checkout to work in, and its settings."""
+"""Shared by the tests: the project, and an empty checkout to work in."""
 
 import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
-from ml_template import config_file
-from ml_template.config import TrainConfig
+from mlops_kit.core import project
+from mlops_kit.experiments.settings import TRAIN, load_train
+
+from ml_template.__main__ import PROJECT
 
 ROOT = Path(__file__).parents[1]
 
-# What a user may set; a test sets what it is about.
+# Overrides of configs/train.yaml for these tests, as in `make train SET="key=value …"`. If your data is large, or out of
+# reach of your CI system, commit a small sample of it: SET = "data.source=tests/sample.csv"
+SET = ""
+
+# A user's own settings do not reach the tests.
 VARIABLES = (
     "ACCELERATOR",
     "API_KEY",
-    "AUTO_APPROVE",
     "CONFIG",
-    "CONFIRM",
     "DASK_SCHEDULER",
-    "DATA",
     "DEBUG",
-    "DEPLOY_SET",
-    "ENV",
-    "GITHUB_API_URL",
-    "GITHUB_REPOSITORY",
-    "GITHUB_TOKEN",
     "HOST",
-    "IMAGE_TAG",
-    "MAIL_FROM",
-    "MAIL_TO",
     "MLFLOW_TRACKING_URI",
     "MODEL",
     "MODEL_DIR",
-    "MONITOR_SET",
-    "OUT",
     "PORT",
-    "PREVIOUS_STATUS",
-    "REASON",
     "RELEASE",
-    "RESUME",
-    "RUN_ID",
-    "SEARCH_SET",
     "SERVE_SET",
-    "SET",
-    "SLACK_WEBHOOK_URL",
-    "SMTP_URL",
-    "STATUS",
-    "SUMMARY",
-    "SUPERSEDE",
-    "TERRAFORM",
-    "TO",
-    "WHAT",
 )
 
-
-@pytest.fixture
-def checkout(tmp_path, monkeypatch):
-    """A fresh folder with the configs and the lock, as the current directory; no service is named."""
-    shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    shutil.copy(ROOT / "requirements.txt", tmp_path)
-    for variable in VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+project.use(PROJECT)
 
 
-@pytest.fixture
-def settings():
-    """A function from `"key=value …"` overrides to a config that starts from the smallest one."""
-    base = {
-        "experiment": "e",
-        "registered_model": "m",
-        "task": "classification",
-        "data": {"source": "data.csv", "target": "y"},
-        "validation": {"metric": "accuracy"},
-    }
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A folder with the configs, the lock and the data, as the current directory; no runs and no models yet."""
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    shutil.copy(ROOT / "requirements.txt", folder)
+    for name in ("data", "tests"):
+        (folder / name).symlink_to(ROOT / name)
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in VARIABLES:
+            patch.delenv(variable, raising=False)
+        patch.setenv("SET", SET)
+        patch.chdir(folder)
+        yield folder
 
-    def make(overrides: str = "") -> TrainConfig:
-        Path("settings.yaml").write_text(yaml.safe_dump(base))
-        return config_file.load(Path("settings.yaml"), overrides)
 
-    return make
+@pytest.fixture(scope="module")
+def config(checkout):
+    """The settings of configs/train.yaml."""
+    return load_train(TRAIN, SET)

@@ -1,4 +1,5 @@
-# What the deployer (src/ml_template/deployment/) may do. tests/infra records every call of a full run and compares.
+# What the deployer (packages/mlops-kit/src/mlops_kit/delivery/deploy/) may do. The kit's own tests record every call of a full
+# run and compare.
 
 locals {
   account = data.aws_caller_identity.current.account_id

@@ -1,4 +1,4 @@
-# What the deployer is told (src/ml_template/deployment/contract.py). It is read by a person or a role that may deploy.
+# What the deployer is told (packages/mlops-kit/src/mlops_kit/delivery/deploy/contract.py). It is read by a person or a role that may deploy.
 
 data "aws_ecr_repository" "app" {
   name = module.names.repositories.app

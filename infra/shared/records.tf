@@ -1,4 +1,4 @@
-# Records of releases and deployments (deployment/records.py), and the deployer's lock.
+# Records of releases and deployments (packages/mlops-kit/src/mlops_kit/delivery/deploy/records.py), and the deployer's lock.
 
 resource "aws_s3_bucket" "records" {
   #checkov:skip=CKV_AWS_145:S3's own key; a key of ours would be one more grant for each deployer

@@ -1,1 +1,1 @@
-"""The project's package: one command line, `python -m ml_template`, behind the Makefile."""
+"""The model: its rows, its estimators, one training run. Everything else is the kit's."""

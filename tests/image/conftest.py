@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_template.images import docker, image
+from mlops_kit.delivery.image import build, docker
 
 from .containers import HARDENED, Container, run_docker
 
@@ -19,7 +19,7 @@ FIGURES = pytest.StashKey[dict]()
 def tested_image():
     """The image under test."""
     docker.require_engine()
-    name = os.environ.get("IMAGE") or json.loads((ROOT / image.RECORD).read_text())["tag"]
+    name = os.environ.get("IMAGE") or json.loads((ROOT / build.RECORD).read_text())["tag"]
     return docker.inspect(name)["Id"]
 
 
@@ -31,7 +31,7 @@ def labels(tested_image):
 @pytest.fixture(scope="session")
 def base_image():
     """What the image was built on; the engine may have it in its build cache only."""
-    recorded = json.loads((ROOT / image.RECORD).read_text())["base"]
+    recorded = json.loads((ROOT / build.RECORD).read_text())["base"]
     if run_docker("image", "inspect", recorded).returncode:
         docker.ask("pull", recorded)
     return docker.inspect(recorded)

@@ -5,7 +5,7 @@ import json
 import subprocess
 import time
 
-from ml_template.images import docker
+from mlops_kit.delivery.image import docker
 
 HARDENED = (
     *("--read-only", "--tmpfs", "/tmp", "--user", "10001:10001"),

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from ml_template.images import image
+from mlops_kit.core import project
+from mlops_kit.delivery.image import build as image
 
 from .containers import run_docker
 
-TAG = f"{image.NAME}:image-test-rebuild"
+TAG = f"{project.current().name}:image-test-rebuild"
 
 
 @pytest.fixture
 def copied_checkout(tmp_path, monkeypatch, pytestconfig):
     """What a build reads, in a folder where a source may be changed."""
-    for name in ("configs", "docker", "src", "artifacts/model"):
+    for name in ("configs", "docker", "src", "packages/mlops-kit/src", "artifacts/model"):
         shutil.copytree(pytestconfig.rootpath / name, tmp_path / name)
     shutil.copy(pytestconfig.rootpath / "requirements.txt", tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -44,7 +45,7 @@ def test_a_changed_source_is_built_without_installing_anything(
         return seconds, said.out + said.err
 
     build()
-    service = next(copied_checkout.glob("src/*/serving/__main__.py"))
+    service = copied_checkout / "packages/mlops-kit/src/mlops_kit/serving/server.py"
     taken = []
     for number in range(3):
         service.write_text(f"{service.read_text()}# change {number}\n")

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from ml_template.images import docker
+from mlops_kit.delivery.image import docker
 
 from .containers import run_docker
 
@@ -113,6 +113,18 @@ def _names(layer: bytes) -> list[str]:
     """The files of a layer; folders are in it as soon as their time changed."""
     with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
         return [member.name.strip("/") for member in archive if not member.isdir()]
+
+
+def test_of_the_checkout_only_what_serves_is_there(tested_image):
+    told = inside(tested_image, "sh", "-c", "ls /app /app/configs /app/packages/mlops-kit/src")
+    assert told.stdout.split("\n\n") == [
+        "/app:\nartifacts\nconfigs\npackages\nsrc",
+        "/app/configs:\nserve.yaml",
+        "/app/packages/mlops-kit/src:\nmlops_kit\n",
+    ]
+    rooms = "cd /app/packages/mlops-kit/src/mlops_kit && ls -d */"
+    found = set(inside(tested_image, "sh", "-c", rooms).stdout.split())
+    assert found - {"__pycache__/"} == {"artifact/", "core/", "serving/"}
 
 
 def test_it_is_small(tested_image, base_image, card, figures):

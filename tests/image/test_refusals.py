@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ml_template.images import docker
+from mlops_kit.delivery.image import docker
 
 from .containers import eventually, run_docker
 

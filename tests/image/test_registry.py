@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from ml_template.images import docker, image
+from mlops_kit.delivery.image import build, docker
 
 from .containers import run_docker
 
@@ -18,10 +18,10 @@ pytestmark = pytest.mark.skipif(
 def pushed(tested_image, tmp_path, monkeypatch, pytestconfig):
     """What artifacts/image.json says after the push; written beside, not over the real one."""
     monkeypatch.chdir(tmp_path)
-    image.RECORD.parent.mkdir()
-    record = json.loads((pytestconfig.rootpath / image.RECORD).read_text())
-    image.RECORD.write_text(json.dumps({**record, "id": tested_image}))
-    done = image.push_to(os.environ["REGISTRY"])
+    build.RECORD.parent.mkdir()
+    record = json.loads((pytestconfig.rootpath / build.RECORD).read_text())
+    build.RECORD.write_text(json.dumps({**record, "id": tested_image}))
+    done = build.push_to(os.environ["REGISTRY"])
     yield done
     repository = done["reference"].partition("@")[0]
     run_docker("rmi", f"{repository}:{done['tag'].rpartition(':')[2]}", done["reference"])
@@ -30,7 +30,7 @@ def pushed(tested_image, tmp_path, monkeypatch, pytestconfig):
 def test_what_was_pushed_runs_by_its_digest(pushed, start, card):
     reference = pushed["reference"]
     assert reference.endswith(f"@{pushed['digest']}")
-    assert json.loads(image.RECORD.read_text()) == pushed
+    assert json.loads(build.RECORD.read_text()) == pushed
     # Forget what the local names say, so that the registry has to tell.
     repository = reference.partition("@")[0]
     run_docker("rmi", f"{repository}:{pushed['tag'].rpartition(':')[2]}", reference)
@@ -42,5 +42,5 @@ def test_what_was_pushed_runs_by_its_digest(pushed, start, card):
 
 
 def test_a_registry_that_is_not_there_is_a_sentence(pushed):
-    with pytest.raises(image.UserError, match="docker push ended with exit code 1"):
-        image.push_to("127.0.0.1:1")
+    with pytest.raises(build.UserError, match="docker push ended with exit code 1"):
+        build.push_to("127.0.0.1:1")

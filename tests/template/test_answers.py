@@ -129,7 +129,7 @@ def test_refused_in_one_sentence_with_nothing_left_behind(
 def locked() -> set[str]:
     """The names in the project's lock, as the index writes them."""
     lines = (Path(__file__).parents[2] / "requirements.txt").read_text().splitlines()
-    return {line.split("==")[0] for line in lines if re.match(r"[a-z0-9]", line)}
+    return {re.split(r"==|\[", line)[0] for line in lines if re.match(r"[a-z0-9]", line)}
 
 
 def top_level_names(distribution: importlib.metadata.Distribution) -> set[str]:

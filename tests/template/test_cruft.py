@@ -48,7 +48,12 @@ def versions(request, template, tmp_path, git) -> Path:
 
 def make_earlier_version(repository: Path) -> None:
     """Take something away from every kind of file that ships, and leave something in that no longer ships."""
-    for name in ("Makefile", "pyproject.toml", "configs/train.yaml", "src/ml_template/__init__.py"):
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        "configs/train.yaml",
+        "packages/mlops-kit/src/mlops_kit/__init__.py",
+    ):
         path = repository / name
         path.write_text(path.read_text(encoding="utf-8") + "# ML Template\n", encoding="utf-8")
     (repository / "src" / "ml_template" / "py.typed").unlink()

@@ -28,6 +28,7 @@ def test_one_answer_is_enough_to_leave_no_reference_name(plain_project, mentions
 def test_packages_are_the_same_whatever_the_names(hard_project, template, tree):
     released = tree(template / "packages")
     made = tree(hard_project / "packages")
+    assert made.pop("SHA256SUMS")  # which the hook writes
     assert made
     assert {name: content for name, content in released.items() if name in made} == made
 

@@ -107,12 +107,13 @@ def test_the_command_a_user_types(template, tmp_path):
 
 
 def test_the_docs_have_the_cost_table_that_make_prints(template, tmp_path):
+    sources = f"{template / 'src'}:{template / 'packages/mlops-kit/src'}"
     for name in ("configs", "infra"):
         shutil.copytree(template / name, tmp_path / name)
     subprocess.run(
         [sys.executable, "-m", "ml_template", "infra-cost"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(template / "src")},
+        env={**os.environ, "PYTHONPATH": sources, "AWS_DEFAULT_REGION": "eu-west-1"},
         check=True,
         stdout=subprocess.DEVNULL,
     )

@@ -22,7 +22,8 @@ run "a_long_name_is_shortened" {
     name = "abcdefghi-klmnopqrstuvwxyz-abcdefghijklm"
   }
 
-  # src/…/infrastructure/roots.py shortens it in the same way; a unit test there has the same pair.
+  # packages/mlops-kit/src/mlops_kit/delivery/terraform/roots.py shortens it in the same way; the kit's unit tests have the
+  # same pair.
   assert {
     condition     = module.names.short == "abcdefghi-d1f3"
     error_message = "Python and Terraform have to agree on the short name."

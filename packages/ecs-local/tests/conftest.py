@@ -23,6 +23,12 @@ def stub(emulator):
 
 
 @pytest.fixture(autouse=True)
+def _no_wrapper(monkeypatch):
+    """Sentences name the commands of this distribution, also where make runs the tests."""
+    monkeypatch.delenv("LOCAL_COMMANDS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _no_faults(request):
     yield
     if "emulator" in request.fixturenames:

@@ -3,6 +3,7 @@
 import json
 
 import requests
+
 from ecs_local import testing
 from ecs_local.testing import PATIENCE, wait
 

@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 
 import requests
+
 from ecs_local.images import PACKED, digest_of
 
 STUB = Path(__file__).with_name("stub_service.py")

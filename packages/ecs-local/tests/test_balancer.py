@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+
 from ecs_local.routes import Route, Routes, Target
 
 from .account import NAME

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import requests
+
 from ecs_local import background, command, processes, running, settings
 from ecs_local.errors import UserError
 from ecs_local.testing import three_free_ports, wait

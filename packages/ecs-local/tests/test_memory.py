@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import requests
+
 from ecs_local import processes
 from ecs_local.errors import UserError
 from ecs_local.journal import Journal

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 import requests
+
 from ecs_local import validation
 
 from .account import NAME

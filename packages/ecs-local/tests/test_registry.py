@@ -8,6 +8,7 @@ import tarfile
 
 import pytest
 import requests
+
 from ecs_local import images
 
 from .account import NAME

@@ -46,7 +46,7 @@ def three_free_ports() -> int:
         RuntimeError: There are none.
     """
     # Below the ports that systems give to connections going out, or one of those takes a port before it is used.
-    for first in range(20000 + os.getpid() % _FIRST_PORTS, _LAST_PORT, 3):
+    for first in range(20000 + 30 * os.getpid() % _FIRST_PORTS, _LAST_PORT, 3):
         if all(settings.is_free(port) for port in range(first, first + 3)):
             return first
     raise RuntimeError("no three free ports in a row")

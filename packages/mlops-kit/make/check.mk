@@ -1,0 +1,39 @@
+##@ Single checks
+
+.PHONY: format-check
+format-check: check-black check-isort ## Check the format (black, isort)
+
+.PHONY: check-black
+check-black: $(INSTALLED) | $(call after,format)
+	@$(BIN)/python -m black --quiet --check --diff $(CODE)
+
+.PHONY: check-isort
+check-isort: $(INSTALLED) | $(call after,format)
+	@$(BIN)/python -m isort --quiet --check --diff $(CODE)
+
+.PHONY: lint
+lint: $(INSTALLED) | $(call after,format) ## Lint (ruff)
+	@$(BIN)/ruff check --quiet $(CODE)
+
+.PHONY: type-check
+type-check: $(INSTALLED) | $(call after,format) ## Check the types (mypy, strict)
+	@$(BIN)/python -m mypy --no-error-summary $(TYPED)
+
+.PHONY: security
+security: bandit audit ## Scan the code (bandit) and the locked dependencies (pip-audit)
+
+.PHONY: bandit
+bandit: $(INSTALLED) | $(call after,format)
+	@$(BIN)/python -m bandit --quiet --recursive --configfile pyproject.toml $(TYPED)
+
+.PHONY: audit
+audit: $(INSTALLED)
+	@$(RUN) audit
+
+.PHONY: kit-check
+kit-check: $(INSTALLED) ## Compare packages/, which nobody edits, with what was released
+	@$(RUN) kit-check
+
+.PHONY: kit-warnings
+kit-warnings: $(INSTALLED)
+	@$(RUN) kit-check --warn

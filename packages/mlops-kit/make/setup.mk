@@ -1,0 +1,55 @@
+##@ More to set up
+
+.PHONY: help-all
+help-all: ## Show all targets and variables
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"\n'
+	@printf '           MODEL=name@alias  DATA=…  OUT=…  MONITOR_SET="key=value …"\n'
+	@printf '           SEARCH_SET="key=value …"  ENV=local|staging|production\n'
+	@printf '           DEPLOY_SET="key=value …"  TERRAFORM=terraform  DASK_SCHEDULER=tcp://…\n'
+	@printf '           ACCELERATOR=cuml  PORT=…  PYTHON=python3.12  DEBUG=1\n'
+
+# uv comes from the lock like everything else. The interpreter's own pip installs it where that is new enough
+# (22.3 knows --python), which saves the seconds that putting a pip into .venv costs.
+$(INSTALLED): requirements.txt | $(call after,clean)
+	@for python in $(or $(PYTHON),python3 $(addprefix python,$(PYTHONS))); do \
+	    version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
+	    case " $(PYTHONS) " in *" $$version "*) break ;; esac; \
+	    python=; \
+	done; \
+	if test -z "$$python"; then \
+	    echo "error: $(or $(PYTHON),python3) is not there or is not one of Python $(PYTHONS): give PYTHON=…" >&2; \
+	    exit 2; \
+	fi; \
+	echo "install: $(VENV) with Python $$version"; \
+	test ! -L $(VENV) || rm $(VENV); \
+	"$$python" -m venv --clear --without-pip $(VENV) || exit 2; \
+	awk '/^uv==/ { uv = 1 } uv { print } uv && !/\\$$/ { exit }' requirements.txt > $(VENV)/uv.txt; \
+	set -- "$$python" -m pip --python $(BIN)/python; \
+	if ! "$$python" -c 'import pip; assert [int(n) for n in pip.__version__.split(".")[:2]] >= [22, 3]' 2>/dev/null; then \
+	    set -- $(BIN)/python -m pip; \
+	    $(BIN)/python -m ensurepip >/dev/null || \
+	        { echo "error: Python $$version has no pip (Debian, Ubuntu: apt install python3-venv)" >&2; exit 2; }; \
+	fi; \
+	"$$@" install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $(VENV)/uv.txt || \
+	    { echo "error: pip could not install uv: is the package index reachable?" >&2; exit 2; }
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $(VENV)/.installed $@
+
+.PHONY: lock
+lock: $(INSTALLED) ## Refresh requirements.txt from the pyproject.toml files
+	@$(BIN)/uv pip compile --quiet pyproject.toml $(KIT)/pyproject.toml --group dev \
+	    --group $(KIT)/pyproject.toml:serving --group $(KIT)/pyproject.toml:test --universal --python-version $(lastword $(PYTHONS)) \
+	    --generate-hashes --no-strip-extras --upgrade --custom-compile-command "make lock" --output-file requirements.txt
+	@$(MAKE) --no-print-directory image-lock
+	@echo "lock: requirements.txt is fresh; next: make install quality-gates"
+
+.PHONY: config-schema
+config-schema: $(INSTALLED) ## Write the JSON schemas that editors check configs/*.yaml against
+	@$(RUN) config-schema
+
+.PHONY: clean
+clean: ## Remove .venv, caches and reports; models, runs and artifacts stay
+	@rm -rf $(VENV) reports .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find $(CODE) -name __pycache__ -type d -exec rm -rf {} +

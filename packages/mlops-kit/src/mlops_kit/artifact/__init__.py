@@ -1,0 +1,1 @@
+"""The exported model: manifest, encoding, ONNX, predictor, request schema."""

@@ -1,0 +1,139 @@
+"""An exported model, ready to answer."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlops_kit.core import project
+from mlops_kit.core.errors import UserError, one_line
+
+from . import folder as model_folder
+from . import request_schema
+from .encoding import Array, Encoder
+
+# From an array of shape (rows, width) to probabilities (rows, classes), or numbers (rows, 1).
+Form = Callable[[Array], Array]
+
+
+class Model:
+    """What model.json says, and the model behind it."""
+
+    def __init__(self, card: dict[str, Any], form: Form) -> None:
+        """Take the card and the model's form."""
+        self.card = card
+        self.encoder = Encoder(card["columns"], card["derived"])
+        self.form = form
+        self.classes: list[Any] = card["classes"]
+        self._keys = [
+            label if isinstance(label, str) else json.dumps(label) for label in self.classes
+        ]
+
+    def answers(self, outputs: Array) -> list[dict[str, Any]]:
+        """Return what /predict says of each row of the form's output.
+
+        Of classes the most probable is predicted, as validation judged the model.
+        """
+        if not self.classes:
+            return [{"prediction": number} for number in outputs[:, 0].tolist()]
+        return [
+            {"prediction": self.classes[best], "probabilities": dict(zip(self._keys, each))}
+            for best, each in zip(outputs.argmax(axis=1).tolist(), outputs.tolist())
+        ]
+
+    def predict(self, parsed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the answers for rows whose values have been checked."""
+        return self.answers(self.form(self.encoder.matrix(parsed)))
+
+    def check(self) -> None:
+        """Predict the golden rows.
+
+        Raises:
+            UserError: An answer is not the one that was exported.
+        """
+        golden = self.card["golden"]
+        given = [case["row"] for case in golden]
+        checker = request_schema.body(self.card["columns"], given[0], len(given))
+        parsed = checker.validate_json(json.dumps({"rows": given}))["rows"]
+        for number, (answer, case) in enumerate(zip(self.predict(parsed), golden), start=1):
+            off = difference(answer, case["answer"]) / self.card["parity"]["scale"]
+            if not off <= self.card["parity"]["tolerance"]:
+                raise UserError(
+                    f"golden row {number} of {self.name} is answered with {answer}, not {case['answer']}"
+                )
+
+    @property
+    def name(self) -> str:
+        """The model's name and version, for sentences."""
+        return f"{self.card['registered_model']} version {self.card['version']}"
+
+
+def difference(answer: dict[str, Any], expected: dict[str, Any]) -> float:
+    """Return by how much two answers differ: the worst probability, or the number."""
+    if "probabilities" not in expected:
+        return abs(float(answer["prediction"]) - float(expected["prediction"]))
+    wanted = expected["probabilities"]
+    return float(max(abs(answer["probabilities"][label] - wanted[label]) for label in wanted))
+
+
+def load(folder: Path) -> Model:
+    """Load the model in `folder`, after comparing its checksums.
+
+    Raises:
+        UserError: A file is missing, was changed, or cannot be loaded here.
+    """
+    card = model_folder.read_card(folder)
+    if card["derived"] and card["features_digest"] != project.current().features_digest:
+        raise UserError(f"{folder} was exported with another features.py: make pipeline export")
+    file = folder / model_folder.FILES[card["format"]]
+    try:
+        form = load_form(file)
+    except Exception as error:  # what a file of another release holds can fail in any way
+        raise UserError(f"{file} cannot be loaded here: {one_line(error)}") from error
+    return Model(card, form)
+
+
+def load_form(file: Path) -> Form:
+    """Load the part of the pipeline behind its encoding, from ONNX or from skops."""
+    return _onnx(file) if file.suffix == ".onnx" else _skops(file)
+
+
+def _onnx(file: Path) -> Form:
+    # Else it writes to the home folder and calls its maker. It looks when it is imported for the first time.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # One thread: a service scales by processes, and rows are few.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        file.read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
+    rows_in, out = session.get_inputs()[0].name, session.get_outputs()[0].name
+
+    def run(matrix: Array) -> Array:
+        return np.asarray(session.run([out], {rows_in: matrix})[0], dtype=np.float64)
+
+    return run
+
+
+def _skops(file: Path) -> Form:
+    import skops.io
+
+    from mlops_kit.core.trusted_types import trusted_types
+
+    pipeline = skops.io.load(file, trusted=trusted_types())
+    return lambda matrix: outputs(pipeline, matrix)
+
+
+def outputs(pipeline: Any, given: Any) -> Array:
+    """Return what a pipeline of scikit-learn says: probabilities (rows, classes), or numbers (rows, 1)."""
+    if hasattr(pipeline, "predict_proba"):
+        return np.asarray(pipeline.predict_proba(given), dtype=np.float64)
+    return np.asarray(pipeline.predict(given), dtype=np.float64).reshape(-1, 1)

@@ -1,0 +1,46 @@
+"""Rows of a data frame as the values that requests hold."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import numpy as np
+
+from mlops_kit.data import Columns
+
+_OF_KIND = {"numeric": float, "boolean": bool, "categorical": str}
+
+
+def parsed(columns: Columns, frame: Any) -> list[dict[str, Any]]:
+    """Return each row of `frame`, which is in `columns`' types, as checked requests hold it."""
+    lists = [_values(kind, frame[name]) for name, kind in columns.kinds.items()]
+    return [dict(zip(columns.kinds, row)) for row in zip(*lists)]
+
+
+def written(columns: Columns, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a parsed row as JSON has it: dates are texts, ISO or in the data's own format."""
+    return {
+        name: (
+            _date_text(value, columns.date_formats.get(name))
+            if isinstance(value, datetime.datetime)
+            else value
+        )
+        for name, value in row.items()
+    }
+
+
+def _values(kind: str, column: Any) -> list[Any]:
+    present = column.notna().to_numpy()
+    if kind == "date":
+        # NumPy, because a pandas Timestamp is no plain datetime.
+        values = column.to_numpy().astype("datetime64[us]").astype(object)
+        return [value if there else None for value, there in zip(values, present)]
+    of_kind = _OF_KIND[kind]
+    return [of_kind(v) if there else None for v, there in zip(np.asarray(column), present)]
+
+
+def _date_text(date: datetime.datetime, its_format: str | None) -> str:
+    if its_format is None:
+        return date.isoformat()
+    return date.replace(tzinfo=datetime.timezone.utc).strftime(its_format)

@@ -1,0 +1,14 @@
+"""When an exported model may be served from its ONNX form."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mlops_kit.core.config import Section
+
+
+class ExportConfig(Section):
+    """When a model may be served from its ONNX form."""
+
+    tolerance: float = Field(1e-5, gt=0, le=1, description="a number, more than 0, at most 1")
+    golden_rows: int = Field(5, ge=1, le=100, description="a whole number, 1 to 100")

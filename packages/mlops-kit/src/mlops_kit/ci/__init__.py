@@ -1,0 +1,1 @@
+"""What CI systems need: pipelines, times, cost, notices, OIDC."""

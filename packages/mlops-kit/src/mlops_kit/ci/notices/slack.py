@@ -1,0 +1,69 @@
+"""Notices to Slack, through an incoming webhook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from mlops_kit.core import http
+from mlops_kit.core.errors import UserError
+
+from .notice import Notice
+
+VARIABLE = "SLACK_WEBHOOK_URL"
+
+_LONGEST_WAIT = 30  # seconds
+_MARKS = {
+    "success": ":white_check_mark:",
+    "failure": ":x:",
+    "cancelled": ":no_entry_sign:",
+    "recovery": ":recycle:",
+    "report": ":bar_chart:",
+}
+
+
+def send(notice: Notice, webhook: str) -> None:
+    """Post the notice to `webhook`, which is a secret: no error has it in its text.
+
+    Raises:
+        UserError: The address is none, nobody answers, or Slack refuses.
+    """
+    if not webhook.startswith(("https://", "http://")):
+        raise UserError(f"{VARIABLE} is no web address; accepted: https://hooks.slack.com/…")
+    try:
+        answer = http.ask("POST", webhook, _LONGEST_WAIT, json=message(notice))
+    except requests.RequestException as error:
+        raise UserError(f"Slack could not be reached ({type(error).__name__})") from None
+    if not answer.ok:
+        said = answer.text.replace(webhook, "…")[:80]  # such as no_service or invalid_blocks
+        raise UserError(f"Slack answered {answer.status_code} {' '.join(said.split())}".strip())
+
+
+def message(notice: Notice) -> dict[str, Any]:
+    """Return the notice as Slack's blocks; `text` is what a notification on a phone shows.
+
+    Sources: https://docs.slack.dev/reference/block-kit/blocks (150 characters in a header, 3,000 in a section).
+    """
+    facts = [
+        f"*{fact.name}*\n"
+        + (f"<{fact.url}|{_plain(fact.text)}>" if fact.url else _plain(fact.text))
+        for fact in notice.facts
+        if fact.text
+    ]
+    title = f"{_MARKS[notice.status]} {notice.title}"
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": title[:150], "emoji": True}}
+    ]
+    if facts:
+        fields = [{"type": "mrkdwn", "text": fact} for fact in facts]
+        blocks.append({"type": "section", "fields": fields})
+    if notice.summary:
+        quoted = f"```{_plain(notice.summary).replace('```', '')[:2900]}```"
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": quoted}})
+    return {"text": _plain(notice.title), "blocks": blocks}
+
+
+def _plain(text: str) -> str:
+    """Return a text in which Slack reads no link and no mention."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,116 @@
+"""Check the Makefile and what it includes: its targets are declared and work with GNU make 3.81, its recipes are sound shell."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import subprocess  # nosec B404 # ShellCheck is a program
+import sys
+from pathlib import Path
+from typing import Any
+
+MAKEFILE = Path("Makefile")
+INCLUDED = "packages/*/*/*.mk"
+
+# One word in a loop or a case: it was an expression of make's.
+_EXCLUDED = "SC2043,SC2194"
+
+# Silently ignored, or an error, in the make that macOS ships.
+_NOT_IN_3_81 = (
+    (r"^\S+\s*!=", "!= assignment"),
+    (r"^\.ONESHELL:", ".ONESHELL"),
+    (r"^\.SHELLFLAGS\b", ".SHELLFLAGS"),
+    (r"\$\(file\s", "$(file …)"),
+    (r"^\S+\s*::=", "::= assignment"),
+)
+
+
+def findings() -> list[str]:
+    """Return what is wrong, one line each."""
+    found = []
+    for file in (MAKEFILE, *sorted(Path().glob(INCLUDED))):
+        lines = file.read_text(encoding="utf-8").splitlines()
+        found += [*_in_lines(file, lines), *_in_targets(file, lines), *_in_recipes(file, lines)]
+    return found
+
+
+def _in_lines(file: Path, lines: list[str]) -> list[str]:
+    found = []
+    for number, line in enumerate(lines, 1):
+        said = [
+            f"{what} is not in GNU make 3.81"
+            for pattern, what in _NOT_IN_3_81
+            if re.search(pattern, line)
+        ]
+        if line != line.rstrip():
+            said.append("white space at the end")
+        found += [f"{file}:{number}: {what}" for what in said]
+    return found
+
+
+def _in_targets(file: Path, lines: list[str]) -> list[str]:
+    """A target without .PHONY stops working the day that somebody makes a file of its name."""
+    phony = {name for line in lines if line.startswith(".PHONY:") for name in line.split()[1:]}
+    targets = {
+        found[1]: n
+        for n, line in enumerate(lines, 1)
+        if (found := re.match(r"([a-z][a-z-]*):(?!=)", line))
+    }
+    missing = [
+        f"{file}:{targets[name]}: {name} is not .PHONY" for name in targets if name not in phony
+    ]
+    return missing + [
+        f"{file}: {name} is .PHONY, but no target" for name in sorted(phony - set(targets))
+    ]
+
+
+def _in_recipes(file: Path, lines: list[str]) -> list[str]:
+    found = []
+    for number, script in _recipes(lines):
+        for comment in _shellcheck(script):
+            line = number + comment["line"] - 1
+            found.append(f"{file}:{line}: SC{comment['code']}: {comment['message']}")
+    return found
+
+
+def _recipes(lines: list[str]) -> list[tuple[int, str]]:
+    """Return each command of the recipes as the shell gets it, with make's own expressions as plain words."""
+    found: list[tuple[int, str]] = []
+    continued = False
+    for number, line in enumerate(lines, 1):
+        if line.startswith("\t"):
+            text = line[1:]
+            if continued:
+                found[-1] = (found[-1][0], f"{found[-1][1]}\n{text}")
+            else:
+                found.append((number, text.lstrip("@-+")))
+        continued = line.startswith("\t") and line.endswith("\\")
+    return [(number, _as_shell(script)) for number, script in found]
+
+
+def _as_shell(script: str) -> str:
+    numbers = itertools.count()  # two expressions are hardly ever the same file
+    script = re.sub(r"\$[@<^?*]", lambda _: f"word{next(numbers)}", script.replace("$$", "\0"))
+    inner = re.compile(r"\$\([^()$]*\)")  # from the inside out, as they nest
+    while inner.search(script):
+        script = inner.sub(lambda _: f"word{next(numbers)}", script)
+    return script.replace("\0", "$")
+
+
+def _shellcheck(script: str) -> list[dict[str, Any]]:
+    done = subprocess.run(  # nosec B603 # a list of arguments, no shell
+        [
+            str(Path(sys.executable).with_name("shellcheck")),
+            "--shell=sh",
+            "--format=json",
+            f"--exclude={_EXCLUDED}",
+            "-",
+        ],
+        input=script,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    comments: list[dict[str, Any]] = json.loads(done.stdout)
+    return comments

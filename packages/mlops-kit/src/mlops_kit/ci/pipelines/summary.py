@@ -1,0 +1,73 @@
+"""reports/summary.md on the CI system's own page, with what is in reports/ and not in it yet."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+from mlops_kit.core import job_summary
+from mlops_kit.core.console import say
+from mlops_kit.core.errors import UserError
+from mlops_kit.delivery.image import build
+
+COVERAGE = Path("reports/coverage.xml")
+VALIDATION = Path("reports/validation.json")
+
+
+def show() -> None:
+    """Complete reports/summary.md and give it to the CI system.
+
+    GitHub appends the file that GITHUB_STEP_SUMMARY names; Azure Pipelines (TF_BUILD) attaches the one that a printed
+    command names; elsewhere it is printed.
+    """
+    _add_validation()
+    _add_coverage()
+    page = job_summary.FILE.read_text(encoding="utf-8") if job_summary.FILE.is_file() else ""
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as file:
+            file.write(page)
+    elif os.environ.get("TF_BUILD") and page:
+        say(f"##vso[task.uploadsummary]{job_summary.FILE.resolve()}")
+    else:
+        say(page or f"summary: {job_summary.FILE} is not there, so nothing was reported")
+
+
+def outputs() -> dict[str, str]:
+    """Return the pushed image's name and digest, and append them to the file that GITHUB_OUTPUT names.
+
+    Raises:
+        UserError: Nothing was pushed.
+    """
+    record = build.built()
+    if record["digest"] is None:
+        raise UserError(f"{build.RECORD} has no digest: make push ENV=… first")
+    found = {"name": record["reference"].partition("@")[0], "digest": record["digest"]}
+    if os.environ.get("GITHUB_OUTPUT"):
+        with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as file:
+            file.writelines(f"{key}={value}\n" for key, value in found.items())
+    return found
+
+
+def _add_validation() -> None:
+    if VALIDATION.is_file():
+        found = json.loads(VALIDATION.read_text(encoding="utf-8"))
+        rows = [
+            [c["name"], c["measured"], c["asked"], "passed" if c["passed"] else "**failed**"]
+            for c in found["checks"]
+        ]
+        verdict = (
+            "The model is good enough." if found["passed"] else "**The model is not good enough.**"
+        )
+        table = job_summary.table(["check", "measured", "asked", ""], rows)
+        job_summary.put_section("Validation", [verdict, "", *table])
+
+
+def _add_coverage() -> None:
+    if COVERAGE.is_file():
+        found = re.search(r'line-rate="([\d.]+)"', COVERAGE.read_text(encoding="utf-8"))
+        if found:
+            job_summary.put_section(
+                "Tests", [f"They run through {float(found[1]):.1%} of the lines."]
+            )

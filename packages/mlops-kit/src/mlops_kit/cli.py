@@ -1,0 +1,227 @@
+"""The command line: one subcommand for each make target; it reads arguments and prints."""
+
+# No `from __future__ import annotations` here: on Python 3.9 typer would lose every option's variable.
+
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import BaseModel
+
+from mlops_kit.artifact import folder
+from mlops_kit.ci import oidc
+from mlops_kit.ci.metrics import commands as ci_commands
+from mlops_kit.ci.pipelines import commands as pipeline_commands
+from mlops_kit.ci.settings import CI_PRICES, CiPricesConfig
+from mlops_kit.core import job_summary, project
+from mlops_kit.core.config import schema
+from mlops_kit.core.console import say, show_table
+from mlops_kit.core.errors import ends_in_a_sentence
+from mlops_kit.delivery.deploy import commands as deployment_commands
+from mlops_kit.delivery.deploy.settings import DEPLOY, DeployConfig
+from mlops_kit.delivery.image import commands as image_commands
+from mlops_kit.delivery.terraform import commands as infrastructure_commands
+from mlops_kit.experiments.cli_options import CONFIG, ConfigPath, Model, Overrides
+from mlops_kit.experiments.settings import (
+    MODEL_CARD,
+    SEARCH,
+    TRAIN,
+    ModelCardConfig,
+    SearchConfig,
+    TrainConfig,
+    load_search,
+    load_train,
+    model_name,
+)
+from mlops_kit.monitoring import commands as monitoring_commands
+from mlops_kit.monitoring.settings import MONITOR, MonitorConfig
+from mlops_kit.serving.settings import SERVE, ServeConfig, load_serve
+
+# What each file in configs/ holds; DEPLOY is a folder of such files, one for each environment.
+KINDS: dict[Path, type[BaseModel]] = {
+    TRAIN: TrainConfig,
+    SERVE: ServeConfig,
+    DEPLOY: DeployConfig,
+    CI_PRICES: CiPricesConfig,
+    MODEL_CARD: ModelCardConfig,
+    MONITOR: MonitorConfig,
+    SEARCH: SearchConfig,
+}
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(image_commands.app)
+app.add_typer(deployment_commands.app)
+app.add_typer(infrastructure_commands.app)
+app.add_typer(pipeline_commands.app)
+app.add_typer(ci_commands.app)
+app.add_typer(monitoring_commands.app)
+
+
+@app.command()
+def train(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
+    """Fit the model that the config describes and track the run."""
+    settings = load_train(config, overrides)
+    from mlops_kit.experiments import accelerator
+
+    accelerator.install()  # before the project imports scikit-learn
+    project.current().train(settings)
+    say("trained: reports/train.json; next: make validate (or look: make mlflow-ui)")
+
+
+@app.command()
+def search(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
+    """Search for better parameters on a cluster, as configs/search.yaml says."""
+    settings, wanted = load_train(config, overrides), load_search()
+    from mlops_kit.experiments.search import search as searching
+
+    report = searching.search(settings, wanted)
+    columns, rows = searching.table(report)
+    show_table(f"{report['metric']}, run {report['run_id']}", columns, rows)
+    given = f"CONFIG={config} " if config != CONFIG else ""
+    together = shlex.quote(f"{overrides} {report['set']}".strip())
+    if report["set"]:
+        say(f"searched: reports/search.json; next: make train {given}SET={together}")
+    else:
+        say("searched: reports/search.json; nothing was better than the parameters of the config")
+
+
+@app.command()
+def validate(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
+    """Judge the last run on held-out data and against the champion; exit 1 if it is not good enough."""
+    settings = load_train(config, overrides)
+    from mlops_kit.experiments import validation
+
+    verdict = validation.validate(settings)
+    rows = [
+        [c.name, c.measured, c.asked, "passed" if c.passed else "FAILED"] for c in verdict.checks
+    ]
+    show_table(f"run {verdict.run_id}", ["check", "measured", "asked", ""], rows)
+    if not verdict.passed:
+        say("not good enough: reports/validation.json; nothing is registered")
+        raise typer.Exit(1)
+    say("validated: reports/validation.json; next: make register")
+
+
+@app.command()
+def register() -> None:
+    """Make the validated run the registered champion."""
+    from mlops_kit.experiments import registry
+
+    done = registry.register()
+    version = f"{done['registered_model']} version {done['version']}"
+    say(
+        f"{version} {'is now' if done['changed'] else 'already was'} the champion: next: make mlflow-ui"
+    )
+
+
+@app.command()
+def report(
+    run_id: Annotated[str, typer.Option(envvar="RUN_ID", help="Default: the last run.")] = "",
+) -> None:
+    """Turn a run into one page, reports/index.html, and a PDF where Chromium is there."""
+    from mlops_kit.experiments.report import report as page
+
+    done = page.write(run_id)
+    printed = f"no reports/report.pdf ({done.reason})" if done.reason else "reports/report.pdf"
+    say(f"reported: reports/index.html, {printed}; run {done.run_id}")
+
+
+@app.command()
+def export(
+    config: ConfigPath = CONFIG,
+    overrides: Overrides = "",
+    model: Model = "",
+) -> None:
+    """Write the champion into artifacts/model/, in the form that the service loads."""
+    settings = load_serve()
+    name, alias = model_name(model, config, overrides)
+    from mlops_kit.artifact import export as exporting
+
+    done = exporting.export(settings.export, name, alias)
+    say(f"exported: artifacts/model/ ({name} version {done['version']}); next: make serve")
+
+
+@app.command()
+def predict(
+    config: ConfigPath = CONFIG,
+    overrides: Overrides = "",
+    data: Annotated[str, typer.Option(envvar="DATA", help="The file to score.")] = "",
+    out: Annotated[str, typer.Option(envvar="OUT", help="The file to write.")] = "",
+    model_dir: Annotated[Path, typer.Option(envvar="MODEL_DIR", help="The model.")] = folder.FOLDER,
+) -> None:
+    """Score DATA, read as the config says, with the exported model; write OUT."""
+    settings = load_train(config, overrides)
+    from mlops_kit.serving import scoring
+
+    done = scoring.score(settings.data, data, out, model_dir)
+    for note in done.notes():
+        say(f"note: {note}")
+    say(f"scored: {out} ({done.rows:,} rows, {done.seconds:.1f} s)")
+
+
+@app.command("mlflow-ui")
+def mlflow_ui(port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535)] = 5000) -> None:
+    """Show the runs and models in the browser."""
+    from mlops_kit.experiments import store
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ends its workers itself
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    store.show(port)
+
+
+@app.command()
+def audit() -> None:
+    """Scan the locked dependencies for known vulnerabilities; exit 1 if make lock can mend one."""
+    from mlops_kit.delivery import dependency_audit
+
+    report = dependency_audit.audit()
+    for sentence in dependency_audit.sentences(report):
+        say(sentence)
+    if report["status"] == "not audited":
+        say(f"NOT AUDITED: no advisories could be had, so nothing is known ({report['reason']})")
+    elif report["status"] == "vulnerable":
+        say("audit: vulnerable dependencies; make lock brings mended releases")
+        raise typer.Exit(1)
+    else:
+        say("audit: clean" + (" but for what is held back" if report["held_back"] else ""))
+
+
+@app.command()
+def notify(
+    status: Annotated[str, typer.Option(envvar="STATUS")] = "",
+    what: Annotated[str, typer.Option(envvar="WHAT", help="What ended, like train.")] = "",
+    text: Annotated[Path, typer.Option(envvar="SUMMARY", help="Sent along.")] = job_summary.FILE,
+) -> None:
+    """Tell Slack and e-mail how a pipeline ended; exit 0 whatever comes of it."""
+    from mlops_kit.ci.notices import send
+
+    for line in send.notify(status, what, text):
+        say(line)
+
+
+@app.command("config-schema")
+def config_schema() -> None:
+    """Write the JSON schemas that editors check configs/*.yaml against."""
+    from mlops_kit.core.files import write_text
+
+    for path, kind in KINDS.items():
+        write_text(path.with_suffix(".schema.json"), schema(kind))
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is one sentence and exit code 2."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
+    with ends_in_a_sentence(), oidc.handed_over():
+        app()
+
+
+def _interrupted(number: int, _frame: object) -> NoReturn:
+    """End at once: every step survives a kill, and an exception would have to pass libraries that catch all."""
+    sys.stderr.write("interrupted: the step counts for nothing; the next run starts afresh\n")
+    sys.stderr.flush()
+    os._exit(128 + number)

@@ -1,0 +1,1 @@
+"""What every room needs: errors, files, console, config loading, provenance, small HTTP."""

@@ -1,0 +1,21 @@
+"""Rows, from their source to the two parts of the split.
+
+What a project's own data.py needs stands here by name. It is imported at first use: settings.py is read by every
+command, and pandas takes a second.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .columns import Columns
+    from .dataset import Dataset, fingerprints, load
+
+__all__ = ["Columns", "Dataset", "fingerprints", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "columns" if name == "Columns" else "dataset"
+    return getattr(import_module(f".{home}", __name__), name)

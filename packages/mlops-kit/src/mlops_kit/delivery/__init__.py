@@ -1,0 +1,1 @@
+"""The way to users: the image, deployments, Terraform."""

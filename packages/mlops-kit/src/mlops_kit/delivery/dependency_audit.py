@@ -1,0 +1,109 @@
+"""Ask pip-audit for known vulnerabilities of what the lock installs here."""
+
+from __future__ import annotations
+
+import json
+import subprocess  # nosec B404 # pip-audit has no public Python interface
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from mlops_kit.core.errors import UserError
+from mlops_kit.core.files import write_json
+from mlops_kit.core.provenance import LOCK
+
+REPORT = Path("reports/audit.json")
+
+_SECONDS = 300
+
+
+def audit() -> dict[str, Any]:
+    """Return the audit's result and write it to reports/audit.json.
+
+    `status` is "clean", "vulnerable", or "not audited" where the advisory service cannot be reached,
+    `reason` then says why. `vulnerable` lists what `make lock` can mend; `held_back` what it cannot,
+    because the lock has the mended release for newer Pythons only or nobody has released one.
+
+    Raises:
+        UserError: The lock is missing.
+    """
+    if not LOCK.is_file():
+        raise UserError(f"{LOCK} not found: make lock writes it")
+    report = judge(LOCK, [LOCK], "--require-hashes")
+    write_json(REPORT, report)
+    return report
+
+
+def judge(pins: Path, locks: Iterable[Path], *options: str) -> dict[str, Any]:
+    """Return what audit() says, of the packages in `pins`; `locks` tell which releases could be had.
+
+    The options are pip-audit's.
+    """
+    found, reason = _ask(pins, *options)
+    if found is None:
+        return {"status": "not audited", "reason": reason}
+    newest = _newest_pins("".join(lock.read_text(encoding="utf-8") for lock in locks))
+    held_back = [problem for problem in found if _held_back(problem, newest)]
+    vulnerable = [problem for problem in found if problem not in held_back]
+    status = "vulnerable" if vulnerable else "clean"
+    return {"status": status, "vulnerable": vulnerable, "held_back": held_back}
+
+
+def sentences(report: dict[str, Any]) -> list[str]:
+    """Return one line for each problem of a report."""
+    return [
+        f"{kind.replace('_', ' ')}: {problem['package']} {problem['version']}, {problem['advisory']}"
+        f" (mended in: {', '.join(problem['fixed_in']) or 'no release yet'})"
+        for kind in ("vulnerable", "held_back")
+        for problem in report.get(kind, [])
+    ]
+
+
+def _ask(pins: Path, *options: str) -> tuple[list[dict[str, Any]] | None, str]:
+    """Return the advisories on the pins for this Python, or None and why there are none."""
+    command = [sys.executable, "-m", "pip_audit", "--strict", "--disable-pip", *options]
+    command += ["--progress-spinner", "off", "--format", "json", "--requirement", str(pins)]
+    try:
+        done = subprocess.run(  # nosec B603 # a fixed command, no shell
+            command, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return None, f"no answer within {_SECONDS} s"
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:
+        lines = done.stderr.strip().splitlines() or ["pip-audit said nothing"]
+        return None, lines[-1].rpartition("ERROR:pip_audit._cli:")[2]
+    return [
+        {
+            "package": package["name"],
+            "version": package["version"],
+            "advisory": problem["id"],
+            "fixed_in": problem["fix_versions"],
+        }
+        for package in answer["dependencies"]
+        for problem in package.get("vulns", [])
+    ], ""
+
+
+def _newest_pins(lock: str) -> dict[str, Version]:
+    """Return the highest version that the lock has of each package, over all Pythons."""
+    newest: dict[str, Version] = {}
+    for line in lock.splitlines():
+        if line[:1].isalnum():
+            pin = Requirement(line.rstrip(" \\"))
+            version = Version(next(iter(pin.specifier)).version)
+            newest[pin.name] = max(version, newest.get(pin.name, version))
+    return newest
+
+
+def _held_back(problem: dict[str, Any], newest: dict[str, Version]) -> bool:
+    """Tell whether the lock, as fresh as it is, cannot bring a mended release to this Python."""
+    here = Version(problem["version"])
+    fixes = [Version(fix) for fix in problem["fixed_in"]]
+    newer = [fix for fix in fixes if fix > here]
+    return not newer or newest.get(problem["package"], here) >= min(newer)

@@ -1,0 +1,112 @@
+"""Talk to AWS: sessions, clients that try again, and what an error of AWS means to a user."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mlops_kit.core.errors import UserError, one_line
+
+# The first boto3 that can continue a paused service deployment; there is none for Python 3.9.
+_FIRST_BOTO3 = (1, 43, 11)
+
+_EXPIRED = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+)
+_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
+_PASSING = re.compile(
+    r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|ServiceUnavailable|Internal|ServerException"
+)
+
+
+class Aws:
+    """Clients of one region, made when they are first asked for."""
+
+    def __init__(self, region: str = "") -> None:
+        """Take the region; without one, what AWS_DEFAULT_REGION or the profile says.
+
+        Raises:
+            UserError: boto3 is too old for a deployment.
+        """
+        self._region = region
+        self._clients: dict[str, Any] = {}
+        self._session = _session(region)
+
+    def client(self, service: str) -> Any:
+        """Return the client of `service`."""
+        if service not in self._clients:
+            from botocore.config import Config
+
+            retries = {"mode": "standard", "total_max_attempts": 8}
+            config = Config(retries=retries, connect_timeout=10, read_timeout=60)
+            self._clients[service] = self._session.client(service, config=config)
+        return self._clients[service]
+
+    def renew(self) -> None:
+        """Read the credentials again, as they may have been renewed where they came from."""
+        self._clients.clear()
+        self._session = _session(self._region)
+
+
+def _session(region: str) -> Any:
+    import boto3
+
+    if tuple(int(part) for part in boto3.__version__.split(".")) < _FIRST_BOTO3:
+        raise UserError(
+            f"deploying needs boto3 1.43.11, which needs Python 3.10; here is boto3 {boto3.__version__}:"
+            " make clean, then make install PYTHON=python3.10 or newer"
+        )
+    return boto3.session.Session(region_name=region or None)
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """Return what a call of boto3 raises when AWS refuses or cannot be reached."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return (ClientError, BotoCoreError, Boto3Error)
+
+
+def code(error: Exception) -> str:
+    """Return AWS' name of an error, or an empty string where AWS did not answer."""
+    response: dict[str, Any] = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def is_expired(error: Exception) -> bool:
+    """Whether the credentials are no longer good."""
+    return code(error) in _EXPIRED or type(error).__name__ in (
+        "NoCredentialsError",
+        "CredentialRetrievalError",
+        "TokenRetrievalError",
+        "UnauthorizedSSOTokenError",
+        "SSOTokenLoadError",
+    )
+
+
+def is_denied(error: Exception) -> bool:
+    """Whether the credentials are good and not allowed to do this."""
+    return code(error) in _DENIED
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether it may work a little later: throttled, a fault of AWS, or not reached."""
+    response: dict[str, Any] = getattr(error, "response", {})
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if not response:
+        return "Connect" in type(error).__name__ or "Timeout" in type(error).__name__
+    return status >= 500 or bool(_PASSING.search(code(error)))
+
+
+def sentence(error: Exception) -> str:
+    """Return what AWS refused and what a user can do about it."""
+    said = one_line(error)
+    if is_expired(error):
+        return f"AWS does not take the credentials: {said} (log in again, or check AWS_PROFILE)"
+    if is_denied(error):
+        return f"AWS does not allow this: {said} (the role of docs/infrastructure.md allows it)"
+    return f"AWS said: {said}"

@@ -1,0 +1,71 @@
+"""What the infrastructure tells the deployer: one SSM parameter for each environment, JSON, written by `infra/`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlops_kit.core.errors import UserError, one_line
+
+
+class Contract(BaseModel):
+    """Everything that a deployment uses and does not own.
+
+    Keys that this release does not know are ignored, so that the infrastructure can be a step ahead.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    environment: str
+    region: str
+    account_id: str = Field(pattern=r"^[0-9]{12}$")
+
+    # Where the service runs: names of the cluster and of the service that the deployer creates in it.
+    cluster: str
+    service: str
+    container_port: int = Field(ge=1, le=65535)
+    subnets: list[str] = Field(min_length=1)
+    security_groups: list[str] = Field(min_length=1)
+    assign_public_ip: bool = False
+
+    # The image's repository, as host/name, and the bucket of release records; both are shared by all environments.
+    repository: str
+    records_bucket: str
+
+    # ARNs: two target groups, and the rule of each listener that ECS moves between them.
+    blue_target_group: str
+    green_target_group: str
+    production_rule: str
+    test_rule: str
+    production_url: str = Field(pattern=r"^https?://")
+    test_url: str = Field(pattern=r"^https?://")
+
+    # ARNs of the roles: ECS on the load balancer; ECS to start tasks; the tasks themselves.
+    load_balancer_role: str
+    execution_role: str
+    task_role: str
+
+    log_group: str
+    alarms: list[str] = []  # names; each of them rolls a deployment back
+    secrets: dict[str, str] = {}  # variable of the container: ARN in Secrets Manager or SSM
+
+
+def parse(text: str, name: str) -> Contract:
+    """Return the contract in `text`, the value of the SSM parameter `name`.
+
+    Raises:
+        UserError: It is no JSON, or a key is missing or wrong; the sentence names all of them.
+    """
+    try:
+        return Contract.model_validate_json(text)
+    except ValidationError as error:
+        problems = "; ".join(_sentence(dict(problem)) for problem in error.errors())
+        raise UserError(
+            f"the SSM parameter {name} is no contract: {problems} (make infra-apply writes it)"
+        ) from None
+
+
+def _sentence(problem: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else one_line(ValueError(problem["msg"]))

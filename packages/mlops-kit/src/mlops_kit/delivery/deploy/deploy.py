@@ -1,0 +1,265 @@
+"""Deploy a release: refuse what cannot work, begin, follow ECS to the end, prove what serves, and say how it ended."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, NoReturn, Optional
+
+from mlops_kit.core.errors import UserError
+
+from . import aws, ecs, task_definition, verify
+from .environment import Environment
+from .lock import LEASE_SECONDS, Lock
+from .preflight import require
+from .probe import Probe
+from .records import RUNNING
+from .release import Release
+from .report import UNWATCHED, Report
+from .rollout import DEPLOYED, NOT_OURS
+from .watch import Ending, Following, UnwatchedError
+
+_SECONDS_TO_BEGIN = 120.0
+_SECONDS_TO_DRAIN = 900.0
+
+
+class InFlightError(UserError):
+    """A deployment is in flight already."""
+
+    exit_code = NOT_OURS
+
+
+class Wanted(NamedTuple):
+    """A release, and what a user may say about its deployment."""
+
+    release: Release
+    reason: str = ""  # why it may skip what it has to pass first, or replace what is ill
+    supersede: bool = False  # replace a deployment that is in flight
+    is_rollback: bool = False  # it has served here before, so it need not pass elsewhere first
+
+
+class Deployer:
+    """One run: deploys, or takes up a deployment that nobody watches any more."""
+
+    def __init__(self, environment: Environment, report: Report) -> None:
+        """Take the report, which has the whole story in the end, whatever happens."""
+        self._environment, self._report = environment, report
+        self._ecs, self._records = environment.ecs, environment.records
+        report.strategy = environment.config.strategy
+        report.url = environment.contract.production_url
+
+    def deploy(self, wanted: Wanted) -> int:
+        """Deploy a release and return the exit code.
+
+        Raises:
+            UserError: It was refused; nothing was changed.
+        """
+        self._report.of(wanted.release)
+        self._report.reason = wanted.reason
+        # Whoever watched the deployment that a rollback has ended still looks at what serves.
+        with self._locked(LEASE_SECONDS if wanted.is_rollback else 0) as lock:
+            service = self._settled()
+            self._refuse(wanted, service)
+            request = task_definition.request(
+                wanted.release, self._environment.config, self._environment.contract
+            )
+            current = service["taskDefinition"] if service else ""
+            definition = self._ecs.register(request, current)
+            self._report.task_definition = definition
+            if service and self._is_there(definition, service):
+                return self._conclude(wanted.release, Ending(DEPLOYED, "it was there already"))
+            first = not self._has_history(service)
+            key = self._records.start(self._report.record())
+            ending = self._watched(wanted.release, lock, first, definition, service)
+            return self._kept(key, self._conclude(wanted.release, ending, first))
+
+    def resume(self) -> int:
+        """Follow the newest deployment of the service, in flight or ended by now, and return the exit code.
+
+        Raises:
+            UserError: There is none.
+        """
+        with self._locked() as lock:
+            service = self._ecs.service()
+            found = self._ecs.deployments() if service else []
+            if not found:
+                raise UserError("there is no deployment to resume")
+            definition = self._ecs.definition_of(found[0])
+            digest = task_definition.digest(self._ecs.task_definition(definition))
+            release = self._records.release(digest)
+            self._report.of(release)
+            self._report.task_definition = definition
+            self._report.deployment = found[0]["serviceDeploymentArn"]
+            first = not self._has_history(service)
+            key = self._unfinished(digest) or self._records.start(self._report.record())
+            ending = self._watched(release, lock, first)
+            return self._kept(key, self._conclude(release, ending, first))
+
+    # --- Before anything is changed ---------------------------------------------------------------
+
+    def _settled(self) -> Optional[dict[str, Any]]:
+        """Return the service, once one that is being deleted is gone."""
+        deadline = time.monotonic() + _SECONDS_TO_DRAIN
+        service = self._ecs.service()
+        while service and service["status"] == "DRAINING":
+            if time.monotonic() > deadline:
+                raise UserError("the service is still being deleted; try again when it is gone")
+            self._report.stage("DRAINING", "waiting until the deleted service is gone")
+            time.sleep(self._environment.config.poll_seconds)
+            service = self._ecs.service()
+        return service
+
+    def _refuse(self, wanted: Wanted, service: Optional[dict[str, Any]]) -> None:
+        in_flight = self._ecs.deployments(ecs.IN_FLIGHT) if service else []
+        name, required = self._environment.name, self._environment.config.requires
+        if in_flight and not wanted.supersede:
+            raise InFlightError(
+                f"a deployment is in flight since {in_flight[0]['createdAt']:%H:%M:%S}: RESUME=1 follows it,"
+                f" SUPERSEDE=1 replaces it, make rollback ENV={name} ends it"
+            )
+        passed = not required or self._records.has_passed(wanted.release.digest, required)
+        if not (passed or wanted.reason or wanted.is_rollback):
+            raise UserError(
+                f"{wanted.release.name} has not passed {required}: make deploy ENV={required} first,"
+                ' or give REASON="why it may skip that", which is kept'
+            )
+        checks = self._environment.preflight.all(
+            wanted.release, service, bool(in_flight), wanted.is_rollback, wanted.reason
+        )
+        self._report.checked("preflight", checks)
+        require(checks)
+        if service and service["desiredCount"] == 0 and self._has_history(service):
+            raise UserError(
+                "the service is scaled to 0 tasks, so a deployment would prove nothing:"
+                f" aws ecs update-service --cluster {self._environment.contract.cluster}"
+                f" --service {self._environment.contract.service} --desired-count 1 first"
+            )
+        if service:
+            running = self._ecs.task_definition(service["taskDefinition"])
+            self._report.previous = task_definition.digest(running)
+
+    def _is_there(self, definition: str, service: dict[str, Any]) -> bool:
+        newest = self._ecs.deployments()
+        return (
+            service["taskDefinition"] == definition
+            and bool(newest)
+            and newest[0]["status"] in ("SUCCESSFUL", "ROLLBACK_SUCCESSFUL")
+        )
+
+    def _has_history(self, service: Optional[dict[str, Any]]) -> bool:
+        """Whether a version was ever deployed with success: ECS needs one to roll back to.
+
+        Our records are asked as well, because ECS forgets a deployment after 90 days.
+        """
+        if service is None:
+            return False
+        return bool(self._ecs.deployments(["SUCCESSFUL"])) or self._records.has_any_passed_since(
+            service["createdAt"]
+        )
+
+    # --- While ECS works ----------------------------------------------------------------------------
+
+    def _watched(
+        self,
+        release: Release,
+        lock: Lock,
+        first: bool,
+        definition: str = "",
+        service: Optional[dict[str, Any]] = None,
+    ) -> Ending:
+        """Begin the deployment of `definition`, where one is given, and follow it to the end."""
+        environment = self._environment
+        probe = Probe(environment.config.probe, release, environment.api_key(), lock.renew)
+        try:
+            with _told_of_signals():
+                if definition:
+                    self._report.deployment = self._begin(definition, service, first)
+                return Following(environment, probe, lock, self._report, first).to_the_end()
+        except UnwatchedError as why:
+            return Ending(UNWATCHED, str(why))
+
+    def _begin(self, definition: str, service: Optional[dict[str, Any]], first: bool) -> str:
+        """Create or update the service, and return the ARN of the deployment that this starts.
+
+        Raises:
+            UserError: AWS refuses; nothing was changed.
+        """
+        config = self._environment.config
+        known = (
+            {one["serviceDeploymentArn"] for one in self._ecs.deployments()} if service else set()
+        )
+        try:
+            if service is None:
+                self._ecs.create(definition, config)
+            else:
+                fixed = first or config.autoscaling is None
+                self._ecs.update(definition, config, config.tasks.count if fixed else None)
+        except aws.errors() as error:
+            if aws.is_passing(error):  # it may have reached ECS all the same
+                raise UnwatchedError(aws.sentence(error)) from None
+            raise
+        deadline = time.monotonic() + _SECONDS_TO_BEGIN
+        while time.monotonic() < deadline:
+            for one in self._ecs.deployments():
+                is_new = one["serviceDeploymentArn"] not in known
+                if is_new and self._ecs.definition_of(one) == definition:
+                    return str(one["serviceDeploymentArn"])
+            time.sleep(config.poll_seconds)
+        raise UnwatchedError(
+            f"ECS shows no deployment {_SECONDS_TO_BEGIN:.0f} s after it was asked for"
+        )
+
+    # --- Afterwards -----------------------------------------------------------------------------------
+
+    def _conclude(self, release: Release, ending: Ending, first: bool = False) -> int:
+        """Prove what serves, find out why it failed, and return the exit code."""
+        try:
+            ending = verify.of(self._environment, release, self._report, ending, first)
+        except aws.errors() as error:
+            why = f"{ending.sentence}, but what serves was not looked at: {aws.sentence(error)}"
+            ending = Ending(UNWATCHED, why)
+        self._report.end(ending.code, ending.sentence)
+        return ending.code
+
+    def _kept(self, key: str, code: int) -> int:
+        try:
+            self._records.update(key, self._report.record())
+        except aws.errors() as error:
+            self._report.told("record", f"NOT KEPT: {aws.sentence(error)}")
+        return code
+
+    def _unfinished(self, digest: str) -> str:
+        for key, record in self._records.last(5):
+            if record["digest"] == digest and record["outcome"] == RUNNING:
+                return key
+        return ""
+
+    @contextmanager
+    def _locked(self, patience: float = 0) -> Iterator[Lock]:
+        lock = self._environment.lock()
+        lock.acquire(patience)
+        try:
+            yield lock
+        finally:
+            try:
+                lock.release()
+            except aws.errors():  # it ends by itself, and must not hide how the deployment ended
+                pass
+
+
+@contextmanager
+def _told_of_signals() -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM end the watching, not the deployment."""
+
+    def stop(number: int, _frame: object) -> NoReturn:
+        raise UnwatchedError(f"interrupted by {signal.Signals(number).name}")
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)

@@ -1,0 +1,237 @@
+"""Amazon ECS: the calls of a rollout, and their answers in the words of rollout.py. No decisions are made here."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Optional
+
+from . import aws, task_definition
+from .contract import Contract
+from .rollout import Look
+from .settings import DeployConfig
+
+_PAUSE_BEFORE_USERS = "POST_TEST_TRAFFIC_SHIFT"
+_PAUSE_BEFORE_STEPS = "PRE_PRODUCTION_TRAFFIC_SHIFT"  # recurs before each step
+GOING_ON = ("PENDING", "IN_PROGRESS")
+IN_FLIGHT = (*GOING_ON, "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
+
+
+class Ecs:
+    """The service of one contract."""
+
+    def __init__(self, client: Any, contract: Contract) -> None:
+        """Take a client of ECS."""
+        self._client, self._contract = client, contract
+
+    def service(self) -> Optional[dict[str, Any]]:
+        """Return the service as ECS describes it, or None if there is none (or no more)."""
+        answer = self._client.describe_services(
+            cluster=self._contract.cluster, services=[self._contract.service]
+        )
+        found: list[dict[str, Any]] = answer["services"]
+        return found[0] if found and found[0]["status"] != "INACTIVE" else None
+
+    def task_definition(self, name: str) -> dict[str, Any]:
+        """Return the task definition `name` (an ARN, a family, or FAMILY:REVISION)."""
+        answer = self._client.describe_task_definition(taskDefinition=name)
+        found: dict[str, Any] = answer["taskDefinition"]
+        return found
+
+    def register(self, wanted: dict[str, Any], current: str = "") -> str:
+        """Return the ARN of the task definition `wanted`: of `current` or the newest where one is the same."""
+        for name in filter(None, (current, wanted["family"])):
+            try:
+                found = self.task_definition(name)
+            except aws.errors() as error:
+                if (
+                    aws.code(error) != "ClientException"
+                ):  # ECS' word for a family that it does not know
+                    raise
+            else:
+                if task_definition.is_same(wanted, found):
+                    return str(found["taskDefinitionArn"])
+        registered = self._client.register_task_definition(**wanted)
+        return str(registered["taskDefinition"]["taskDefinitionArn"])
+
+    def create(self, definition: str, config: DeployConfig) -> None:
+        """Create the service; its first deployment begins."""
+        contract = self._contract
+        network = {
+            "subnets": contract.subnets,
+            "securityGroups": contract.security_groups,
+            "assignPublicIp": "ENABLED" if contract.assign_public_ip else "DISABLED",
+        }
+        balancer = {
+            "targetGroupArn": contract.blue_target_group,
+            "containerName": task_definition.CONTAINER,
+            "containerPort": contract.container_port,
+            "advancedConfiguration": {
+                "alternateTargetGroupArn": contract.green_target_group,
+                "productionListenerRule": contract.production_rule,
+                "testListenerRule": contract.test_rule,
+                "roleArn": contract.load_balancer_role,
+            },
+        }
+        self._client.create_service(
+            cluster=contract.cluster,
+            serviceName=contract.service,
+            taskDefinition=definition,
+            desiredCount=config.tasks.count,
+            launchType="FARGATE",
+            clientToken=secrets.token_hex(16),
+            deploymentController={"type": "ECS"},
+            networkConfiguration={"awsvpcConfiguration": network},
+            healthCheckGracePeriodSeconds=config.tasks.grace_seconds,
+            deploymentConfiguration=deployment_configuration(config, contract),
+            loadBalancers=[balancer],
+            propagateTags="TASK_DEFINITION",
+            enableECSManagedTags=True,
+        )
+
+    def update(self, definition: str, config: DeployConfig, count: Optional[int]) -> None:
+        """Begin a deployment; the load balancers are not sent again, since they did not change.
+
+        `count`: the number of tasks to set, or None to leave that to autoscaling.
+        """
+        self._client.update_service(
+            cluster=self._contract.cluster,
+            service=self._contract.service,
+            taskDefinition=definition,
+            healthCheckGracePeriodSeconds=config.tasks.grace_seconds,
+            deploymentConfiguration=deployment_configuration(config, self._contract),
+            **({} if count is None else {"desiredCount": count}),
+        )
+
+    def scale(self, count: int) -> None:
+        """Set the number of tasks."""
+        self._client.update_service(
+            cluster=self._contract.cluster, service=self._contract.service, desiredCount=count
+        )
+
+    def deployments(
+        self, statuses: Sequence[str] = (), after: Optional[datetime] = None
+    ) -> list[dict[str, Any]]:
+        """Return the newest 20 of the service's deployments in ECS' short form, the newest first.
+
+        `statuses`: only those that are in one of these. ECS forgets them after 90 days.
+        """
+        options: dict[str, Any] = {"status": list(statuses)} if statuses else {}
+        if after is not None:
+            options["createdAt"] = {"after": after}
+        listed = self._client.list_service_deployments(
+            cluster=self._contract.cluster, service=self._contract.service, **options
+        )["serviceDeployments"]
+        return sorted(listed, key=lambda one: one["createdAt"], reverse=True)
+
+    def deployment(self, arn: str) -> dict[str, Any]:
+        """Return a service deployment as ECS describes it."""
+        answer = self._client.describe_service_deployments(serviceDeploymentArns=[arn])
+        found: dict[str, Any] = answer["serviceDeployments"][0]
+        return found
+
+    def definition_of(self, deployment: dict[str, Any]) -> str:
+        """Return the ARN of the task definition that a service deployment, long or short form, brings."""
+        target = (
+            deployment.get("targetServiceRevisionArn") or deployment["targetServiceRevision"]["arn"]
+        )
+        answer = self._client.describe_service_revisions(serviceRevisionArns=[target])
+        return str(answer["serviceRevisions"][0]["taskDefinition"])
+
+    def look(self, arn: str, definition: str) -> tuple[Look, dict[str, Any]]:
+        """Return one look at the service deployment `arn`, which brings `definition`, and at its service."""
+        deployment, service = self.deployment(arn), self.service() or {}
+        listed = self.deployments(after=deployment["createdAt"])
+        return look_of(deployment, service, listed, definition), service
+
+    def stop(self, arn: str) -> None:
+        """Have ECS roll a service deployment back."""
+        self._client.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
+
+    def answer(self, arn: str, hook: str, go_on: bool) -> None:
+        """Let a paused service deployment go on, or have it rolled back."""
+        action = "CONTINUE" if go_on else "ROLLBACK"
+        self._client.continue_service_deployment(
+            serviceDeploymentArn=arn, hookId=hook, action=action
+        )
+
+    def stopped_tasks(self, deployment: str, definition: str) -> list[dict[str, Any]]:
+        """Return the tasks that ended since `deployment` began, of the task definition it brings, the newest last."""
+        listed = self._client.list_tasks(
+            cluster=self._contract.cluster,
+            serviceName=self._contract.service,
+            desiredStatus="STOPPED",
+        )["taskArns"]
+        if not listed:
+            return []
+        answer = self._client.describe_tasks(cluster=self._contract.cluster, tasks=listed[:100])
+        since = self.deployment(deployment)["createdAt"]
+        ours = [
+            task
+            for task in answer["tasks"]
+            if task["taskDefinitionArn"] == definition and task["createdAt"] >= since
+        ]
+        return sorted(ours, key=lambda task: task["createdAt"])
+
+
+def look_of(
+    deployment: dict[str, Any],
+    service: dict[str, Any],
+    listed: list[dict[str, Any]],
+    definition: str,
+) -> Look:
+    """Return ECS' answers about one service deployment, its service and those since, in the rollout's words."""
+    target = deployment.get("targetServiceRevision", {})
+    waiting = [
+        hook["hookId"]
+        for hook in deployment.get("lifecycleHookDetails", [])
+        if hook.get("status") == "AWAITING_ACTION"
+    ]
+    reasons = (deployment.get("rollback", {}).get("reason"), deployment.get("statusReason"))
+    return Look(
+        status=deployment["status"],
+        stage=deployment.get("lifecycleStage", ""),
+        hook=waiting[0] if waiting else "",
+        reason=next((reason for reason in reasons if reason), ""),
+        is_ours=service.get("taskDefinition") == definition,
+        superseded=any(one["createdAt"] > deployment["createdAt"] for one in listed),
+        alarms=tuple(deployment.get("alarms", {}).get("triggeredAlarmNames", [])),
+        production_weight=target.get("requestedProductionTrafficWeight", 0.0),
+    )
+
+
+def deployment_configuration(config: DeployConfig, contract: Contract) -> dict[str, Any]:
+    """Return how ECS rolls out: the strategy, its pauses for our verdict, the circuit breaker and the alarms."""
+    pauses = [_PAUSE_BEFORE_USERS]
+    step = {
+        "CANARY": ("canaryConfiguration", "canaryPercent", "canaryBakeTimeInMinutes"),
+        "LINEAR": ("linearConfiguration", "stepPercent", "stepBakeTimeInMinutes"),
+    }.get(config.strategy)
+    steps: dict[str, Any] = {}
+    if step:
+        pauses.append(_PAUSE_BEFORE_STEPS)
+        percent, minutes = float(config.steps.percent), config.steps.bake_minutes
+        steps = {step[0]: {step[1]: percent, step[2]: minutes}}
+    pause = {
+        "targetType": "PAUSE",
+        "lifecycleStages": pauses,
+        "timeoutConfiguration": {
+            "timeoutInMinutes": config.pause_minutes,
+            "action": "ROLLBACK",  # so a deployer that was killed lets nothing through
+        },
+    }
+    return {
+        "strategy": config.strategy,
+        "bakeTimeInMinutes": config.bake_minutes,
+        "maximumPercent": 200,
+        "minimumHealthyPercent": 100,
+        "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+        "alarms": {
+            "alarmNames": contract.alarms,
+            "enable": config.alarms and bool(contract.alarms),
+            "rollback": config.alarms and bool(contract.alarms),
+        },
+        "lifecycleHooks": [pause],
+        **steps,
+    }

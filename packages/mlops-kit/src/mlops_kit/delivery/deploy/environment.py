@@ -1,0 +1,83 @@
+"""One environment: its settings, what its infrastructure tells, and the way to all of its parts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mlops_kit.core.errors import UserError
+
+from . import aws, contract
+from .balancer import Balancer
+from .contract import Contract
+from .ecs import Ecs
+from .lock import Lock
+from .preflight import Preflight
+from .records import Records
+from .settings import DeployConfig, load_deploy
+
+
+class Environment(NamedTuple):
+    """What a command about an environment works with."""
+
+    name: str
+    config: DeployConfig
+    contract: Contract
+    aws: aws.Aws
+
+    @property
+    def ecs(self) -> Ecs:
+        """Its service."""
+        return Ecs(self.aws.client("ecs"), self.contract)
+
+    @property
+    def balancer(self) -> Balancer:
+        """Its load balancer."""
+        return Balancer(self.aws.client("elbv2"), self.contract)
+
+    @property
+    def records(self) -> Records:
+        """What is known of its releases and deployments."""
+        return Records(self.aws, self.contract.records_bucket, self.name)
+
+    @property
+    def preflight(self) -> Preflight:
+        """What has to hold before it is changed."""
+        return Preflight(self.aws, self.config, self.contract)
+
+    def lock(self) -> Lock:
+        """Return its lock, not yet acquired."""
+        return Lock(self.records, self.name)
+
+    def api_key(self) -> str:
+        """Return the key that the service asks for, or nothing where the contract has none."""
+        arn = self.contract.secrets.get("API_KEY")
+        if arn is None:
+            return ""
+        if ":ssm:" in arn:
+            name = "/" + arn.partition(":parameter/")[2]
+            answer = self.aws.client("ssm").get_parameter(Name=name, WithDecryption=True)
+            return str(answer["Parameter"]["Value"])
+        answer = self.aws.client("secretsmanager").get_secret_value(SecretId=arn)
+        return str(answer["SecretString"])
+
+
+def connect(name: str) -> Environment:
+    """Return the environment `name`, as configs/deploy/ and its infrastructure describe it.
+
+    Raises:
+        UserError: There is none of this name, AWS refuses, or its infrastructure tells nothing.
+    """
+    config = load_deploy(name)
+    clients = aws.Aws()
+    try:
+        answer = clients.client("ssm").get_parameter(Name=config.contract)
+    except aws.errors() as error:
+        if aws.code(error) == "ParameterNotFound":
+            raise UserError(
+                f"there is no SSM parameter {config.contract}: the infrastructure of {name} is not there"
+                f" (make infra-apply ENV={name} makes it, and for ENV=local make local-up)"
+            ) from None
+        raise
+    return Environment(
+        name, config, contract.parse(answer["Parameter"]["Value"], config.contract), clients
+    )

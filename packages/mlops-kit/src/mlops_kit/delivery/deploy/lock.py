@@ -1,0 +1,108 @@
+"""One deployer at a time in each environment: a lease in the bucket of records, renewed while its holder lives."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any, Optional
+
+from mlops_kit.core.errors import UserError
+
+from . import release
+from .records import Records
+
+LEASE_SECONDS = 90
+_RENEW_SECONDS = 20
+_SECONDS_BETWEEN_TRIES = 2.0
+
+
+class LockedError(UserError):
+    """Somebody else is deploying."""
+
+    exit_code = 5
+
+
+class Lock:
+    """Held between `acquire` and `release`; `renew` has to be called now and then."""
+
+    def __init__(self, records: Records, environment: str) -> None:
+        """Take the records that the lock lies beside."""
+        self._records, self._key = records, f"locks/{environment}.json"
+        self._etag: Optional[str] = None
+        self._since = release.now()
+        self._renewed = 0.0
+
+    def acquire(self, patience: float = 0) -> None:
+        """Take the lock; one whose holder died on this machine, or whose lease has run out, is taken over.
+
+        Args:
+            patience: Seconds to wait for one that somebody holds.
+
+        Raises:
+            LockedError: Somebody holds it; the text says who, and how long that can last if nobody is there any more.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return self._acquire()
+            except LockedError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_SECONDS_BETWEEN_TRIES)
+
+    def _acquire(self) -> None:
+        found = self._records.get(self._key)
+        if found is None:
+            self._etag = self._records.put(self._key, self._lease(), only_new=True)
+        else:
+            held = json.loads(found[0])
+            if not _is_over(held):
+                left = max(1, round(held["until"] - time.time()))
+                raise LockedError(
+                    f"{held['by']} is deploying since {held['since']}; if that deployer is gone, its lock ends in {left} s"
+                )
+            self._etag = self._records.put(self._key, self._lease(), only_over=found[1])
+        if self._etag is None:
+            raise LockedError("somebody else began to deploy at the same moment")
+        self._renewed = time.monotonic()
+
+    def renew(self) -> None:
+        """Extend the lease when it is time to.
+
+        Raises:
+            LockedError: Somebody has taken it over, because it had run out.
+        """
+        if time.monotonic() - self._renewed < _RENEW_SECONDS or self._etag is None:
+            return
+        self._etag = self._records.put(self._key, self._lease(), only_over=self._etag)
+        if self._etag is None:
+            raise LockedError("another deployer has taken over the lock of this one")
+        self._renewed = time.monotonic()
+
+    def release(self) -> None:
+        """Give the lock back, if it is still held."""
+        if self._etag is not None:
+            self._records.put(self._key, self._lease(over=True), only_over=self._etag)
+            self._etag = None
+
+    def _lease(self, over: bool = False) -> str:
+        until = time.time() + (0 if over else LEASE_SECONDS)
+        held = {"by": release.who(), "host": os.uname().nodename, "pid": os.getpid()}
+        return json.dumps({**held, "since": self._since, "until": until})
+
+
+def _is_over(held: dict[str, Any]) -> bool:
+    if held["until"] <= time.time():
+        return True
+    return bool(held["host"] == os.uname().nodename and not _is_alive(int(held["pid"])))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

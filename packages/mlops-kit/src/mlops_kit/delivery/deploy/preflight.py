@@ -1,0 +1,216 @@
+"""What has to hold before anything is changed, and what `make verify` looks at; everything here only reads."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Optional
+
+from mlops_kit.core.errors import UserError, one_line
+
+from . import aws
+from .balancer import Balancer
+from .contract import Contract
+from .probe import Check
+from .release import Release
+from .settings import DeployConfig
+
+_SCANNED = ("COMPLETE", "ACTIVE")
+_SCAN_TO_COME = ("PENDING", "IN_PROGRESS", "ScanNotFoundException")  # the last: right after a push
+_SECONDS_TO_SCAN = 300.0
+_SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM"]
+
+
+class Preflight:
+    """The looks at one environment; each returns a check."""
+
+    def __init__(self, clients: aws.Aws, config: DeployConfig, contract: Contract) -> None:
+        """Take the clients of AWS."""
+        self._aws, self._config, self._contract = clients, config, contract
+        self._balancer = Balancer(clients.client("elbv2"), contract)
+
+    def all(
+        self,
+        release: Release,
+        service: Optional[dict[str, Any]],
+        in_flight: bool,
+        is_rollback: bool = False,
+        reason: str = "",
+    ) -> list[Check]:
+        """Look at everything that a deployment of `release` needs.
+
+        `in_flight`: weights may be divided. `is_rollback`: it has served here before, so neither its card and scan nor
+        the state that it is to mend count. `reason`: why it is deployed though nothing healthy serves.
+        """
+        runs = bool(service and service["runningCount"])
+        looks = [
+            ("account", self._account),
+            ("image", lambda: self._image(release)),
+            ("scan", lambda: self._scan(release, is_rollback)),
+            ("model card", lambda: self._model_card(release, is_rollback)),
+            ("secrets", self._secrets),
+            ("roles", self._roles),
+            ("weights", lambda: self._weights(runs and not in_flight and not is_rollback)),
+            ("targets", lambda: self._targets(runs, is_rollback or bool(reason))),
+        ]
+        checks = []
+        for name, look in looks:
+            try:
+                checks.append(look())
+            except aws.errors() as error:
+                if aws.is_expired(error):
+                    raise
+                checks.append(Check(name, False, aws.sentence(error)))
+        return checks
+
+    def _account(self) -> Check:
+        found = self._aws.client("sts").get_caller_identity()
+        wanted = self._contract.account_id
+        detail = f"{found['Arn']} in {found['Account']}"
+        if found["Account"] != wanted:
+            detail += f", but the contract is of account {wanted}"
+        return Check("account", found["Account"] == wanted, detail)
+
+    def _image(self, release: Release) -> Check:
+        try:
+            self._aws.client("ecr").describe_images(
+                registryId=registry(self._contract),
+                repositoryName=repository_name(self._contract),
+                imageIds=[{"imageDigest": release.digest}],
+            )
+        except aws.errors() as error:
+            if aws.code(error) not in ("ImageNotFoundException", "RepositoryNotFoundException"):
+                raise
+            where = self._contract.repository
+            return Check("image", False, f"{release.digest} is not in {where}: {one_line(error)}")
+        return Check("image", True, f"{release.tag}, {release.digest[:19]}…")
+
+    def _scan(self, release: Release, is_rollback: bool) -> Check:
+        """Look at the findings of the scan that the push began; what was never scanned is refused as well."""
+        if self._config.blocking_findings == "none" or is_rollback:
+            why = "it is a rollback" if is_rollback else "blocking_findings: none"
+            return Check("scan", True, f"not asked for ({why})")
+        deadline = time.monotonic() + _SECONDS_TO_SCAN
+        status, counts = self._findings(release)
+        while status in _SCAN_TO_COME and time.monotonic() < deadline:
+            time.sleep(self._config.poll_seconds)
+            status, counts = self._findings(release)
+        if status not in _SCANNED:
+            detail = f'NOT SCANNED: {status} (DEPLOY_SET="blocking_findings=none" deploys it so)'
+            return Check("scan", False, detail)
+        blocking = _SEVERITIES[: _SEVERITIES.index(self._config.blocking_findings) + 1]
+        found = [f"{counts[name]} {name}" for name in blocking if counts.get(name)]
+        return Check("scan", not found, ", ".join(found) or f"no {' or '.join(blocking)} finding")
+
+    def _findings(self, release: Release) -> tuple[str, dict[str, int]]:
+        """Return ECR's status of the scan, or why it has none, and the number of findings by severity."""
+        try:
+            answer = self._aws.client("ecr").describe_image_scan_findings(
+                registryId=registry(self._contract),
+                repositoryName=repository_name(self._contract),
+                imageId={"imageDigest": release.digest},
+            )
+        except aws.errors() as error:
+            if aws.code(error) not in ("ScanNotFoundException", "ImageNotFoundException"):
+                raise
+            return aws.code(error), {}
+        counts = answer.get("imageScanFindings", {}).get("findingSeverityCounts", {})
+        return answer["imageScanStatus"]["status"], counts
+
+    def _model_card(self, release: Release, is_rollback: bool) -> Check:
+        """Where a release has to have passed elsewhere first, people must have said what it is for."""
+        name, again = "model card", "make register export, then a new image"
+        if not self._config.requires or is_rollback:
+            return Check(name, True, "not asked for")
+        if not release.model_card:
+            return Check(name, False, f"the release has none: {again}")
+        if release.model_card_lacks:
+            empty = ", ".join(release.model_card_lacks)
+            detail = (
+                f"nothing is written in configs/model-card.yaml under {empty}: write it, {again}"
+            )
+            return Check(name, False, detail)
+        return Check(name, True, "written")
+
+    def _secrets(self) -> Check:
+        missing = []
+        for variable, arn in self._contract.secrets.items():
+            try:
+                self._secret(arn)
+            except aws.errors() as error:
+                if aws.code(error) not in ("ResourceNotFoundException", "ParameterNotFound"):
+                    raise
+                missing.append(f"{variable} ({arn}) is not there")
+        names = ", ".join(self._contract.secrets) or "none"
+        return Check("secrets", not missing, "; ".join(missing) or names)
+
+    def _secret(self, arn: str) -> None:
+        if ":ssm:" in arn:
+            name = "/" + arn.partition(":parameter/")[2]
+            self._aws.client("ssm").get_parameter(Name=name)
+        else:
+            self._aws.client("secretsmanager").describe_secret(SecretId=arn)
+
+    def _roles(self) -> Check:
+        contract = self._contract
+        missing = []
+        for arn in (contract.task_role, contract.execution_role, contract.load_balancer_role):
+            try:
+                self._aws.client("iam").get_role(RoleName=arn.rpartition("/")[2])
+            except aws.errors() as error:
+                if aws.code(error) != "NoSuchEntity":
+                    raise
+                missing.append(f"{arn} is not there")
+        return Check("roles", not missing, "; ".join(missing) or "task, execution, load balancer")
+
+    def _weights(self, whole: bool) -> Check:
+        """ECS itself does not look at the live weights before it shifts them."""
+        contract = self._contract
+        rules = {"production": contract.production_rule, "test": contract.test_rule}
+        groups = {name: set(self._balancer.weights(rule)) for name, rule in rules.items()}
+        wanted = {contract.blue_target_group, contract.green_target_group}
+        for name, found in groups.items():
+            if not found or not found <= wanted:
+                strange = ", ".join(sorted(found - wanted)) or "nothing"
+                detail = f"the {name} rule forwards to {strange}, not to blue and green only"
+                return Check("weights", False, detail)
+        if groups["production"] | groups["test"] != wanted:
+            return Check("weights", False, "one of the target groups is on neither rule")
+        production = self._balancer.production()
+        detail = ", ".join(f"{colour} {weight:g} %" for colour, weight in production.items())
+        return Check(
+            "weights", not whole or max(production.values()) == 100, f"production: {detail}"
+        )
+
+    def _targets(self, runs: bool, may_be_ill: bool) -> Check:
+        if not runs:
+            return Check("targets", True, "no task runs yet")
+        production = self._balancer.production()
+        colour = max(production, key=lambda name: production[name])
+        states = self._balancer.health(self._balancer.target_group(colour))
+        healthy = states.count("healthy")
+        detail = f"{colour}: {healthy} of {len(states)} healthy"
+        if not (healthy or may_be_ill):
+            detail += ' (make rollback takes that, and make deploy with REASON="…", which is kept)'
+        return Check("targets", healthy > 0 or may_be_ill, detail)
+
+
+def repository_name(contract: Contract) -> str:
+    """Return the repository's name without its registry."""
+    return contract.repository.partition("/")[2]
+
+
+def registry(contract: Contract) -> str:
+    """Return the account of the repository, which all environments share."""
+    account = contract.repository.partition(".")[0]
+    return account if account.isdecimal() and len(account) == 12 else contract.account_id
+
+
+def require(checks: list[Check]) -> None:
+    """Make sure that all is well.
+
+    Raises:
+        UserError: It is not; the sentence says all of it.
+    """
+    failed = [f"{check.name}: {check.detail}" for check in checks if not check.passed]
+    if failed:
+        raise UserError("; ".join(failed))

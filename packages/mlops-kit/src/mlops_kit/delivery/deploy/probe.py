@@ -1,0 +1,155 @@
+"""Ask a version over HTTP whether it is the right one and answers as it should: the verdict of a rollout."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import requests
+
+from mlops_kit.artifact.predictor import difference
+
+from .release import Release
+from .settings import ProbeConfig
+
+_SECONDS_BETWEEN_ATTEMPTS = 1.0
+
+
+class Check(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class Probe:
+    """Asks one release's questions, with the service's key where it has one."""
+
+    def __init__(
+        self,
+        config: ProbeConfig,
+        release: Release,
+        api_key: str = "",
+        alive: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Take what is asked, what has to be answered, the key, and what to call now and then meanwhile."""
+        self._config, self._release, self._alive = config, release, alive
+        self._headers = {"X-API-Key": api_key} if api_key else {}
+
+    def version(self, url: str) -> list[Check]:
+        """Look at everything: ready, the right version, golden predictions, and the limits."""
+        return self._try([self._ready, self._version, self._golden, self._limits], url)
+
+    def identity(self, url: str) -> list[Check]:
+        """Look at whether `url` answers, and with the right version."""
+        return self._try([self._ready, self._version], url)
+
+    def ready(self, url: str) -> list[Check]:
+        """Look at whether `url` answers, with whatever version."""
+        return self._try([self._ready], url)
+
+    def production(self, url: str) -> list[Check]:
+        """Look at the limits only: which version answers is a matter of weights while traffic moves."""
+        return self._try([self._limits], url)
+
+    def _try(self, looks: list[Any], url: str) -> list[Check]:
+        """Look, up to the configured number of times, until all is well; return the last look."""
+        checks: list[Check] = []
+        for attempt in range(self._config.attempts):
+            if attempt:
+                time.sleep(_SECONDS_BETWEEN_ATTEMPTS)
+            with requests.Session() as session:
+                session.headers.update(self._headers)
+                checks = _until_one_fails(looks, session, url)
+            if all(check.passed for check in checks):
+                break
+        return checks
+
+    def _ready(self, session: requests.Session, url: str) -> Check:
+        answer = self._get(session, f"{url}/readyz")
+        return Check("ready", answer.status_code == 200, f"/readyz: {answer.status_code}")
+
+    def _version(self, session: requests.Session, url: str) -> Check:
+        found = self._get(session, f"{url}/version").json()
+        wanted = {
+            "release": self._release.digest,
+            "registered_model": self._release.registered_model,
+            "version": self._release.model_version,
+            "git_commit": self._release.model_commit,
+            "data_digest": self._release.data_digest,
+        }
+        wrong = [f"{key} is {found.get(key)}" for key in wanted if found.get(key) != wanted[key]]
+        right = f"model version {self._release.model_version}"
+        return Check("version", not wrong, f"/version: {', '.join(wrong) or right}")
+
+    def _golden(self, session: requests.Session, url: str) -> Check:
+        rows = [case["row"] for case in self._release.golden]
+        answers = self._predict(session, url, rows)
+        worst = max(
+            difference(answer, case["answer"]) / self._release.scale
+            for answer, case in zip(answers, self._release.golden)
+        )
+        detail = f"worst difference {worst:.1e} (at most {self._release.tolerance:g})"
+        enough = len(answers) == len(rows)
+        return Check("golden predictions", enough and worst <= self._release.tolerance, detail)
+
+    def _limits(self, session: requests.Session, url: str) -> Check:
+        """Ask until all requests are answered, or so many are lost or slow that the rest cannot mend it."""
+        config, row = self._config, self._release.golden[0]["row"]
+        may_be_slow = config.requests - math.ceil(0.95 * config.requests)
+        milliseconds: list[float] = []
+        lost, slow, passed = 0, 0, True
+        while passed and len(milliseconds) < config.requests:
+            self._alive()
+            start = time.perf_counter()
+            try:
+                self._predict(session, url, [row])
+            except requests.RequestException:
+                lost += 1
+            milliseconds.append(1000 * (time.perf_counter() - start))
+            slow += milliseconds[-1] > config.latency_ms
+            passed = slow <= may_be_slow and lost / config.requests <= config.error_rate
+        most = sorted(milliseconds)[math.ceil(0.95 * len(milliseconds)) - 1]
+        early = f", ended after {len(milliseconds)}" * (len(milliseconds) < config.requests)
+        detail = (
+            f"95 % within {most:.0f} ms (at most {config.latency_ms:g}), {lost} of {config.requests} requests"
+            f" without an answer (at most {config.error_rate:.1%}){early}"
+        )
+        return Check("limits", passed, detail)
+
+    def _get(self, session: requests.Session, url: str) -> requests.Response:
+        return session.get(url, timeout=self._config.timeout_seconds, allow_redirects=False)
+
+    def _predict(
+        self, session: requests.Session, url: str, rows: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        answer = session.post(
+            f"{url}/predict",
+            json={"rows": rows},
+            timeout=self._config.timeout_seconds,
+            allow_redirects=False,
+        )
+        answer.raise_for_status()
+        predictions: list[dict[str, Any]] = answer.json()["predictions"]
+        return predictions
+
+
+def failures(checks: list[Check]) -> str:
+    """Return in a sentence what did not pass, or nothing."""
+    return "; ".join(f"{check.name}: {check.detail}" for check in checks if not check.passed)
+
+
+def _until_one_fails(looks: list[Any], session: requests.Session, url: str) -> list[Check]:
+    checks: list[Check] = []
+    for look in looks:
+        try:
+            checks.append(look(session, url))
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            name = look.__name__.strip("_")
+            checks.append(Check(name, False, f"{url}: {type(error).__name__}: {error}"))
+        if not checks[-1].passed:
+            break
+    return checks

@@ -1,0 +1,101 @@
+"""Put the built image into the environment's repository, once, and make a release of it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Optional
+
+from mlops_kit.core.console import step
+from mlops_kit.core.errors import UserError
+
+from ..image import build, docker
+from . import aws, preflight, release
+from .environment import Environment
+from .release import Release
+
+
+def push(environment: Environment) -> tuple[Release, bool]:
+    """Return the release of the image in artifacts/image.json, and whether it is new.
+
+    An image that the repository has already is not sent again: a digest is pushed once, whatever the
+    environment, because all of them share the repository.
+
+    Raises:
+        UserError: Nothing was built, Docker is not there, or the repository refuses.
+    """
+    record = build.built()
+    repository = environment.contract.repository
+    digest = _known(environment, record)
+    if digest is None:
+        with step("push") as running:
+            record = _sent(environment, record)
+            running.detail = f"{record['reference']}"
+        digest = record["digest"]
+    elif record["reference"] != f"{repository}@{digest}":
+        build.note_digest(record, f"{repository}@{digest}")
+    made = release.of_image(record, digest)
+    is_new = environment.records.add_release(made)
+    kept = environment.records.release(digest)
+    if (kept.data_digest, kept.model_commit) != (made.data_digest, made.model_commit):
+        raise UserError(
+            f"{kept.tag} in {repository} holds a model of other data or another commit, pushed {kept.pushed_at}"
+            f" by {kept.pushed_by}: commit and make image again, for a tag of its own"
+        )
+    return kept, is_new
+
+
+def find(environment: Environment, tag: str) -> Release:
+    """Return the release with the image tag `tag`, or without one the last that was pushed from here.
+
+    Raises:
+        UserError: There is no such image, or it is no release.
+    """
+    if not tag:
+        digest = build.built()["digest"]
+        if digest is None:
+            raise UserError(
+                f"{build.RECORD} has no digest: make push ENV={environment.name} first, or give IMAGE_TAG=…"
+            )
+    else:
+        digest = _digest_of(environment, tag)
+        if digest is None:
+            where = environment.contract.repository
+            raise UserError(f"IMAGE_TAG is {tag!r}, which is no tag in {where}")
+    return environment.records.release(digest)
+
+
+def _known(environment: Environment, record: dict[str, Any]) -> Optional[str]:
+    """Return the digest under which the repository has this image, if it has.
+
+    Of a committed tree the tag says enough: commit and model version.
+    """
+    digest = _digest_of(environment, record["tag"].rpartition(":")[2])
+    is_it = record["digest"] == digest or (record["digest"] is None and not record["dirty"])
+    return digest if is_it else None
+
+
+def _digest_of(environment: Environment, tag: str) -> Optional[str]:
+    try:
+        answer = environment.aws.client("ecr").describe_images(
+            registryId=preflight.registry(environment.contract),
+            repositoryName=preflight.repository_name(environment.contract),
+            imageIds=[{"imageTag": tag}],
+        )
+    except aws.errors() as error:
+        if aws.code(error) == "ImageNotFoundException":
+            return None
+        raise
+    return str(answer["imageDetails"][0]["imageDigest"])
+
+
+def _sent(environment: Environment, record: dict[str, Any]) -> dict[str, Any]:
+    docker.require_engine()
+    answer = environment.aws.client("ecr").get_authorization_token()
+    user, _, password = (
+        base64.b64decode(answer["authorizationData"][0]["authorizationToken"])
+        .decode()
+        .partition(":")
+    )
+    host, _, name = environment.contract.repository.partition("/")
+    with docker.logged_in(host, user, password):
+        return build.push(f"{host}/{name}", record)

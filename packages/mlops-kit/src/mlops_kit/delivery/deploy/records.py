@@ -1,0 +1,131 @@
+"""What is known of releases and deployments: JSON objects in the bucket that all environments share.
+
+releases/DIGEST.json              one release, written once
+passed/ENV/DIGEST.json            the release was deployed to ENV and proved right there
+deployments/ENV/TIME-ID.json      one deployment: of which release, by whom, how it ended
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Optional
+
+from mlops_kit.core.errors import UserError
+
+from . import aws, release
+from .release import Release
+
+RUNNING = "running"
+
+
+class Records:
+    """The records of one environment."""
+
+    def __init__(self, clients: aws.Aws, bucket: str, environment: str) -> None:
+        """Take the contract's bucket."""
+        self._aws, self._bucket, self._environment = clients, bucket, environment
+
+    def add_release(self, new: Release) -> bool:
+        """Write a release, unless its digest has one already: who was first stays. Return whether it is new."""
+        body = new.model_dump_json(indent=2)
+        return self.put(f"releases/{_hex(new.digest)}.json", body, only_new=True) is not None
+
+    def release(self, digest: str) -> Release:
+        """Return the release of an image.
+
+        Raises:
+            UserError: There is none.
+        """
+        found = self.find_release(digest)
+        if found is None:
+            raise UserError(
+                f"{digest} is no release: make push ENV={self._environment} makes it one"
+            )
+        return found
+
+    def find_release(self, digest: str) -> Optional[Release]:
+        """Return the release of an image, or None for an image that came here in another way."""
+        found = self.get(f"releases/{_hex(digest)}.json")
+        return release.parse(found[0]) if found else None
+
+    def add_passed(self, digest: str) -> None:
+        """Note that a release serves in this environment and was proved right there."""
+        body = json.dumps({"at": release.now(), "by": release.who()})
+        self.put(f"passed/{self._environment}/{_hex(digest)}.json", body)
+
+    def has_passed(self, digest: str, environment: str) -> bool:
+        """Whether a release was deployed to `environment` and proved right there."""
+        return self.get(f"passed/{environment}/{_hex(digest)}.json") is not None
+
+    def has_any_passed_since(self, moment: datetime) -> bool:
+        """Whether any release was proved right in this environment since then."""
+        return any(
+            item["LastModified"] >= moment for item in self._listed(f"passed/{self._environment}/")
+        )
+
+    def start(self, attempt: dict[str, Any]) -> str:
+        """Write down that a deployment begins; return its key. Later keys sort behind earlier ones."""
+        time = str(attempt["started_at"]).replace(":", "")
+        key = f"deployments/{self._environment}/{time}-{secrets.token_hex(4)}.json"
+        self.update(key, attempt)
+        return key
+
+    def update(self, key: str, attempt: dict[str, Any]) -> None:
+        """Write down how far a deployment is, or how it ended."""
+        self.put(key, json.dumps(attempt, indent=2))
+
+    def last(self, most: int) -> list[tuple[str, dict[str, Any]]]:
+        """Return the keys and records of the last deployments, the newest first."""
+        keys = sorted(item["Key"] for item in self._listed(f"deployments/{self._environment}/"))
+        found = ((key, self.get(key)) for key in reversed(keys[-most:]))
+        return [(key, json.loads(body[0])) for key, body in found if body]
+
+    def _listed(self, prefix: str) -> Iterator[dict[str, Any]]:
+        pages = self._s3().get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+            yield from page.get("Contents", [])
+
+    def _s3(self) -> Any:
+        return self._aws.client("s3")  # asked for each time: credentials may have been renewed
+
+    def get(self, key: str) -> Optional[tuple[str, str]]:
+        """Return an object's text and ETag, or None if there is no such object."""
+        try:
+            answer = self._s3().get_object(Bucket=self._bucket, Key=key)
+        except aws.errors() as error:
+            if aws.code(error) in ("NoSuchKey", "404"):
+                return None
+            raise
+        return answer["Body"].read().decode(), answer["ETag"]
+
+    def put(
+        self, key: str, body: str, only_new: bool = False, only_over: str = ""
+    ) -> Optional[str]:
+        """Write an object and return its ETag, or None if the condition does not hold.
+
+        `only_new`: there must be none yet. `only_over`: it must still have this ETag.
+        """
+        conditions = {"IfNoneMatch": "*"} if only_new else {}
+        if only_over:
+            conditions = {"IfMatch": only_over}
+        try:
+            answer = self._s3().put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=body.encode(),
+                ContentType="application/json",
+                **conditions,
+            )
+        except aws.errors() as error:
+            # 409: another conditional write of the same key was quicker.
+            if aws.code(error) in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
+                return None
+            raise
+        return str(answer["ETag"])
+
+
+def _hex(digest: str) -> str:
+    return digest.rpartition(":")[2]

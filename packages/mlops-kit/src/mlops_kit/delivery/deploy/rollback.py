@@ -1,0 +1,81 @@
+"""Bring an earlier release back; also while a deployment is stuck."""
+
+from __future__ import annotations
+
+import time
+
+from mlops_kit.core.errors import UserError
+
+from . import aws, push, status, task_definition
+from .deploy import Deployer, Wanted
+from .ecs import GOING_ON, IN_FLIGHT, Ecs
+from .environment import Environment
+from .release import Release
+from .report import Report
+from .rollout import NEEDS_A_PERSON, Look
+
+
+def roll_back(environment: Environment, report: Report, to: str, reason: str) -> int:
+    """Bring back the release with the image tag `to`, or the one before; return the exit code.
+
+    A deployment in flight is ended first: ECS puts the version back that served before it. `to` may name a release that
+    never served here; it then has to pass what any deployment has to.
+
+    Raises:
+        UserError: There is nothing to go back to.
+    """
+    target = push.find(environment, to) if to else None
+    ended = _end_what_is_in_flight(environment, report)
+    if target is None:
+        target = _served(environment) if ended else status.previous(environment)
+    has_served = not to or environment.records.has_passed(target.digest, environment.name)
+    wanted = Wanted(target, reason, is_rollback=has_served)
+    return Deployer(environment, report).deploy(wanted)
+
+
+def _end_what_is_in_flight(environment: Environment, report: Report) -> bool:
+    """Have ECS roll back what is in flight, and wait until it has; return whether there was anything."""
+    ecs = environment.ecs
+    found = ecs.deployments(IN_FLIGHT) if ecs.service() else []
+    if not found:
+        return False
+    arn = found[0]["serviceDeploymentArn"]
+    if found[0]["status"] in GOING_ON:
+        report.told("rollback", f"ends the deployment in flight: {arn.rpartition('/')[2]}")
+        _stop(ecs, arn)
+    else:
+        report.told("rollback", f"waits for {arn.rpartition('/')[2]}, which is being rolled back")
+    deadline = time.monotonic() + 60 * environment.config.deadline_minutes
+    while time.monotonic() < deadline:
+        found_now = ecs.deployment(arn)
+        look = Look(found_now["status"])
+        if look.is_final:
+            report.stage(look.status)
+            return True
+        time.sleep(environment.config.poll_seconds)
+    raise StuckRollbackError(
+        f"ECS has not ended {arn} within {environment.config.deadline_minutes:g} minutes"
+    )
+
+
+def _stop(ecs: Ecs, arn: str) -> None:
+    try:
+        ecs.stop(arn)
+    except aws.errors() as error:
+        if aws.code(error) != "ConflictException":  # it has begun to end since we looked
+            raise
+
+
+class StuckRollbackError(UserError):
+    """ECS does not end a deployment."""
+
+    exit_code = NEEDS_A_PERSON
+
+
+def _served(environment: Environment) -> Release:
+    """Return the release that the service has now."""
+    service = environment.ecs.service()
+    if service is None:
+        raise UserError("the service is gone")
+    definition = environment.ecs.task_definition(service["taskDefinition"])
+    return environment.records.release(task_definition.digest(definition))

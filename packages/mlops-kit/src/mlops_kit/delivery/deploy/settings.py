@@ -1,0 +1,110 @@
+"""What configs/deploy/*.yaml may say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, Optional
+
+from pydantic import Field, model_validator
+
+from mlops_kit.core.config import Section, load
+from mlops_kit.core.errors import UserError
+
+DEPLOY = Path("configs/deploy")  # a file for each environment
+
+
+class StepConfig(Section):
+    """How traffic moves in CANARY (one step of `percent`) and LINEAR (steps of `percent`)."""
+
+    percent: float = Field(10, ge=1, le=99, description="percent of the requests, 1 to 99")
+    bake_minutes: int = Field(5, ge=0, le=1440, description="minutes, 0 to 1440")
+
+
+class TasksConfig(Section):
+    """How many tasks run, and how large each is."""
+
+    count: int = Field(1, ge=1, le=1000, description="a whole number, 1 to 1000")
+    cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = Field(
+        256, description="CPU units: 256, 512, 1024, 2048, 4096, 8192 or 16384"
+    )
+    memory: int = Field(512, ge=512, le=122_880, description="MiB, 512 to 122880, as cpu allows")
+    grace_seconds: int = Field(60, ge=0, le=3600, description="seconds, 0 to 3600")
+    stop_seconds: int = Field(30, ge=2, le=120, description="seconds, 2 to 120")
+
+
+class AutoscalingConfig(Section):
+    """Between which numbers of tasks the service is scaled, to keep the CPU near its target."""
+
+    min: int = Field(ge=1, le=1000, description="a whole number of tasks, 1 to 1000")
+    max: int = Field(ge=1, le=1000, description="a whole number of tasks, min to 1000")
+    cpu_percent: float = Field(60, ge=10, le=95, description="percent, 10 to 95")
+
+
+class ProbeConfig(Section):
+    """What the new version has to show before it is let on, and production while it bakes."""
+
+    requests: int = Field(50, ge=1, le=10_000, description="a whole number, 1 to 10000")
+    latency_ms: float = Field(500, gt=0, description="milliseconds, more than 0")
+    error_rate: float = Field(0.0, ge=0, le=1, description="0 to 1")
+    attempts: int = Field(3, ge=1, le=20, description="a whole number, 1 to 20")
+    timeout_seconds: float = Field(
+        10, gt=0, le=300, description="seconds, more than 0, at most 300"
+    )
+
+
+class DeployConfig(Section):
+    """The whole of configs/deploy/ENV.yaml."""
+
+    contract: str = Field(
+        pattern=r"^/[A-Za-z0-9._/-]+$",
+        description="the name of an SSM parameter, like /app/staging/deploy",
+    )
+    requires: Optional[str] = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9-]{0,30}$",
+        description="the name of another environment, or nothing",
+    )
+    strategy: Literal["BLUE_GREEN", "CANARY", "LINEAR"] = Field(
+        "BLUE_GREEN", description="BLUE_GREEN, CANARY or LINEAR"
+    )
+    steps: StepConfig = Field(StepConfig(), description="a mapping: percent, bake_minutes")
+    bake_minutes: int = Field(5, ge=0, le=1440, description="minutes, 0 to 1440")
+    pause_minutes: int = Field(15, ge=1, le=1440, description="minutes, 1 to 1440")
+    deadline_minutes: float = Field(
+        45, gt=0, le=2880, description="minutes, more than 0, at most 2880"
+    )
+    poll_seconds: float = Field(5, ge=0.1, le=60, description="seconds, 0.1 to 60")
+    alarms: bool = Field(True, description="true or false")
+    blocking_findings: Literal["none", "CRITICAL", "HIGH", "MEDIUM"] = Field(
+        "CRITICAL", description="none, CRITICAL, HIGH or MEDIUM"
+    )
+    tasks: TasksConfig = Field(TasksConfig(), description="a mapping; see configs/deploy/")
+    autoscaling: Optional[AutoscalingConfig] = Field(
+        None, description="a mapping: min, max, cpu_percent; or nothing"
+    )
+    environment: dict[str, str] = Field({}, description="a mapping of variables to texts")
+    probe: ProbeConfig = Field(ProbeConfig(), description="a mapping; see configs/deploy/")
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> DeployConfig:
+        scaling = self.autoscaling
+        if scaling and not scaling.min <= self.tasks.count <= scaling.max:
+            raise ValueError(
+                f"tasks.count is {self.tasks.count}; accepted: autoscaling.min to autoscaling.max,"
+                f" {scaling.min} to {scaling.max}"
+            )
+        return self
+
+
+def load_deploy(environment: str) -> DeployConfig:
+    """Read configs/deploy/ENV.yaml and apply the variable DEPLOY_SET.
+
+    Raises:
+        UserError: There is no such environment; else as `core.config.load`.
+    """
+    path = DEPLOY / f"{environment}.yaml"
+    if not (environment.replace("-", "").isalnum() and path.is_file()):
+        known = ", ".join(sorted(each.stem for each in DEPLOY.glob("*.yaml")))
+        raise UserError(f"ENV is {environment!r}; accepted, as {DEPLOY} has them: {known}")
+    return load(DeployConfig, path, os.environ.get("DEPLOY_SET", ""), "DEPLOY_SET")

@@ -1,0 +1,109 @@
+"""The docker command line, and what to say where it is not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess  # nosec B404 # the command line is Docker's stable interface; no shell is involved
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mlops_kit.core.errors import UserError
+
+_SECONDS = 60  # for an engine to say that it is there
+
+
+def require_engine() -> None:
+    """Make sure that there is a client and that its engine runs.
+
+    Raises:
+        UserError: One of them is missing; the text says what to install or start.
+    """
+    client = _client()
+    try:
+        done = subprocess.run(  # nosec B603 # a list of arguments, no shell
+            [client, "version"], capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+        said = _last_line(done.stderr)
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"the Docker engine did not answer within {_SECONDS} s: restart it"
+        ) from None
+    if done.returncode:
+        raise UserError(
+            "the Docker engine is not running: start Docker Desktop, or on Linux: sudo systemctl start docker"
+            f" (docker said: {said})"
+        )
+
+
+def show(*arguments: str) -> None:
+    """Run docker with its output on the terminal.
+
+    Raises:
+        UserError: docker ended with an error, which it has already told.
+    """
+    # Engines before 23 build with BuildKit only when asked.
+    env = {**os.environ, "DOCKER_BUILDKIT": "1"}
+    command = [_client(), *arguments]
+    done = subprocess.run(
+        command, env=env, check=False
+    )  # nosec B603 # a list of arguments, no shell
+    if done.returncode:
+        raise UserError(f"docker {arguments[0]} ended with exit code {done.returncode}: see above")
+
+
+def ask(*arguments: str, stdin: str = "") -> str:
+    """Return what docker prints.
+
+    Raises:
+        UserError: docker ended with an error; the text has the last line that it said.
+    """
+    done = subprocess.run(  # nosec B603 # a list of arguments, no shell
+        [_client(), *arguments], input=stdin, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise UserError(f"docker {arguments[0]} failed: {_last_line(done.stderr)}")
+    return done.stdout
+
+
+@contextmanager
+def logged_in(host: str, user: str, password: str) -> Iterator[None]:
+    """Log in to a registry for the block.
+
+    Raises:
+        UserError: The registry refuses.
+    """
+    # The password goes through a pipe: a command line can be read by everybody on the machine.
+    ask("login", "--username", user, "--password-stdin", host, stdin=password)
+    try:
+        yield
+    finally:
+        ask("logout", host)
+
+
+def inspect(image: str) -> dict[str, Any]:
+    """Return what the engine knows of a local image.
+
+    Raises:
+        UserError: It has no such image.
+    """
+    try:
+        found: dict[str, Any] = json.loads(ask("image", "inspect", image))[0]
+    except UserError:
+        raise UserError(f"image {image} is not on this machine: make image builds it") from None
+    return found
+
+
+def _client() -> str:
+    client = shutil.which("docker")
+    if client is None:
+        raise UserError(
+            "docker not found: install Docker Desktop, or on Debian and Ubuntu: sudo apt install docker.io"
+        )
+    return client
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["nothing"])[-1]

@@ -1,0 +1,115 @@
+"""Look for known vulnerabilities in the image: Python packages by pip-audit, system packages by trivy or grype."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess  # nosec B404 # the scanners have no Python interface; no shell is involved
+import tempfile
+from pathlib import Path
+from typing import Any, Optional
+
+from mlops_kit.core.files import write_json
+
+from .. import dependency_audit
+from . import docker, sbom
+
+REPORT = Path("reports/image-scan.json")
+
+_LOCKS = ("docker/requirements-onnx.txt", "docker/requirements-skops.txt")
+_SERIOUS = ("HIGH", "CRITICAL")
+_SECONDS = 900  # the first scan fetches its database
+
+
+def scan(image: str) -> dict[str, Any]:
+    """Return what is known of the packages in `image`, and write it to reports/image-scan.json.
+
+    Both parts, `python` and `system`, read like dependency_audit.audit(): `status` is "clean",
+    "vulnerable", or "not audited" with a `reason`. Of the system's packages only serious problems
+    count as vulnerable, and only where a mended release exists.
+
+    Raises:
+        UserError: There is no Docker or no such image.
+    """
+    docker.require_engine()
+    docker.inspect(image)
+    report = {
+        "image": image,
+        "python": _python(sbom.installed(image)["packages"]),
+        "system": _system(image),
+    }
+    write_json(REPORT, report)
+    return report
+
+
+def _python(packages: list[dict[str, str]]) -> dict[str, Any]:
+    pins = "".join(f"{package['name']}=={package['version']}\n" for package in packages)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "requirements.txt")
+        path.write_text(pins, encoding="utf-8")
+        return dependency_audit.judge(path, [Path(lock) for lock in _LOCKS], "--no-deps")
+
+
+def _system(image: str) -> dict[str, Any]:
+    """Ask the first scanner that is installed."""
+    for name, options, read in (
+        ("trivy", ("image", "--quiet", "--format", "json"), _trivy),
+        ("grype", ("--quiet", "--output", "json"), _grype),
+    ):
+        scanner = shutil.which(name)
+        if scanner is not None:
+            answer, reason = _ask([scanner, *options, image])
+            if answer is None:
+                return {"status": "not audited", "reason": f"{name}: {reason}"}
+            problems = read(answer)
+            mended = [p for p in problems if p["fixed_in"] and p["severity"] in _SERIOUS]
+            return {
+                "status": "vulnerable" if mended else "clean",
+                "scanner": name,
+                "vulnerable": mended,
+                "held_back": [p for p in problems if p not in mended],
+            }
+    return {"status": "not audited", "reason": "neither trivy nor grype is installed"}
+
+
+def _ask(command: list[str]) -> tuple[Optional[dict[str, Any]], str]:
+    """Return a scanner's JSON, or None and why there is none."""
+    try:
+        done = subprocess.run(  # nosec B603 # a list of arguments, no shell
+            command, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        return None, f"no answer within {_SECONDS} s"
+    except ValueError:
+        return None, (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    return answer, ""
+
+
+def _trivy(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "package": found["PkgName"],
+            "version": found["InstalledVersion"],
+            "advisory": found["VulnerabilityID"],
+            "severity": found["Severity"].upper(),
+            "fixed_in": [found["FixedVersion"]] if found.get("FixedVersion") else [],
+        }
+        for result in answer.get("Results") or []
+        if result.get("Class") == "os-pkgs"
+        for found in result.get("Vulnerabilities") or []
+    ]
+
+
+def _grype(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "package": match["artifact"]["name"],
+            "version": match["artifact"]["version"],
+            "advisory": match["vulnerability"]["id"],
+            "severity": match["vulnerability"]["severity"].upper(),
+            "fixed_in": match["vulnerability"]["fix"]["versions"],
+        }
+        for match in answer["matches"]
+        if match["artifact"]["type"] in ("deb", "rpm", "apk")
+    ]

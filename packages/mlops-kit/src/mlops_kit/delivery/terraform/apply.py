@@ -1,0 +1,139 @@
+"""Plan, apply and destroy a root: what is shown, what is asked, and what has to be gone first."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlops_kit.core import project
+from mlops_kit.core.console import say
+from mlops_kit.core.errors import UserError
+from mlops_kit.core.files import write_json
+
+from . import roots
+from .cli import Terraform
+from .roots import BOOTSTRAP, Root
+
+REPORT = Path("reports/infra-plan.json")
+_PRODUCTION = "production"
+_PATIENCE = 900  # seconds until a service that drains counts as stuck
+
+
+def plan(name: str) -> list[dict[str, Any]]:
+    """Show what an apply would change, write it to reports/infra-plan.json, and return it."""
+    with _connected(roots.load(name)) as terraform:
+        changes = terraform.plan()
+    write_json(REPORT, {"environment": name, "changes": changes})
+    return changes
+
+
+def apply(name: str, approved: bool) -> int:
+    """Show the plan, ask unless `approved`, and do it; return how many resources changed.
+
+    Raises:
+        UserError: Nobody agreed, or Terraform has failed.
+    """
+    with _connected(roots.load(name)) as terraform:
+        changes = terraform.plan()
+        if changes:
+            _agreed(f"Make these {len(changes)} changes in {name}?", "yes", approved)
+        terraform.apply()
+        terraform.move_state()
+    return len(changes)
+
+
+def destroy(name: str, approved: bool, confirmed: str) -> int:
+    """Show what goes, ask, end the service that the deployer made, and destroy; return how many resources went.
+
+    Raises:
+        UserError: It is protected, holds the states of the others, or nobody agreed.
+    """
+    root = roots.load(name)
+    if name == BOOTSTRAP:
+        raise UserError(
+            "ENV is 'bootstrap', which holds the states of all others: empty and delete its bucket and roles by hand"
+        )
+    if root.variables.get("protected", root.is_environment):
+        raise UserError(
+            f"configs/infra/{name}.yaml says protected: true; to destroy {name}, say false and make infra-apply ENV={name} first"
+        )
+    with _connected(root) as terraform:
+        changes = terraform.plan(destroy=True)
+        # Production is never destroyed by a variable that somebody has set for all environments.
+        sure = confirmed == name or (approved and name != _PRODUCTION)
+        _agreed(f"Destroy these {len(changes)} resources, and the service in {name}?", name, sure)
+        if root.is_environment:
+            _end_service(name)
+        terraform.apply()
+    return len(changes)
+
+
+def _agreed(question: str, answer: str, given: bool) -> None:
+    if given:
+        return
+    if not sys.stdin.isatty():
+        variable = "AUTO_APPROVE=1" if answer == "yes" else f"CONFIRM={answer}"
+        raise UserError(f"nobody is there to agree: give {variable} to go on without being asked")
+    say(f"{question} Type {answer} to go on:")
+    if input().strip() != answer:
+        raise UserError("nothing was changed: nobody agreed")
+
+
+@contextmanager
+def _connected(root: Root) -> Iterator[Terraform]:
+    bucket, exists = _state_bucket()
+    terraform = Terraform(root, bucket)
+    try:
+        terraform.connect(exists)
+        yield terraform
+    finally:
+        terraform.close()
+
+
+def _state_bucket() -> tuple[str, bool]:
+    """Return the name of the bucket of states in this account, and whether it is there."""
+    from ..deploy import aws
+
+    try:
+        account = client("sts").get_caller_identity()["Account"]
+        bucket = f"{roots.short(project.current().name)}-terraform-{account}"
+        client("s3").head_bucket(Bucket=bucket)
+    except aws.errors() as error:
+        if aws.code(error) in ("404", "NoSuchBucket"):
+            return bucket, False
+        raise UserError(aws.sentence(error)) from error
+    return bucket, True
+
+
+def _end_service(name: str) -> None:
+    """End the service that the deployer made: Terraform does not know it, and its cluster cannot go before it."""
+    from ..deploy import aws
+
+    # As infra/names calls both; the contract that says so may be gone already.
+    there = dict.fromkeys(("cluster", "service"), f"{project.current().name}-{name}")
+    ecs = client("ecs")
+    try:
+        ecs.delete_service(**there, force=True)
+    except aws.errors() as error:
+        if aws.code(error) in ("ServiceNotFoundException", "ClusterNotFoundException"):
+            return
+        raise UserError(aws.sentence(error)) from error
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        found = ecs.describe_services(cluster=there["cluster"], services=[there["service"]])
+        if not found["services"] or found["services"][0]["status"] == "INACTIVE":
+            say(f"destroy    the service {there['service']} has ended")
+            return
+        time.sleep(1)
+    raise UserError(f"the service {there['service']} still drains after {_PATIENCE} s: try again")
+
+
+def client(service: str) -> Any:
+    """Return a client of AWS in the region of everything."""
+    import boto3
+
+    return boto3.client(service, region_name=roots.region())

@@ -1,0 +1,199 @@
+"""Run Terraform (or what the variable TERRAFORM names) in a root, with its state in the account's bucket."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess  # nosec B404 # Terraform is a program
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Optional
+
+from mlops_kit.core.errors import UserError
+from mlops_kit.core.files import write_json, write_text
+
+from .roots import BOOTSTRAP, Root, region
+
+_WORK = Path("artifacts/terraform")
+_ONLY_HERE = 'terraform {\n  backend "local" {\n    path = "%s"\n  }\n}\n'
+
+
+def program() -> str:
+    """Return the path of Terraform.
+
+    Raises:
+        UserError: It is not there.
+    """
+    name = os.environ.get("TERRAFORM") or "terraform"
+    found = shutil.which(name)
+    if found is None:
+        raise UserError(
+            f"{name} is not on the PATH: install Terraform 1.10 or newer, or name another program by TERRAFORM=…"
+            " (OpenTofu: TERRAFORM=tofu)"
+        )
+    return found
+
+
+class Terraform:
+    """Terraform in one root. What it keeps between two calls lies in artifacts/terraform/NAME/."""
+
+    def __init__(self, root: Root, bucket: str) -> None:
+        """Take the root and the name of the bucket of states."""
+        self._program = program()
+        self._root, self._bucket = root, bucket
+        self._work = (_WORK / root.name).absolute()
+        self._variables = self._work / "variables.tfvars.json"
+        self._plan = self._work / "plan"
+
+    def connect(self, bucket_exists: bool) -> None:
+        """Get the providers, and connect to the state.
+
+        The bucket of states is itself made by Terraform: until it is there, bootstrap's state lies here.
+
+        Raises:
+            UserError: There is no bucket and this is not bootstrap, or Terraform has failed.
+        """
+        write_json(self._variables, self._root.variables)
+        if not bucket_exists:
+            if self._root.name != BOOTSTRAP:
+                raise UserError(
+                    f"there is no bucket {self._bucket} for Terraform's state: make infra-apply ENV=bootstrap makes it"
+                )
+            write_text(self._override, _ONLY_HERE % self._first_state)
+            self._run("init", "-input=false", "-reconfigure")
+        elif self._first_state.exists():
+            self.move_state()
+        else:
+            self._run("init", "-input=false", "-reconfigure", *self._backend())
+
+    def move_state(self) -> None:
+        """Bring bootstrap's first state into the bucket that it made."""
+        if not self._first_state.exists():
+            return
+        self._override.unlink(missing_ok=True)
+        shutil.rmtree(self._work / "data", ignore_errors=True)
+        write_text(self._override, _ONLY_HERE % self._first_state)
+        self._run("init", "-input=false", "-reconfigure")
+        self._override.unlink()
+        self._run("init", "-input=false", "-migrate-state", "-force-copy", *self._backend())
+        self._first_state.unlink()
+
+    def plan(self, destroy: bool = False) -> list[dict[str, Any]]:
+        """Show what would change, keep it for `apply`, and return it: address, type, actions, and what differs.
+
+        Of what differs only the names of the arguments are returned, since values may be secret.
+
+        Raises:
+            UserError: Terraform has failed.
+        """
+        variables = f"-var-file={self._variables}"
+        extra = ["-destroy"] if destroy else []
+        self._run("plan", "-input=false", f"-out={self._plan}", variables, *extra)
+        shown = json.loads(self._run("show", "-json", str(self._plan), quiet=True))
+        return [
+            {
+                "address": one["address"],
+                "type": one["type"],
+                "actions": one["change"]["actions"],
+                "differs": _differing(one["change"]),
+            }
+            for one in shown.get("resource_changes", [])
+            if one["change"]["actions"] not in (["no-op"], ["read"])
+        ]
+
+    def apply(self) -> None:
+        """Do what the last plan showed.
+
+        Raises:
+            UserError: Terraform has failed; what it did is in its state.
+        """
+        self._run("apply", "-input=false", str(self._plan))
+        self._plan.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Leave no file of ours in the root."""
+        self._override.unlink(missing_ok=True)
+
+    @property
+    def _override(self) -> Path:
+        return self._root.folder / "backend_override.tf"
+
+    @property
+    def _first_state(self) -> Path:
+        return self._work / "first.tfstate"
+
+    def _backend(self) -> list[str]:
+        settings = {
+            "bucket": self._bucket,
+            "key": f"{self._root.name}.tfstate",
+            "region": region(),
+            "encrypt": "true",
+            "use_lockfile": "true",
+        }
+        return [f"-backend-config={key}={value}" for key, value in settings.items()]
+
+    def _run(self, command: str, *arguments: str, quiet: bool = False) -> str:
+        where = {"TF_DATA_DIR": str(self._work / "data"), "TF_IN_AUTOMATION": "1"}
+        return run([self._program, command, *plain(), *arguments], self._root.folder, where, quiet)
+
+
+def _differing(change: dict[str, Any]) -> list[str]:
+    before, after = change.get("before") or {}, change.get("after") or {}
+    unknown = change.get("after_unknown") or {}
+    keys = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+    return sorted({*keys, *(key for key in unknown if unknown[key] is True)})
+
+
+def plain() -> list[str]:
+    """Return the option that keeps colours out of logs."""
+    return [] if sys.stdout.isatty() else ["-no-color"]
+
+
+def run(
+    arguments: list[str],
+    folder: Path,
+    variables: Optional[dict[str, str]] = None,
+    quiet: bool = False,
+) -> str:
+    """Run a program to its end, also when we are told to end: it brings its own work to a safe end first.
+
+    Returns:
+        What it printed, if `quiet`; otherwise that has gone to our own output.
+
+    Raises:
+        UserError: It failed; the sentence names it and its exit code.
+    """
+    process = subprocess.Popen(  # nosec B603 # no shell, and arguments of our own
+        arguments,
+        cwd=folder,
+        env={**os.environ, **(variables or {})},
+        stdout=subprocess.PIPE if quiet else None,
+        text=True,
+    )
+    with _patient(process):
+        out, _ = process.communicate()
+    if process.returncode:
+        shown = " ".join([Path(arguments[0]).name, *arguments[1:2]])
+        raise UserError(f"{shown} in {folder} ended with {process.returncode}; it says why above")
+    return out or ""
+
+
+@contextmanager
+def _patient(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Pass SIGTERM on and leave Ctrl-C, which the program gets from the terminal itself, to it."""
+
+    def pass_on(number: int, _frame: Optional[FrameType]) -> None:
+        if number == signal.SIGTERM:
+            process.terminate()
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

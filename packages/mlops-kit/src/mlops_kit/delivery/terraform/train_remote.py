@@ -1,0 +1,112 @@
+"""Train on ECS: start the task definition that the infrastructure made, and follow it to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any, Optional
+
+from mlops_kit.core import project
+from mlops_kit.core.console import say
+from mlops_kit.core.errors import UserError
+
+from ..deploy import aws
+from . import roots
+from .apply import client
+
+# What a run is told, as on the command line.
+_PASSED_ON = ("CONFIG", "SET")
+
+
+def train(name: str, poll_seconds: float = 5.0) -> int:
+    """Start a training task in the environment `name` and follow its log; return the container's exit code.
+
+    Raises:
+        UserError: There is no training there, or ECS could not start the task.
+    """
+    try:
+        return _follow(_contract(name), poll_seconds)
+    except aws.errors() as error:
+        raise UserError(aws.sentence(error)) from error
+
+
+def _contract(name: str) -> dict[str, Any]:
+    if not roots.load(name).is_environment:
+        raise UserError(f"ENV is {name!r}, where nothing trains; accepted: an environment")
+    parameter = f"/{project.current().name}/{name}/training"
+    try:
+        answer = client("ssm").get_parameter(Name=parameter)
+    except aws.errors() as error:
+        if aws.code(error) == "ParameterNotFound":
+            raise UserError(
+                f"there is no SSM parameter {parameter}: give `training` in configs/infra/{name}.yaml,"
+                f" then make infra-apply ENV={name}"
+            ) from None
+        raise
+    found: dict[str, Any] = json.loads(answer["Parameter"]["Value"])
+    return found
+
+
+def _follow(contract: dict[str, Any], poll_seconds: float) -> int:
+    ecs = client("ecs")
+    arn = _start(ecs, contract)
+    task = arn.rpartition("/")[2]
+    stream = f"{contract['container']}/{contract['container']}/{task}"
+    say(f"training   task {task} in {contract['cluster']}; it goes on if you leave")
+    token: Optional[str] = None
+    while True:
+        found = ecs.describe_tasks(cluster=contract["cluster"], tasks=[arn])["tasks"][0]
+        token = _log(contract["log_group"], stream, token)
+        if found["lastStatus"] == "STOPPED":
+            return _end(found)
+        time.sleep(poll_seconds)
+
+
+def _start(ecs: Any, contract: dict[str, Any]) -> str:
+    variables = [
+        {"name": key, "value": os.environ[key]} for key in _PASSED_ON if os.environ.get(key)
+    ]
+    answer = ecs.run_task(
+        cluster=contract["cluster"],
+        taskDefinition=contract["task_definition"],
+        capacityProviderStrategy=[{"capacityProvider": contract["capacity_provider"], "weight": 1}],
+        networkConfiguration={
+            "awsvpcConfiguration": {
+                "subnets": contract["subnets"],
+                "securityGroups": contract["security_groups"],
+                "assignPublicIp": "ENABLED" if contract["assign_public_ip"] else "DISABLED",
+            }
+        },
+        overrides={
+            "containerOverrides": [{"name": contract["container"], "environment": variables}]
+        },
+    )
+    if not answer["tasks"]:
+        reasons = "; ".join(one.get("reason", "no reason") for one in answer["failures"])
+        raise UserError(f"ECS started no task: {reasons}")
+    return str(answer["tasks"][0]["taskArn"])
+
+
+def _log(group: str, stream: str, token: Optional[str]) -> Optional[str]:
+    """Print what is new in the log; return where it goes on."""
+    logs = client("logs")
+    more = {"nextToken": token} if token else {}
+    try:
+        answer = logs.get_log_events(
+            logGroupName=group, logStreamName=stream, startFromHead=True, **more
+        )
+    except logs.exceptions.ResourceNotFoundException:
+        return None  # the container has not started
+    for event in answer["events"]:
+        say(event["message"].rstrip())
+    return str(answer["nextForwardToken"])
+
+
+def _end(task: dict[str, Any]) -> int:
+    container = task["containers"][0] if task.get("containers") else {}
+    code = container.get("exitCode")
+    if code is None:
+        reason = container.get("reason") or task.get("stoppedReason") or "ECS gave no reason"
+        raise UserError(f"the training task never ran: {reason}")
+    return int(code)

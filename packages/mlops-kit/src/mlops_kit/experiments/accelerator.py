@@ -1,0 +1,82 @@
+"""The GPU, by RAPIDS' cuml.accel, where ACCELERATOR=cuml asks for it; the scikit-learn code stays what it is."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle  # nosec B403 # only for what this process itself has fitted
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mlops_kit.core.console import say
+from mlops_kit.core.errors import UserError, one_line
+
+CPU = "cpu"
+
+
+def install() -> None:
+    """Let cuml take the place of scikit-learn's estimators; to be called before scikit-learn is imported.
+
+    Without cuml or a GPU one line says so, and all goes on by scikit-learn.
+
+    Raises:
+        UserError: ACCELERATOR is neither cpu, cuml nor empty.
+    """
+    wanted = os.environ.get("ACCELERATOR") or CPU
+    if wanted not in (CPU, "cuml"):
+        raise UserError(f"ACCELERATOR is {wanted!r}; accepted: cpu, cuml")
+    if wanted == CPU:
+        return
+    try:
+        import cuml.accel
+
+        _gpu()
+        cuml.accel.install()
+    # Without a GPU or its driver, CUDA's libraries fail in ways of their own.
+    except Exception as error:
+        sys.modules.pop("cuml.accel", None)
+        say(f"note: no cuml or no GPU here, the CPU fits ({one_line(error)})")
+
+
+def fitted(fit: Callable[[], Any]) -> tuple[Any, str]:
+    """Return the pipeline that `fit` returns, as scikit-learn's own, and what fitted its last step: cpu or the GPU's name."""
+    if "cuml.accel" not in sys.modules:
+        return fit(), CPU
+    import cuml.accel
+
+    with cuml.accel.profile(quiet=True) as calls:
+        pipeline = _plain(fit())
+    name = type(pipeline.steps[-1][1]).__name__
+    told = calls.method_calls.get(f"{name}.fit")
+    if told is None or not told.gpu_calls:
+        say(f"note: cuml left {name} to the CPU")
+        return pipeline, CPU
+    return pipeline, _gpu()
+
+
+def _gpu() -> str:
+    import cupy
+
+    return str(cupy.cuda.runtime.getDeviceProperties(0)["name"].decode())
+
+
+def _plain(pipeline: Any) -> Any:
+    """Put scikit-learn's fitted estimators in the place of cuml's stand-ins, which nothing else could load."""
+    copied = io.BytesIO()
+    _Unwrapping(copied).dump(pipeline)
+    return pickle.loads(copied.getvalue())  # nosec B301 # written by the line above
+
+
+class _Unwrapping(pickle.Pickler):
+    def reducer_override(self, value: Any) -> Any:
+        import cuml.accel
+
+        if not cuml.accel.is_proxy(value) or isinstance(value, type):
+            return NotImplemented
+        # A stand-in is pickled as its path and the estimator that it stands for.
+        return _same, (value.__reduce__()[1][-1],)
+
+
+def _same(value: Any) -> Any:
+    return value

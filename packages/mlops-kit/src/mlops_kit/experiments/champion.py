@@ -1,0 +1,115 @@
+"""The champion beside a run, on held-out rows that the champion was not fitted on either."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops_kit.core.errors import UserError
+from mlops_kit.data import Dataset, fingerprints
+
+from . import runs
+from .metrics import Estimate, Predictions, gains, predict, value
+from .model_storage import CannotLoadError, StoredModel
+from .settings import CHAMPION, TrainConfig, metric_names
+
+_FEWEST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of it: `gain` in the config's metric with its interval, or why there is none.
+
+    `version` is the champion's, empty where there is none; `metrics` has for each metric its `value` and the run's `gain`.
+    """
+
+    version: str = ""
+    why_not: str = ""
+    gain: Estimate | None = None
+    rows: int = 0
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+def compare(
+    client: Any, run: runs.Run, config: TrainConfig, dataset: Dataset, predictions: Predictions
+) -> Comparison:
+    """Compare a run, by its `predictions` of the held-out rows, with the champion of its registered model.
+
+    A seed, a share or a column that has changed deals the rows anew, and a model does better on rows that it was fitted on.
+
+    Raises:
+        UserError: The champion cannot be read.
+    """
+    champion = runs.champion(client, config.registered_model)
+    if champion is None:
+        return Comparison(why_not="no champion yet")
+    version = str(champion.version)
+    if champion.run_id == run.run_id:
+        return Comparison(version, "is the champion")
+    name = f"version {version}"
+    try:
+        its_run = runs.find(client, champion.run_id)
+        stored = runs.load_model(its_run)
+    except CannotLoadError:
+        return Comparison(version, f"not compared: {name} cannot be loaded here")
+    except UserError as error:
+        raise UserError(
+            f"the champion, {name} of {config.registered_model}, cannot be read: {error};"
+            f" restore it, or take the alias {CHAMPION!r} from it (make mlflow-ui)"
+        ) from error
+    if its_run.config.task != config.task or not _can_judge(stored, dataset):
+        return Comparison(version, f"not compared: {name} takes other data")
+    new = _new_to(its_run, stored, dataset)
+    if new is None:
+        return Comparison(
+            version, f"not compared: {name} does not tell which rows it was fitted on"
+        )
+    if new.sum() < _FEWEST_ROWS:
+        known = len(new) - new.sum()
+        reason = f"not compared: {name} was fitted on {known} of the {len(new)} held-out rows"
+        return Comparison(version, reason)
+    return _on_rows(version, stored, config, dataset, predictions, new)
+
+
+def _can_judge(stored: StoredModel, dataset: Dataset) -> bool:
+    """Tell whether an earlier model takes these rows, and knows all their classes."""
+    kinds = dataset.columns.kinds
+    known = getattr(stored.pipeline, "classes_", dataset.test_target)
+    same = all(kinds.get(name) == kind for name, kind in stored.columns.kinds.items())
+    return same and set(dataset.test_target) <= set(known)
+
+
+def _new_to(
+    its_run: runs.Run, stored: StoredModel, dataset: Dataset
+) -> npt.NDArray[np.bool_] | None:
+    """Return a mask, shape (held-out rows,), of those that a run was not fitted on; None where it does not tell."""
+    fitted = runs.fitted_rows(its_run)
+    if fitted is None:
+        return None
+    as_it_sees_them = dataset.test_rows[list(stored.columns.kinds)]
+    known = np.isin(fingerprints(as_it_sees_them, dataset.test_target), fitted)
+    return np.asarray(~known, dtype=np.bool_)
+
+
+def _on_rows(
+    version: str,
+    stored: StoredModel,
+    config: TrainConfig,
+    dataset: Dataset,
+    predictions: Predictions,
+    mask: npt.NDArray[np.bool_],
+) -> Comparison:
+    """Compare on the held-out rows that `mask` selects."""
+    rows = dataset.test_rows.loc[mask, list(stored.columns.kinds)]
+    theirs = predict(stored.pipeline, rows, dataset.test_target[mask], config.task)
+    names, metric = metric_names(config.task), config.validation.metric
+    ours, confidence = predictions.part(mask), config.validation.confidence
+    found = gains(names, ours, theirs, confidence, config.seed)
+    if math.isnan(found[metric].value):
+        return Comparison(version, f"not compared: {metric} is not defined on these rows")
+    metrics = {name: {"value": value(name, theirs), "gain": vars(found[name])} for name in names}
+    return Comparison(version, "", found[metric], int(mask.sum()), metrics)

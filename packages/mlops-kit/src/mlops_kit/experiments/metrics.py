@@ -1,0 +1,151 @@
+"""Metrics with bootstrap intervals, and the paired comparison of two models on the same rows.
+
+Every metric is a function of row weights: weights of one give its value, and the counts of a bootstrap
+resample (Efron, 1979) give the value on that resample, for many resamples in one array operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from mlops_kit.core import project
+from mlops_kit.core.errors import UserError, one_line
+
+from .predictions import Array, Predictions, predict
+from .standard_metrics import FUNCTIONS, LOSSES
+
+__all__ = [
+    "Array",
+    "Estimate",
+    "Metric",
+    "Predictions",
+    "estimates",
+    "gains",
+    "good_enough",
+    "goodness",
+    "is_loss",
+    "predict",
+    "value",
+]
+
+_RESAMPLES = 1000
+_WEIGHTS_AT_ONCE = 4_000_000  # 32 MB
+
+
+class Metric(NamedTuple):
+    """A metric of the project's own; the function takes predictions and the weight of each row, shape (rows,)."""
+
+    function: Callable[[Predictions, Array], float]
+    loss: bool = False  # less is better
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric's value, and the bounds of its percentile bootstrap interval."""
+
+    value: float
+    lower: float
+    upper: float
+
+
+def value(name: str, predictions: Predictions) -> float:
+    """Return a metric's value; NaN where the rows do not define it."""
+    return float(_function(name)(predictions, np.ones((1, len(predictions))))[0])
+
+
+def estimates(
+    names: tuple[str, ...], predictions: Predictions, confidence: float, seed: int
+) -> dict[str, Estimate]:
+    """Return each metric's value with its interval, from one set of resamples."""
+    drawn: dict[str, list[Array]] = {name: [] for name in names}
+    for weights in _resamples(len(predictions), seed):
+        for name in names:
+            drawn[name].append(_function(name)(predictions, weights))
+    found = {}
+    for name in names:
+        lower, upper = _interval(np.concatenate(drawn[name]), confidence)
+        found[name] = Estimate(value(name, predictions), lower, upper)
+    return found
+
+
+def gains(
+    names: tuple[str, ...], new: Predictions, old: Predictions, confidence: float, seed: int
+) -> dict[str, Estimate]:
+    """Return by how much `new` is better than `old` on the same rows in each metric (negative: worse).
+
+    Both are measured on the same resamples, so what the rows contribute cancels out.
+    """
+    drawn: dict[str, list[Array]] = {name: [] for name in names}
+    for weights in _resamples(len(new), seed):
+        for name in names:
+            measure = _function(name)
+            drawn[name].append(measure(new, weights) - measure(old, weights))
+    found = {}
+    for name in names:
+        sign = goodness(name, 1.0)
+        lower, upper = _interval(sign * np.concatenate(drawn[name]), confidence)
+        found[name] = Estimate(sign * (value(name, new) - value(name, old)), lower, upper)
+    return found
+
+
+def good_enough(name: str, measured: float, worst: float) -> bool:
+    """Tell whether a metric's value is no worse than `worst`; NaN never is."""
+    return goodness(name, measured) >= goodness(name, worst)
+
+
+def goodness(name: str, measured: float) -> float:
+    """Return a metric's value, of a loss its negative: so that more is better of every metric."""
+    return -measured if is_loss(name) else measured
+
+
+def is_loss(name: str) -> bool:
+    """Tell whether less is better of a metric."""
+    own = _own().get(name)
+    return name in LOSSES if own is None else own.loss
+
+
+def _resamples(rows: int, seed: int) -> Iterator[Array]:
+    """Yield how often each row is drawn, shape (resamples, rows), a block at a time."""
+    generator = np.random.default_rng(seed)
+    # A large test part needs fewer resamples: its intervals are narrow anyway.
+    left = int(np.clip(20_000_000 // rows, 200, _RESAMPLES))
+    while left > 0:
+        block = max(1, min(left, _WEIGHTS_AT_ONCE // rows))
+        drawn = generator.multinomial(rows, np.full(rows, 1 / rows), size=block)
+        yield drawn.astype(np.float64)
+        left -= block
+
+
+def _interval(values: Array, confidence: float) -> tuple[float, float]:
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
+    tail = (1 - confidence) / 2
+    lower, upper = np.nanquantile(values, [tail, 1 - tail])
+    return float(lower), float(upper)
+
+
+def _own() -> dict[str, Metric]:
+    return {
+        name: own for of_task in project.current().metrics.values() for name, own in of_task.items()
+    }
+
+
+def _function(name: str) -> Callable[[Predictions, Array], Array]:
+    """Return the metric as a function of many resamples, (resamples, rows), to one value for each."""
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    own = _own()[name].function
+
+    def measure(predictions: Predictions, weights: Array) -> Array:
+        try:
+            return np.array([own(predictions, each) for each in weights], dtype=np.float64)
+        except Exception as error:  # whatever the project's own code raises
+            raise UserError(
+                f"metric {name} of metrics.py failed: {type(error).__name__}: {one_line(error)}"
+            ) from error
+
+    return measure

@@ -1,0 +1,199 @@
+"""Turn a run into one page that needs nothing else: reports/index.html."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from threadpoolctl import threadpool_limits
+
+from mlops_kit.core.console import step
+from mlops_kit.core.errors import UserError
+from mlops_kit.core.files import write_text
+from mlops_kit.data import Dataset
+
+from .. import runs, store, training
+from . import importance, pdf, rows
+from .templates import rendered
+
+PAGE = Path("reports/index.html")
+
+_MOST_IMPORTANT = 15
+_DEPENDENCES = 6
+_TITLES = {
+    "roc": "ROC curve",
+    "precision_recall": "Precision and recall",
+    "calibration": "Calibration",
+    "confusion": "Confusion matrix",
+    "residuals": "Residuals",
+    "predicted": "Predicted against actual",
+}
+
+# Where the curves lie in the template's drawing of 320 by 180.
+_LEFT, _WIDTH, _BOTTOM, _HEIGHT = 60, 252, 152, 144
+
+
+class Written(NamedTuple):
+    """What was written about which run; `reason` says why there is no PDF, if there is none."""
+
+    run_id: str
+    reason: str
+
+
+def write(run_id: str) -> Written:
+    """Write the report on the run `run_id`, or on the last one if it is empty, as HTML and PDF.
+
+    Raises:
+        UserError: There is no such run, it did not finish, or its data has changed since.
+    """
+    if run_id and not run_id.isalnum():
+        raise UserError(
+            f"RUN_ID is {run_id!r}; accepted: the id of a run (make mlflow-ui shows them)"
+        )
+    with store.connected() as client:
+        run = runs.find(client, run_id or runs.last(runs.LAST))
+        with step("data") as running:
+            dataset = runs.load_data(run, run.config)
+            running.detail = f"{len(dataset.test_rows)} held-out rows"
+        with step("look") as running, threadpool_limits(training.threads(dataset.train_rows.size)):
+            told = _told(client, run, dataset)
+            running.detail = f"run {run.run_id}"
+    with step("write") as running:
+        write_text(PAGE, rendered("report.html", told))
+        reason = pdf.print_page(PAGE)
+        running.detail = f"{PAGE.stat().st_size / 1024:.0f} KiB"
+    return Written(run.run_id, reason)
+
+
+def _told(client: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
+    verdict = runs.verdict(run) or {}
+    checks, champion = verdict.get("checks", []), verdict.get("champion", {})
+    return {
+        "model": run.config.registered_model,
+        "task": run.config.task,
+        "target": run.config.data.target,
+        "kind": run.config.model.kind,
+        "standing": _standing(client, run),
+        "verdict": _sentence(run.tags.get("validation"), checks),
+        "checks": checks,
+        "confidence": f"{100 * run.config.validation.confidence:g} %",
+        "metrics": run.estimates(),
+        "champion": champion if champion.get("metrics") else None,
+        "slices": verdict.get("slices"),
+        "plots": _plots(run),
+        **_leaning(run, dataset),
+        "repeated": dataset.repeated,
+        "target_rows": rows.target(dataset, run.config.task),
+        "columns": rows.columns(dataset),
+        "origin": _origin(run),
+    }
+
+
+def _sentence(tag: Optional[str], checks: list[dict[str, Any]]) -> dict[str, str]:
+    failed = sum(not check["passed"] for check in checks)
+    if tag == "passed":
+        return {"state": "passed", "sentence": f"Good enough: all {len(checks)} checks passed"}
+    if tag == "failed":
+        return {
+            "state": "failed",
+            "sentence": f"Not good enough: {failed} of {len(checks)} checks failed",
+        }
+    return {"state": "open", "sentence": "Not judged yet (make validate)"}
+
+
+def _standing(client: Any, run: runs.Run) -> str:
+    """Say which registered version the run is, if it is one."""
+    name = run.config.registered_model
+    for version in client.search_model_versions(f"name = '{name}'"):
+        if version.run_id == run.run_id:
+            champion = runs.champion(client, name)
+            is_it = champion is not None and champion.version == version.version
+            return f"version {version.version}{', the champion' if is_it else ''}"
+    return "not registered"
+
+
+def _plots(run: runs.Run) -> list[dict[str, str]]:
+    """Return the pictures that training drew; importance is told in the page's own words."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            there = Path(
+                mlflow.artifacts.download_artifacts(f"{run.artifacts}/plots", dst_path=folder)
+            )
+        except (mlflow.exceptions.MlflowException, OSError):
+            return []  # someone tidied up
+        return [
+            {"title": title, "png": base64.b64encode((there / f"{name}.png").read_bytes()).decode()}
+            for name, title in _TITLES.items()
+            if (there / f"{name}.png").is_file()
+        ]
+
+
+def _leaning(run: runs.Run, dataset: Dataset) -> dict[str, Any]:
+    model, target = runs.load_model(run).pipeline, run.config.data.target
+    found = importance.importances(model, dataset.test_rows, dataset.test_target)
+    drawn = [
+        importance.dependence(model, dataset.columns, dataset.test_rows, target, each.column)
+        for each in found[:_DEPENDENCES]
+    ]
+    drawn = [each for each in drawn if each.points]  # a held-out column may be empty
+    means = [mean for each in drawn for curve in each.curves.values() for mean in curve]
+    lowest, highest = min(means, default=0.0), max(means, default=1.0)
+    labels = list(dict.fromkeys(label for each in drawn for label in each.curves))
+    is_class, most = run.config.task == "classification", max(found[0].mean, 1e-12)
+    return {
+        "score": "accuracy" if is_class else "R²",
+        "importances": [
+            {**vars(each), "width": round(max(0.0, 100 * each.mean / most), 1)}
+            for each in found[:_MOST_IMPORTANT]
+        ],
+        "others": max(0, len(found) - _MOST_IMPORTANT),
+        "answer": _answer(labels) if is_class else "prediction",
+        "labels": labels,
+        "lowest": lowest,
+        "highest": highest,
+        "dependences": [
+            {**vars(each), "lines": _lines(each, labels, lowest, highest)} for each in drawn
+        ],
+    }
+
+
+def _answer(labels: list[str]) -> str:
+    return f"probability of {labels[0]}" if len(labels) == 1 else "probability of each class"
+
+
+def _lines(
+    drawn: importance.Dependence, labels: list[str], lowest: float, highest: float
+) -> list[dict[str, Any]]:
+    """Return the curves' points; all drawings have one scale, so that they can be compared."""
+    if not drawn.positions:
+        return []
+    scale = (highest - lowest) or 1.0
+    lines = []
+    for label, means in drawn.curves.items():
+        points = " ".join(
+            f"{_LEFT + _WIDTH * x:.1f},{_BOTTOM - _HEIGHT * (mean - lowest) / scale:.1f}"
+            for x, mean in zip(drawn.positions, means)
+        )
+        lines.append({"colour": labels.index(label) % 6, "points": points})
+    return lines
+
+
+def _origin(run: runs.Run) -> dict[str, str]:
+    tags = run.tags
+    dirty = " with uncommitted changes" if tags["git.dirty"] == "true" else ""
+    return {
+        "Run": run.run_id,
+        "Trained": f"{run.started:%Y-%m-%d %H:%M} UTC",
+        "Commit": tags["git.commit"] + dirty,
+        "Data": tags["data.source"],
+        "Data SHA-256": tags["data.digest"],
+        "Rows": tags.get("data.rows", "not noted"),
+        "Model SHA-256": tags["model.sha256"],
+        "Versions": tags.get("versions", "not noted"),
+        "Lock SHA-256": tags["lock.digest"],
+        "Tracking": store.redacted(store.uri()),
+    }

@@ -1,0 +1,67 @@
+"""What the rows were, column by column, for people to look over."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mlops_kit.data import Dataset
+from mlops_kit.data.columns import plain
+
+_MOST_NAMED = 3
+
+
+class Column(NamedTuple):
+    """One column of the rows to fit on; `missing` is a share, 0 to 1."""
+
+    name: str
+    kind: str
+    missing: float
+    distinct: int
+    values: str
+
+
+def columns(dataset: Dataset) -> list[Column]:
+    """Describe each feature by the rows to fit on."""
+    return [
+        _column(name, kind, dataset.train_rows[name])
+        for name, kind in dataset.columns.kinds.items()
+    ]
+
+
+def target(dataset: Dataset, task: str) -> list[list[str]]:
+    """Describe the target in both parts: the rows of each class, or the range of the numbers."""
+    parts = dataset.train_target, dataset.test_target
+    if task == "regression":
+        names = ("minimum", "median", "maximum")
+        found = [np.quantile(np.asarray(part, dtype=float), [0, 0.5, 1]) for part in parts]
+        return [
+            [name, *(f"{of_part[i]:,.6g}" for of_part in found)] for i, name in enumerate(names)
+        ]
+    return [
+        [str(plain(label)), *(f"{int((part == label).sum()):,}" for part in parts)]
+        for label in np.unique(dataset.train_target)
+    ]
+
+
+def _column(name: str, kind: str, values: Any) -> Column:
+    present = values.dropna()
+    return Column(
+        name, kind, float(values.isna().mean()), int(present.nunique()), said(present, kind)
+    )
+
+
+def said(present: Any, kind: str) -> str:
+    """Say in a line what the values of a column are; none of them is missing."""
+    if not len(present):
+        return "no value"
+    if kind == "numeric":
+        low, middle, high = np.quantile(present, [0, 0.5, 1])
+        return f"{low:,.6g} to {high:,.6g}, median {middle:,.6g}"
+    if kind == "date":
+        return f"{present.min():%Y-%m-%d} to {present.max():%Y-%m-%d}"
+    shares = present.value_counts(normalize=True).head(_MOST_NAMED)
+    if kind == "boolean":
+        shares.index = ["true" if value else "false" for value in shares.index]
+    return ", ".join(f"{value} {share:.0%}" for value, share in shares.items())

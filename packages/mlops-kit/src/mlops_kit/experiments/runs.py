@@ -1,0 +1,197 @@
+"""Look up runs and registered versions, and load the models that belong to them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops_kit import data
+from mlops_kit.core import project
+from mlops_kit.core.errors import UserError, one_line
+
+from . import model_storage, store
+from .settings import CHAMPION, TrainConfig
+
+LAST = Path("reports/train.json")
+VERDICT = "validation.json"
+FITTED = "fitted_rows.npy"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run: its id, the config it was made by, its tags and metrics, when it began (UTC)."""
+
+    run_id: str
+    config: TrainConfig
+    tags: dict[str, str]
+    metrics: dict[str, float]
+    artifacts: str
+    started: datetime
+
+    def estimates(self) -> dict[str, dict[str, float]]:
+        """Return the metrics with the bounds of their intervals: `value`, `lower`, `upper`."""
+        names = [name for name in self.metrics if not name.endswith((".lower", ".upper"))]
+        return {
+            name: {
+                key: self.metrics[logged]
+                for key, logged in (
+                    ("value", name),
+                    ("lower", f"{name}.lower"),
+                    ("upper", f"{name}.upper"),
+                )
+                if logged in self.metrics
+            }
+            for name in names
+        }
+
+
+def last(report: Path) -> str:
+    """Return the id of the run that `report`, written by train, is about.
+
+    Raises:
+        UserError: There is no such report.
+    """
+    try:
+        run_id = str(json.loads(report.read_text(encoding="utf-8"))["run_id"])
+    except FileNotFoundError:
+        raise UserError(f"{report} not found: there is no run yet (make train)") from None
+    except (ValueError, KeyError, TypeError):
+        run_id = ""
+    if not run_id.isalnum():
+        raise UserError(f"{report} is damaged: make train writes it again")
+    return run_id
+
+
+def find(client: Any, run_id: str) -> Run:
+    """Return the run `run_id` of the store in force.
+
+    Raises:
+        UserError: The store does not have it, or it did not finish.
+    """
+    import mlflow
+
+    found = client.search_runs(
+        [e.experiment_id for e in client.search_experiments()],
+        filter_string=f"attributes.run_id = '{run_id}'",
+        max_results=1,
+    )
+    if not found:
+        raise UserError(f"run {run_id} is not in {store.redacted(store.uri())}: make train")
+    run = found[0]
+    if run.info.status != "FINISHED" or "model.sha256" not in run.data.tags:
+        raise UserError(f"run {run_id} did not finish ({run.info.status}): make train")
+    try:
+        settings = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/config.json")
+        config = TrainConfig.model_validate(settings)
+    except (mlflow.exceptions.MlflowException, OSError, ValueError) as error:
+        reason = one_line(error)
+        raise UserError(f"config.json of run {run_id} cannot be read: {reason}") from error
+    started = datetime.fromtimestamp(run.info.start_time / 1000, timezone.utc)
+    tags, metrics = dict(run.data.tags), dict(run.data.metrics)
+    return Run(run_id, config, tags, metrics, run.info.artifact_uri, started)
+
+
+def champion(client: Any, name: str) -> Any | None:
+    """Return the version of the model `name` with the alias `champion`, or None if there is none."""
+    number = (_aliases(client, name) or {}).get(CHAMPION)
+    return None if number is None else client.get_model_version(name, number)
+
+
+def of_alias(client: Any, name: str, alias: str) -> Any:
+    """Return the version of the model `name` that has `alias`.
+
+    Raises:
+        UserError: There is none.
+    """
+    aliases = _aliases(client, name)
+    if aliases is None:
+        raise UserError(f"there is no registered model {name!r} (make register)")
+    if alias not in aliases:
+        known = ", ".join(sorted(aliases)) or "none"
+        raise UserError(f"model {name!r} has no alias {alias!r}; its aliases: {known}")
+    return client.get_model_version(name, aliases[alias])
+
+
+def _aliases(client: Any, name: str) -> dict[str, str] | None:
+    """Return the version's number of each alias of the model `name`, or None if there is no such model."""
+    models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
+    return dict(models[0].aliases) if models else None
+
+
+def keep(run: Run, file: Path) -> None:
+    """Put a file beside what else the run holds, in place of the one with its name."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    # Not by the client, which remembers where a run's artifacts were before the repository was copied.
+    get_artifact_repository(run.artifacts).log_artifact(str(file))
+
+
+def verdict(run: Run) -> dict[str, Any] | None:
+    """Return what `make validate` kept of the run, or None if it has not judged it."""
+    import mlflow
+
+    try:
+        return dict(mlflow.artifacts.load_dict(f"{run.artifacts}/{VERDICT}"))
+    except (mlflow.exceptions.MlflowException, OSError):
+        return None
+
+
+def keep_fitted_rows(dataset: data.Dataset) -> None:
+    """Put into the active run which rows it was fitted on: whoever judges it later must not ask it about those."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, FITTED)
+        np.save(file, dataset.train_fingerprints)
+        mlflow.log_artifact(str(file))
+
+
+def fitted_rows(run: Run) -> npt.NDArray[np.uint64] | None:
+    """Return the fingerprints of the rows that `run` was fitted on, or None where it has none."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(f"{run.artifacts}/{FITTED}", dst_path=folder)
+            found: npt.NDArray[np.uint64] = np.load(path, allow_pickle=False)
+        except (mlflow.exceptions.MlflowException, OSError, ValueError):
+            return None
+        return found
+
+
+def load_data(run: Run, config: TrainConfig) -> data.Dataset:
+    """Load the rows that the run was trained and measured on, by the run's config or one made of it.
+
+    Raises:
+        UserError: They have changed since, or as `data.load`.
+    """
+    dataset: data.Dataset = project.current().load(config)
+    if dataset.digest != run.tags["data.digest"]:
+        raise UserError(f"{run.config.data.source} has changed since run {run.run_id}: make train")
+    return dataset
+
+
+def load_model(run: Run) -> model_storage.StoredModel:
+    """Download and load the model of `run`, after comparing its SHA-256 with the run's tag.
+
+    Raises:
+        UserError: The artifact is gone or was changed.
+    """
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = mlflow.artifacts.download_artifacts(run.tags["model.uri"], dst_path=folder)
+        except (mlflow.exceptions.MlflowException, OSError) as error:
+            raise UserError(
+                f"the model of run {run.run_id} cannot be read: {one_line(error)}"
+            ) from None
+        what = f"the model of run {run.run_id}"
+        return model_storage.load(Path(path), run.tags["model.sha256"], what)

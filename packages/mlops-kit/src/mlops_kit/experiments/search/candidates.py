@@ -1,0 +1,86 @@
+"""The sets of parameters that are tried, and what was found of each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..metrics import goodness
+from ..settings import SearchConfig, is_range
+
+# A small space is drawn empty: after so many draws for each candidate, it is.
+_DRAWS = 100
+
+
+@dataclass(frozen=True)
+class Score:
+    """A candidate's metric in one round: the mean of its folds and their standard deviation, by how many rows."""
+
+    rows: int
+    mean: float
+    deviation: float
+
+
+@dataclass
+class Candidate:
+    """A set of parameters; number 0 has none of its own but those of the config.
+
+    `scores` has one entry for each round that it took part in; `failure` tells why it could not be fitted.
+    """
+
+    number: int
+    params: dict[str, Any]
+    scores: list[Score] = field(default_factory=list)
+    failure: str = ""
+
+    def judge(self, rows: int, of_folds: list[float | str]) -> None:
+        """Take what each fold of a round gave: the metric, or why there was no fit."""
+        numbers = [found for found in of_folds if not isinstance(found, str)]
+        self.failure = next((found for found in of_folds if isinstance(found, str)), "")
+        if not self.failure:
+            self.scores.append(Score(rows, float(np.mean(numbers)), float(np.std(numbers))))
+
+
+def drawn(settings: SearchConfig) -> list[Candidate]:
+    """Return candidate 0 and as many different others as `settings` asks for and its ranges hold."""
+    generator = np.random.default_rng(settings.seed)
+    found: dict[str, dict[str, Any]] = {}
+    for _ in range(_DRAWS * settings.candidates):
+        if len(found) == settings.candidates:
+            break
+        params = {name: _value(choice, generator) for name, choice in settings.params.items()}
+        found.setdefault(json.dumps(params), params)
+    others = [Candidate(number, params) for number, params in enumerate(found.values(), start=1)]
+    return [Candidate(0, {}), *others]
+
+
+def best_first(candidates: list[Candidate], metric: str) -> list[Candidate]:
+    """Order by the last score; those that saw more rows come first, those that failed or have no score last."""
+
+    def rank(candidate: Candidate) -> tuple[int, float]:
+        if candidate.failure or not candidate.scores:
+            return 0, 0.0
+        last = candidate.scores[-1]
+        found = goodness(metric, last.mean)
+        return (len(candidate.scores), found) if found == found else (0, 0.0)
+
+    return sorted(candidates, key=rank, reverse=True)
+
+
+def _value(choice: Any, generator: np.random.Generator) -> Any:
+    if not is_range(choice):
+        return choice[int(generator.integers(len(choice)))]
+    low, high = choice["low"], choice["high"]
+    share = generator.random()
+    if type(low) is int and type(high) is int:
+        within = _between(low, high + 1, share, choice.get("log", False))
+        return min(high, int(within))
+    # Four digits, so that people can read and type what was found.
+    return float(f"{_between(low, high, share, choice.get('log', False)):.4g}")
+
+
+def _between(low: float, high: float, share: float, log: bool) -> float:
+    return float(low * (high / low) ** share if log else low + (high - low) * share)

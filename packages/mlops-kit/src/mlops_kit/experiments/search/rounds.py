@@ -1,0 +1,164 @@
+"""Successive halving (Karnin, Koren and Somekh, 2013): many candidates on few rows, the best on more.
+
+Each fit is a task of its own on the cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from mlops_kit.core.errors import UserError, one_line
+from mlops_kit.data import Columns, Dataset
+from mlops_kit.data.split import places
+
+from .. import cluster
+from .. import pipeline as model
+from ..metrics import predict, value
+from ..settings import SearchConfig, TrainConfig
+from .candidates import Candidate, best_first
+
+# Takes a candidate with the score of its last round.
+Note = Callable[[Candidate], None]
+
+
+class Round(NamedTuple):
+    """How many candidates are tried, on which share of the rows to fit on (0 to 1)."""
+
+    candidates: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows to fit on, with the fold of each, and the smallest share that it belongs to; arrays of (rows,)."""
+
+    columns: Columns
+    rows: Any
+    target: npt.NDArray[Any]
+    folds: npt.NDArray[np.int64]
+    shares: npt.NDArray[np.float64]
+
+
+def rounds(rows: int, candidates: int, settings: SearchConfig) -> list[Round]:
+    """Return the rounds; the last is on all rows, the first on no fewer than `settings.min_rows` of them."""
+    factor, halvings = settings.factor, 0
+    while min(candidates, rows / settings.min_rows) >= factor ** (halvings + 1):
+        halvings += 1
+    return [
+        Round(-(-candidates // factor**number), 1 / factor ** (halvings - number))
+        for number in range(halvings + 1)
+    ]
+
+
+def part(dataset: Dataset, config: TrainConfig, folds: int) -> Part:
+    """Deal the rows to fit on to stratified folds and shares; copies of a row stay together.
+
+    Raises:
+        UserError: A class has fewer distinct rows than there are folds.
+    """
+    rows, target = dataset.train_rows, dataset.train_target
+    place, distinct = places(rows, target, config)
+    if distinct.min() < folds:
+        of_what = (
+            f" of class {target[distinct.argmin()]}" if config.task == "classification" else ""
+        )
+        raise UserError(
+            f"folds is {folds}; accepted: at most {distinct.min()}, the distinct rows to fit on{of_what}"
+        )
+    # The first rows of each class belong to every share, so that no fold is without a class.
+    shares = np.where(place < folds, 0.0, (place + 1) / distinct)
+    return Part(dataset.columns, rows, target, place % folds, shares)
+
+
+def run(
+    client: Any,
+    whole: Part,
+    config: TrainConfig,
+    settings: SearchConfig,
+    candidates: list[Candidate],
+    note: Note,
+) -> Iterator[float]:
+    """Judge the candidates by `config.validation.metric`, and yield the share that is done, 0 to 1.
+
+    Each candidate is given to `note` after each round that it took part in.
+
+    Raises:
+        UserError: No candidate could be fitted, or the cluster is gone.
+    """
+    metric = config.validation.metric
+    plan = rounds(len(whole.rows), len(candidates), settings)
+    kept = cluster.keep(client, whole)
+    total, done, tried = sum(each.candidates for each in plan), 0, candidates
+    for number, (_, share) in enumerate(plan, start=1):
+        futures = _submitted(client, kept, config, settings.folds, tried, share)
+        rows = int((whole.shares <= share).sum())
+        for candidate, scores in _of_all_folds(client, futures, settings.folds):
+            candidate.judge(rows, scores)
+            note(candidate)
+            done += 1
+            yield min(1.0, done / total)
+        tried = [candidate for candidate in best_first(tried, metric) if not candidate.failure]
+        if not tried:
+            raise UserError(f"no candidate could be fitted: {candidates[0].failure}")
+        if number < len(plan):
+            best = tried[: plan[number].candidates]
+            # The config's own parameters stay, so that the winner is compared with them on the same rows.
+            tried = best + [each for each in tried[len(best) :] if each.number == 0]
+
+
+def with_params(config: TrainConfig, params: dict[str, Any]) -> TrainConfig:
+    """Return the config with `params` over its model's own."""
+    its_model = config.model.model_copy(update={"params": {**config.model.params, **params}})
+    return config.model_copy(update={"model": its_model})
+
+
+def fold_score(whole: Part, config: TrainConfig, fold: int, share: float) -> float | str:
+    """Fit on a share of the rows but those of one fold; return the metric on these, or why it cannot be fitted."""
+    within = whole.shares <= share
+    fit, judge = within & (whole.folds != fold), within & (whole.folds == fold)
+    pipeline = model.build(config, whole.columns)
+    with threadpool_limits(1):
+        try:
+            model.fit(pipeline, whole.columns, whole.rows[fit], whole.target[fit])
+        except (ValueError, TypeError, MemoryError) as error:
+            return one_line(error) or "not enough memory"
+        predictions = predict(pipeline, whole.rows[judge], whole.target[judge], config.task)
+    return value(config.validation.metric, predictions)
+
+
+def _submitted(
+    client: Any,
+    kept: Any,
+    config: TrainConfig,
+    folds: int,
+    tried: list[Candidate],
+    share: float,
+) -> dict[Any, tuple[Candidate, int]]:
+    """Send a task for each fold of each candidate; return the futures, with what each is about."""
+    futures = {}
+    for candidate in tried:
+        its_config = with_params(config, candidate.params)
+        for fold in range(folds):
+            task = fold_score, kept, its_config, fold, share
+            future = client.submit(*task, retries=cluster.RETRIES, pure=False)
+            futures[future] = candidate, fold
+    return futures
+
+
+def _of_all_folds(
+    client: Any, futures: dict[Any, tuple[Candidate, int]], folds: int
+) -> Iterator[tuple[Candidate, list[float | str]]]:
+    """Yield each candidate with what its folds gave, in their order, as soon as all of them have."""
+    found: dict[int, dict[int, float | str]] = {}
+    for future in cluster.finished(client, futures):
+        candidate, fold = futures[future]
+        of_folds = found.setdefault(candidate.number, {})
+        of_folds[fold] = cluster.result(client, future)
+        if len(of_folds) == folds:
+            yield candidate, [of_folds[number] for number in range(folds)]

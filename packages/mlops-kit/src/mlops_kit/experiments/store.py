@@ -1,0 +1,215 @@
+"""The MLflow store: the embedded SQLite file, or the server that MLFLOW_TRACKING_URI names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from mlops_kit.core.console import say
+from mlops_kit.core.errors import UserError, one_line
+
+STORE = Path("mlflow.db")
+ARTIFACTS = Path("mlartifacts")
+
+_VARIABLE = "MLFLOW_TRACKING_URI"
+_LOCK = Path("mlflow.db.lock")
+_LOCK_SECONDS = 300
+_SERVER_SECONDS = 10
+
+# MLflow stores absolute artifact paths in these tables of its SQLite file.
+_MOVE_PATHS = (
+    "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)",
+    "UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)",
+    "UPDATE logged_models SET artifact_location = replace(artifact_location, ?, ?)",
+    "UPDATE model_versions SET storage_location = replace(storage_location, ?, ?)",
+)
+
+
+def uri() -> str:
+    """Return the tracking URI in force: MLFLOW_TRACKING_URI, else the embedded store."""
+    return os.environ.get(_VARIABLE) or _embedded()
+
+
+def redacted(text: str) -> str:
+    """Return a text without the credentials and query strings of the URIs in it."""
+    return re.sub(r"(://[^\s?]*)\?\S*", r"\1?…", re.sub(r"//[^/\s@]*@", "//…@", text))
+
+
+def _embedded() -> str:
+    # Absolute, because MLflow keeps one connection for each URI, wherever the process has moved.
+    return f"sqlite:///{STORE.resolve()}"
+
+
+@contextmanager
+def connected() -> Iterator[Any]:
+    """Yield an `mlflow.MlflowClient`; the `mlflow` module uses the same store.
+
+    Raises:
+        UserError: The server does not answer within 10 seconds, or MLflow fails inside the block; the
+            sentence names the URI.
+    """
+    _settle_environment()
+    if uri().startswith(("http://", "https://")):
+        _await_server()
+    import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
+
+    given = os.environ.get(_VARIABLE)
+    try:
+        yield _open()
+    except (mlflow.exceptions.MlflowException, SQLAlchemyError) as error:
+        raise UserError(_failure(error)) from error
+    finally:
+        if given is None:
+            os.environ.pop(_VARIABLE, None)  # MLflow sets it to what it was told
+
+
+def _open() -> Any:
+    import mlflow
+    from alembic.util import CommandError
+
+    try:
+        if uri() == _embedded():
+            with one_at_a_time():
+                _open_embedded()
+        mlflow.set_tracking_uri(uri())
+        client = mlflow.MlflowClient()
+        client.search_experiments(max_results=1)
+    except CommandError as error:
+        advice = "a newer MLflow wrote it; use the Python it was made with, or another store"
+        raise UserError(f"{_failure(error)} ({advice})") from error
+    except (OSError, ImportError, sqlite3.Error) as error:
+        raise UserError(_failure(error)) from error
+    return client
+
+
+def _failure(error: Exception) -> str:
+    reason = getattr(error, "orig", None) or error  # SQLAlchemy wraps what happened in its SQL
+    return redacted(f"the tracking store {uri()} failed: {one_line(reason)}")
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let one process of this checkout at a time into the block; a killed one frees the way."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(str(_LOCK), timeout=_LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{_LOCK} is held by another process for {_LOCK_SECONDS} s") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def experiment_id(client: Any, name: str) -> str:
+    """Return the id of the experiment `name`, made if it is not there yet."""
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        with suppress(MlflowException):  # another process was faster
+            location = str(ARTIFACTS.resolve()) if uri() == _embedded() else None
+            return str(client.create_experiment(name, artifact_location=location))
+        experiment = client.get_experiment_by_name(name)
+    if experiment is None or experiment.lifecycle_stage == "deleted":
+        raise UserError(
+            f"experiment {name!r} is deleted in {redacted(uri())}: restore it or rename yours"
+        )
+    return str(experiment.experiment_id)
+
+
+def show(port: int) -> None:
+    """Serve MLflow's pages for the store in force on 127.0.0.1 until Ctrl-C.
+
+    Raises:
+        UserError: `port` is taken, or MLFLOW_TRACKING_URI is a server that has pages of its own.
+    """
+    if uri().startswith(("http://", "https://")):
+        raise UserError(f"MLFLOW_TRACKING_URI is a server: open {redacted(uri())} in the browser")
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise UserError(f"port {port} is taken: give PORT=…") from None
+    with connected():
+        from mlflow.cli import cli
+
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # nine idle processes
+    say(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    store, artifacts = ["--backend-store-uri", uri()], ["--default-artifact-root", str(ARTIFACTS)]
+    cli.main(
+        ["ui", "--port", str(port), "--workers", "1", *store, *artifacts], standalone_mode=False
+    )
+
+
+def _settle_environment() -> None:
+    """Bound MLflow's waits (its defaults retry for minutes) and keep it quiet."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # Through the server: clients that fetch from its object store themselves need that one's address and port as well.
+    os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
+    os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with its credentials
+    logging.disable(logging.WARNING)
+
+
+def _await_server() -> None:
+    deadline = time.monotonic() + _SERVER_SECONDS
+    while True:
+        try:
+            requests.get(f"{uri().rstrip('/')}/health", timeout=3)
+            return  # something answers: whether it is MLflow shows at the first call
+        except requests.RequestException as error:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"MLFLOW_TRACKING_URI {redacted(uri())} did not answer within {_SERVER_SECONDS} s:"
+                    f" {redacted(str(error))}"
+                ) from None
+            time.sleep(0.5)
+
+
+def _open_embedded() -> None:
+    """Make the store if it is not there, and follow the repository if it was moved.
+
+    Four processes that migrate one fresh SQLite file crash each other, and one that is killed leaves
+    half a schema: so the caller holds the lock, and a new store gets its name when it is complete.
+    """
+    import mlflow
+
+    if not STORE.exists() or STORE.stat().st_size == 0:
+        unfinished = STORE.with_name("mlflow.db.unfinished")
+        for leftover in STORE.parent.glob("mlflow.db.unfinished*"):
+            leftover.unlink()
+        mlflow.MlflowClient(tracking_uri=f"sqlite:///{unfinished.resolve()}").search_experiments()
+        unfinished.replace(STORE)
+    with suppress(OSError):
+        Path("mlruns").rmdir()  # MLflow 3.1 makes this empty folder, which MLflow 3.13 refuses
+    _follow_move()
+
+
+def _follow_move() -> None:
+    here = str(ARTIFACTS.resolve())
+    with closing(sqlite3.connect(STORE, timeout=60)) as store, store:
+        row = store.execute(
+            "SELECT artifact_location FROM experiments WHERE artifact_location LIKE ?"
+            " AND artifact_location != ?",
+            (f"%/{ARTIFACTS}", here),
+        ).fetchone()
+        if row is not None and (ARTIFACTS.exists() or not Path(row[0]).exists()):
+            for statement in _MOVE_PATHS:
+                store.execute(statement, (row[0], here))

@@ -1,0 +1,174 @@
+"""Judge the last run: thresholds, the champion, the worst slice, the time of a prediction."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from mlops_kit.core.console import step
+from mlops_kit.core.errors import UserError
+from mlops_kit.core.files import write_json
+from mlops_kit.data import Dataset
+
+from . import runs, slices, store
+from .champion import Comparison, compare
+from .metrics import Predictions, estimates, good_enough, is_loss, predict
+from .settings import SliceConfig, TrainConfig, metric_names
+
+REPORT = Path("reports/validation.json")
+TAG = "validation"
+
+_TIMED_CALLS = 30
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the verdict: what was measured, what was asked, and whether that is good enough."""
+
+    name: str
+    measured: str
+    asked: str
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All checks of one run; for the report and the model card, the champion's metrics and the worst groups.
+
+    `champion` has its version when the run was judged (empty: none) and, where the two were compared, on how many rows, and for
+    each metric its `value` and the run's `gain` over it.
+    """
+
+    run_id: str
+    checks: list[Check]
+    champion: dict[str, Any]
+    slices: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+
+def validate(config: TrainConfig) -> Verdict:
+    """Judge the run that reports/train.json names, by the validation section of `config`.
+
+    The rows are the run's own held-out part: data, split and seed are taken from the run. The run is
+    tagged `validation: passed` or `failed`, and `reports/validation.json` is written; the run keeps a copy.
+
+    Raises:
+        UserError: There is no finished run, its data has changed since, or the column whose groups are validated is no
+            feature.
+    """
+    REPORT.unlink(missing_ok=True)
+    with store.connected() as client:
+        run = runs.find(client, runs.last(runs.LAST))
+        # An earlier verdict must not outlive the question.
+        client.set_tag(run.run_id, TAG, "unfinished")
+        config = _combined(run.config, config)
+        with step("data") as running:
+            dataset = runs.load_data(run, config)
+            slices.check(config, dataset.test_rows)
+            running.detail = f"{len(dataset.test_rows)} held-out rows"
+        with step("judge") as running, threadpool_limits(1):
+            verdict = _judge(client, run, config, dataset)
+            running.detail = f"run {run.run_id}"
+        write_json(REPORT, {**asdict(verdict), "passed": verdict.passed})
+        runs.keep(run, REPORT)
+        client.set_tag(run.run_id, TAG, "passed" if verdict.passed else "failed")
+    return verdict
+
+
+def _combined(trained: TrainConfig, current: TrainConfig) -> TrainConfig:
+    """Judge what was trained by the thresholds that hold now."""
+    if trained.task != current.task:
+        raise UserError(
+            f"the last run is a {trained.task}, the config says {current.task}: make train"
+        )
+    return trained.model_copy(update={"validation": current.validation})
+
+
+def _judge(client: Any, run: runs.Run, config: TrainConfig, dataset: Dataset) -> Verdict:
+    pipeline, judged = runs.load_model(run).pipeline, config.validation
+    predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
+    checks = _thresholds(config, predictions)
+    compared = compare(client, run, config, dataset, predictions)
+    checks.append(_against_champion(config, compared))
+    if judged.slices:
+        checks.append(_worst_slice(judged.slices, dataset, predictions))
+    checks.append(_prediction_time(config, pipeline, dataset))
+    worst = slices.worst(
+        judged.metric, dataset.test_rows, predictions, judged.confidence, config.seed
+    )
+    champion = {
+        "version": compared.version,
+        "rows": compared.rows,
+        "metrics": compared.metrics,
+    }
+    return Verdict(run.run_id, checks, champion, worst)
+
+
+def _thresholds(config: TrainConfig, predictions: Predictions) -> list[Check]:
+    confidence, wanted = config.validation.confidence, config.validation.worst()
+    measured = estimates(metric_names(config.task), predictions, confidence, config.seed)
+    return [
+        Check(
+            name,
+            f"{found.value:.4f} ({found.lower:.4f} to {found.upper:.4f})",
+            _asked(name, wanted[name]) if name in wanted else "–",
+            name not in wanted or good_enough(name, found.value, wanted[name]),
+        )
+        for name, found in measured.items()
+    ]
+
+
+def _against_champion(config: TrainConfig, found: Comparison) -> Check:
+    """Fail only when the whole interval of the paired difference lies on the champion's side."""
+    name = f"{config.validation.metric} against champion"
+    if found.gain is None:
+        return Check(name, found.why_not, "not worse", True)
+    gain = found.gain
+    measured = f"{gain.value:+.4f} ({gain.lower:+.4f} to {gain.upper:+.4f})"
+    return Check(name, measured, f"not worse than version {found.version}", gain.upper >= 0)
+
+
+def _worst_slice(config: SliceConfig, dataset: Dataset, predictions: Predictions) -> Check:
+    metric, column = config.metric, config.column
+    found = slices.of_column(metric, dataset.test_rows, column, predictions, config.min_rows)
+    asked = _asked(metric, config.worst)
+    if not found:
+        nothing = f"no group of {config.min_rows} held-out rows"
+        return Check(f"{metric} by {column}", nothing, asked, True)
+    worst = slices.worst_first(metric, found)[0]
+    return Check(
+        f"{metric} where {column} is {worst.group}",
+        f"{worst.value:.4f}",
+        asked,
+        good_enough(metric, worst.value, config.worst),
+    )
+
+
+def _prediction_time(config: TrainConfig, pipeline: Any, dataset: Dataset) -> Check:
+    row = dataset.test_rows.head(1)
+    seconds = []
+    for _ in range(_TIMED_CALLS):
+        start = time.perf_counter()
+        pipeline.predict(row)
+        seconds.append(time.perf_counter() - start)
+    milliseconds = 1000 * statistics.median(seconds)
+    budget = config.validation.prediction_ms
+    return Check(
+        "prediction of one row",
+        f"{milliseconds:.1f} ms",
+        f"≤ {budget:g} ms",
+        milliseconds <= budget,
+    )
+
+
+def _asked(metric: str, worst: float) -> str:
+    return f"{'≤' if is_loss(metric) else '≥'} {worst:g}"

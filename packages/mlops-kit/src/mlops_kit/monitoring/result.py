@@ -1,0 +1,47 @@
+"""What a comparison found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from mlops_kit.experiments.report.numbers import interval, number
+
+from .drift import SHARES, Finding
+from .performance import Performance
+
+NOT_JUDGED, CLEAN, DRIFTED = "not judged", "clean", "drifted"
+
+
+@dataclass
+class Outcome:
+    """What was found: `status` is not judged, clean or drifted; times are ISO texts in UTC."""
+
+    model: str
+    version: str
+    since: str
+    until: str
+    status: str = NOT_JUDGED
+    rows: int = 0
+    notes: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    performance: Optional[Performance] = None
+    before: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def tripped(self) -> list[str]:
+        """Return a sentence for each thing that is past its limit; none holds a value of the data."""
+        said = [_sentence(each) for each in self.findings if each.drifted]
+        done = self.performance
+        if done and done.worse:
+            now, before = vars(done.metrics[done.metric]), self.before[done.metric]
+            said.append(
+                f"{done.metric} is {number(now['value'])} ({interval(now)}) on {done.labels:,} labelled rows,"
+                f" worse than {number(before['value'])} ({interval(before)}) on the held-out rows"
+            )
+        return said
+
+
+def _sentence(found: Finding) -> str:
+    if found.what in SHARES:
+        return f"{found.column}: {found.what} values went from {found.before} to {found.now}"
+    return f"{found.column}: the {found.what} moved by {found.distance:.2f} (p {found.p:.1g})"

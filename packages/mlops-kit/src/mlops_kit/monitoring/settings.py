@@ -1,0 +1,40 @@
+"""What configs/monitor.yaml says: what is compared, and how far apart is too far."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Optional
+
+from pydantic import Field
+
+from mlops_kit.core.config import COLUMN_NAMES, NAME, Name, Section, load
+
+MONITOR = Path("configs/monitor.yaml")
+
+
+class MonitorConfig(Section):
+    """The whole of configs/monitor.yaml: what is compared, and how far apart is too far."""
+
+    source: Optional[str] = Field(
+        None, min_length=1, description="a folder, an s3:// URL of one, or nothing"
+    )
+    labels: Optional[str] = Field(
+        None, description="a path or s3:// URL that ends in .csv, .csv.gz or .parquet, or nothing"
+    )
+    days: float = Field(7, gt=0, le=366, description="days, more than 0, at most 366")
+    rows: int = Field(200, ge=20, le=1_000_000, description="a whole number, 20 to 1000000")
+    false_alarms: float = Field(0.01, gt=0, le=0.2, description="more than 0, at most 0.2")
+    distance: float = Field(0.1, ge=0, lt=1, description="0 or more, less than 1")
+    share: float = Field(0.05, ge=0, lt=1, description="0 or more, less than 1")
+    ignore: list[str] = Field([], description=COLUMN_NAMES)
+    experiment: Name = Field("monitor", description=NAME)
+
+
+def load_monitor() -> MonitorConfig:
+    """Read configs/monitor.yaml and apply the variable MONITOR_SET; without the file, the defaults hold.
+
+    Raises:
+        UserError: As `core.config.load`.
+    """
+    return load(MonitorConfig, MONITOR, os.environ.get("MONITOR_SET", ""), "MONITOR_SET")

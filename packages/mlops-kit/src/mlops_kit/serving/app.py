@@ -1,0 +1,267 @@
+"""The routes of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from typing import Any, Optional, Union
+
+import numpy as np
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.security import APIKeyHeader
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+from mlops_kit.artifact import request_schema
+from mlops_kit.artifact.encoding import Array
+from mlops_kit.artifact.predictor import Model
+from mlops_kit.core.errors import UserError, one_line
+
+from . import page
+from .batching import Batcher
+from .metrics import Measures
+from .middleware import Observed
+from .recorder import Recorder
+from .settings import LimitsConfig, RecordConfig
+
+# For the document; _check_key does the check.
+_KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
+
+PATHS = frozenset(("/", "/predict", "/healthz", "/readyz", "/version", "/metrics"))
+_VERSION = (
+    "registered_model",
+    "version",
+    "run_id",
+    "git_commit",
+    "git_dirty",
+    "data_source",
+    "data_digest",
+    "model_sha256",
+    "task",
+    "target",
+    "format",
+    "metrics",
+)
+
+
+class Answer(BaseModel):
+    """One row's answer; classes come with their probabilities."""
+
+    prediction: Union[bool, int, float, str]
+    probabilities: Optional[dict[str, float]] = None
+
+
+class Answers(BaseModel):
+    """The answers, in the order of the rows."""
+
+    model_version: str
+    predictions: list[Answer]
+
+
+class Problem(BaseModel):
+    """Why there is no answer."""
+
+    detail: str
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field, and where it is."""
+
+    type: str
+    loc: list[Union[str, int]]
+    msg: str
+
+
+class FieldProblems(BaseModel):
+    """Why the rows were refused: of wrong fields those of the first wrong row."""
+
+    detail: list[FieldProblem]
+
+
+class Service:
+    """A model behind HTTP."""
+
+    def __init__(
+        self,
+        model: Model,
+        limits: LimitsConfig,
+        api_key: str,
+        release: str = "",
+        record: Optional[RecordConfig] = None,
+    ) -> None:
+        """Take a loaded model; without `api_key` everybody may ask it. /version tells `release`.
+
+        Raises:
+            UserError: What `record` asks for cannot be recorded.
+        """
+        card, example = model.card, model.card["golden"][0]["row"]
+        self._model, self._limits, self._api_key = model, limits, api_key.encode()
+        self._checker = request_schema.body(card["columns"], example, limits.rows)
+        self._batcher = Batcher(model.form)
+        self._in_work = 0
+        self._is_right = False
+        self.measures = Measures(card)
+        to_keep = record if record and record.folder else None
+        self.recorder = Recorder(to_keep, card, self.measures) if to_keep else None
+        self._page = page.render(card, needs_key=bool(api_key))
+        self._version = to_json(
+            {"release": release or None, **{key: card[key] for key in _VERSION}}
+        )
+        self.app = self._routes(request_schema.body_schema(card["columns"], example, limits.rows))
+        self.observed = Observed(self.app, self.measures, PATHS)
+
+    def _routes(self, schema: dict[str, Any]) -> FastAPI:
+        card = self._model.card
+        app = FastAPI(title=self._model.name, version=card["version"], redoc_url=None)
+        app.add_exception_handler(Exception, _unexpected)
+        problems: dict[Union[int, str], Any] = {
+            code: {"model": Problem} for code in (401, 408, 413, 500, 503, 504)
+        }
+        # The first route answers; the second documents it. FastAPI's own way to the endpoint takes as long as the model.
+        app.add_route("/predict", self.predict, methods=["POST"])
+        app.post(
+            "/predict",
+            response_model=None,
+            responses={**problems, 200: {"model": Answers}, 422: {"model": FieldProblems}},
+            dependencies=[Depends(_KEY)] if self._api_key else [],
+            openapi_extra={"requestBody": {"required": True}},
+        )(self.predict)
+        app.get("/healthz")(self.healthz)
+        app.get("/readyz", responses={503: {"model": Problem}})(self.readyz)
+        app.get("/version")(self.version)
+        app.get("/metrics", response_class=PlainTextResponse)(self.metrics)
+        app.get("/", include_in_schema=False)(self.page)
+        app.get("/static/{name}", include_in_schema=False)(self.static)
+        # Put into the finished document, because FastAPI takes every null out of what it is given, also of the example.
+        body = app.openapi()["paths"]["/predict"]["post"]["requestBody"]
+        body["content"] = {"application/json": {"schema": schema}}
+        return app
+
+    async def predict(self, request: Request) -> Response:
+        """Predict rows: keys are exactly the columns; null only where training saw values missing."""
+        self._check_key(request)
+        if self._in_work >= self._limits.waiting:
+            detail = f"{self._limits.waiting} requests are in work already; try again"
+            raise HTTPException(503, detail, {"Retry-After": "1"})
+        self._in_work += 1
+        self.measures.in_work.inc()
+        try:
+            return await self._answer(request)
+        finally:
+            self._in_work -= 1
+            self.measures.in_work.dec()
+
+    async def _answer(self, request: Request) -> Response:
+        loop, task, body = asyncio.get_running_loop(), asyncio.current_task(), bytearray()
+        # A timer costs a tenth of asyncio.wait_for, which every request would pay twice.
+        timer = loop.call_later(self._limits.seconds, task.cancel) if task else None
+        has_body = False
+        try:
+            await self._read(request, body)
+            has_body = True
+            return await self._predicted(request, bytes(body))
+        except asyncio.CancelledError:
+            code, what = (504, "answer") if has_body else (408, "body")
+            raise HTTPException(code, f"no {what} within {self._limits.seconds:g} s") from None
+        finally:
+            if timer:
+                timer.cancel()
+
+    async def _read(self, request: Request, body: bytearray) -> None:
+        most = 1024 * self._limits.body_kilobytes
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise HTTPException(413, f"the body is larger than {most} bytes")
+
+    async def _predicted(self, request: Request, body: bytes) -> Response:
+        try:
+            parsed = self._checker.validate_json(body)["rows"]
+        except ValidationError as error:
+            return JSONResponse({"detail": _problems(error)}, 422)
+        request.state.rows = len(parsed)
+        encoder = self._model.encoder
+        try:
+            outputs = await self._batcher.predict(encoder.matrix(parsed))
+        except ValueError as error:  # scikit-learn's word for numbers that overflow on their way
+            problem = {"type": "refused", "loc": ["body", "rows"], "msg": one_line(error)}
+            return JSONResponse({"detail": [problem]}, 422)
+        if not np.isfinite(outputs).all():  # JSON has no such numbers
+            return JSONResponse({"detail": _unanswered(outputs)}, 422)
+        answers = self._model.answers(outputs)
+        self.measures.predicted(answers, encoder.unseen(parsed))
+        if self.recorder:
+            self.recorder.offer(request.state.request_id, parsed, answers)
+        answer = {"model_version": self._model.card["version"], "predictions": answers}
+        return Response(to_json(answer), media_type="application/json")
+
+    def _check_key(self, request: Request) -> None:
+        given = request.headers.get("x-api-key", "").encode("latin-1")  # as it came
+        if self._api_key and not hmac.compare_digest(given, self._api_key):
+            detail = "the header X-API-Key is missing or wrong"
+            # HTTP wants a scheme told; for one that they do not know browsers ask no password.
+            raise HTTPException(401, detail, {"WWW-Authenticate": "APIKey"})
+
+    async def healthz(self) -> dict[str, str]:
+        """Tell that the process answers."""
+        return {"status": "alive"}
+
+    async def readyz(self) -> JSONResponse:
+        """Tell whether the model answers its golden rows rightly and requests are welcome."""
+        if self.observed.draining:
+            return JSONResponse({"detail": "shutting down"}, 503)
+        if not self._is_right:
+            try:
+                self._model.check()
+            except UserError as error:
+                return JSONResponse({"detail": str(error)}, 503)
+            self._is_right = True
+        return JSONResponse({"status": "ready"})
+
+    async def version(self) -> Response:
+        """Tell which model this is and what it was made from."""
+        return Response(self._version, media_type="application/json")
+
+    async def metrics(self) -> Response:
+        """Tell Prometheus."""
+        return Response(self.measures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def page(self) -> Response:
+        """Show the form."""
+        return Response(
+            self._page,
+            media_type="text/html; charset=utf-8",
+            headers={"Content-Security-Policy": page.CSP, "X-Content-Type-Options": "nosniff"},
+        )
+
+    async def static(self, name: str) -> Response:
+        """Give a file of the page."""
+        try:
+            content, media_type = page.static_file(name)
+        except KeyError:
+            raise HTTPException(404, "Not Found") from None
+        return Response(
+            content, media_type=media_type, headers={"X-Content-Type-Options": "nosniff"}
+        )
+
+
+def _problems(error: ValidationError) -> list[dict[str, Any]]:
+    return [
+        {"type": one["type"], "loc": ["body", *one["loc"]], "msg": one["msg"]}
+        for one in error.errors(include_url=False, include_context=False, include_input=False)[:100]
+    ]
+
+
+def _unanswered(outputs: Array) -> list[dict[str, Any]]:
+    message = "The model's answer is not finite: a number of this row is too large for it"
+    return [
+        {"type": "not_finite", "loc": ["body", "rows", row], "msg": message}
+        for row in np.flatnonzero(~np.isfinite(outputs).all(axis=1)).tolist()[:100]
+    ]
+
+
+async def _unexpected(request: Request, _error: Exception) -> JSONResponse:
+    """Answer what nobody foresaw; Starlette raises it once more, so that Observed logs it."""
+    number = request.state.request_id
+    return JSONResponse({"detail": f"unexpected error; the log tells more under {number}"}, 500)

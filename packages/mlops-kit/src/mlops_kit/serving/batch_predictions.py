@@ -1,0 +1,131 @@
+"""A batch of rows and what the model says of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_kit.artifact.encoding import Array
+from mlops_kit.artifact.predictor import Model
+from mlops_kit.artifact.request_schema import LARGEST
+from mlops_kit.core import features
+from mlops_kit.core.errors import UserError
+from mlops_kit.data import Columns
+from mlops_kit.experiments.pipeline import DateParts, arrays
+
+
+@dataclass
+class New:
+    """By column, how many values training did not know."""
+
+    missing: Counter[str] = field(default_factory=Counter)
+    unseen: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows of a batch in the model's types, the columns that are added, and what was new to the model."""
+
+    rows: Any
+    columns: dict[str, Any]
+    new: New
+
+
+def answer(model: Model, values: Any, before: int, data: str) -> Answer:
+    """Return what the model says of `values`, a batch of the file `data` that `before` rows precede.
+
+    Raises:
+        UserError: A value is none of its column's kind.
+    """
+    new, rows = New(), _coerced(columns(model), values, before, data)
+    encoded = matrix(model.card["columns"], model.card["derived"], rows, new)
+    return Answer(rows, _answers(model, encoded), new)
+
+
+def columns(model: Model) -> Columns:
+    """Return the columns that the model takes."""
+    described = model.card["columns"]
+    return Columns(
+        {column["name"]: column["kind"] for column in described},
+        {column["name"]: column["format"] for column in described if column.get("format")},
+    )
+
+
+def types(model: Model) -> dict[str, Any]:
+    """Return the columns that are added, with their Arrow types."""
+    import pyarrow
+
+    from mlops_kit.data import arrow_types
+
+    labels = model.card["golden"][0]["answer"].get("probabilities", {})  # in the order of classes
+    first = arrow_types.of_answers(model.classes)
+    return {"prediction": first, **{f"probability_{label}": pyarrow.float64() for label in labels}}
+
+
+def matrix(described: list[dict[str, Any]], derived: list[str], rows: Any, new: New) -> Array:
+    """Return what `serving.encoding.Encoder` makes of the rows, by columns; count what is new to the model."""
+    of_kind = {
+        kind: [column for column in described if column["kind"] == kind]
+        for kind in ("categorical", "numeric", "boolean", "date")
+    }
+    parts = [_codes(column, rows[column["name"]], new) for column in of_kind["categorical"]]
+    plain = [column["name"] for column in of_kind["numeric"] + of_kind["boolean"]]
+    parts += [rows[name].to_numpy(dtype=np.float64) for name in plain]
+    if of_kind["date"]:
+        parts.append(DateParts().transform(rows[[column["name"] for column in of_kind["date"]]]))
+    if derived:
+        parts.append(features.matrix(arrays(rows[[each["name"] for each in described]]), derived))
+    for column in described:
+        gone = int(rows[column["name"]].isna().sum())
+        if gone and not column["missing"]:
+            new.missing[column["name"]] += gone
+    stacked: Array = np.column_stack(parts)
+    return stacked
+
+
+def _codes(column: dict[str, Any], texts: Any, new: New) -> Array:
+    known = dict(zip(column["categories"], column["codes"]))
+    places, distinct = pd.factorize(texts)  # a missing text has place -1, the last
+    codes = [known.get(text, column["unseen_code"]) for text in distinct]
+    is_new = np.array([text not in known for text in distinct] + [False])
+    if is_new.any():
+        new.unseen[column["name"]] += int(is_new[places].sum())
+    # NumPy makes NaN of None.
+    table: Array = np.array([*codes, column["missing_code"]], dtype=np.float64)
+    codes_of_rows: Array = table[places]
+    return codes_of_rows
+
+
+def _coerced(its_columns: Columns, values: Any, before: int, data: str) -> Any:
+    """Return the model's columns in its types; a wrong value is told with its row in the file."""
+
+    def in_the_file(found: re.Match[str]) -> str:
+        return f"in row {int(found[1]) + before}"
+
+    try:
+        rows = its_columns.coerce(values)
+    except UserError as error:
+        raise UserError(f"{data}: " + re.sub(r"in row (\d+)$", in_the_file, str(error))) from None
+    for name in its_columns.named("numeric"):
+        wrong = np.flatnonzero(rows[name].abs() > LARGEST)
+        if len(wrong):
+            raise UserError(
+                f"{data}: column {name!r} holds {rows[name].iloc[wrong[0]]:g} in row"
+                f" {before + wrong[0] + 1}; accepted: numbers up to {LARGEST:.1e}"
+            )
+    return rows
+
+
+def _answers(model: Model, encoded: Array) -> dict[str, Any]:
+    """Return the columns that are added, as `Model.answers` does it row by row."""
+    names = list(types(model))
+    outputs = model.form(encoded) if len(encoded) else np.empty((0, max(1, len(model.classes))))
+    if not model.classes:
+        return {names[0]: outputs[:, 0]}
+    predicted = [model.classes[best] for best in outputs.argmax(axis=1).tolist()]
+    return dict(zip(names, [predicted, *outputs.T]))

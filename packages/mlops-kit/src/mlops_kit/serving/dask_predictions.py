@@ -1,0 +1,69 @@
+"""Answers to batches from a cluster, in order; its workers get the model and the rows, and need no file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlops_kit.artifact.predictor import Model, load
+from mlops_kit.data.batches import Batch
+from mlops_kit.experiments import cluster
+
+from .batch_predictions import Answer, answer
+
+# So many batches wait for each thread of the cluster: what is read ahead has to fit in memory.
+_AHEAD = 2
+
+# The model of this process, by the bytes of its files.
+_models: dict[int, Model] = {}
+
+
+def answered(
+    client: Any, folder: Path, batches: Iterator[Batch], data: str
+) -> Iterator[tuple[Batch, Answer]]:
+    """Yield the batches in their order, each with what the model in `folder` says of it.
+
+    Raises:
+        UserError: As `answering.answer`, or the cluster is gone.
+    """
+    model = cluster.keep(client, _packed(folder))
+    waiting: deque[tuple[Batch, Any]] = deque()
+    most = _AHEAD * sum(client.nthreads().values())
+    for batch in batches:
+        task = _answer, model, batch.values, batch.before, data
+        future = client.submit(*task, retries=cluster.RETRIES, pure=False)
+        waiting.append((batch, future))
+        if len(waiting) > most:
+            yield _first(client, waiting)
+    while waiting:
+        yield _first(client, waiting)
+
+
+def _first(client: Any, waiting: deque[tuple[Batch, Any]]) -> tuple[Batch, Answer]:
+    batch, future = waiting.popleft()
+    for ended in cluster.finished(client, [future]):
+        found: Answer = cluster.result(client, ended)
+    return batch, found
+
+
+def _packed(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+
+def _answer(files: dict[str, bytes], values: Any, before: int, data: str) -> Answer:
+    return answer(_unpacked(files), values, before, data)
+
+
+def _unpacked(files: dict[str, bytes]) -> Model:
+    key = hash(tuple(sorted(files.items())))
+    if key not in _models:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in files.items():
+                Path(folder, name).write_bytes(content)
+            model = load(Path(folder))
+        _models.clear()
+        _models[key] = model
+    return _models[key]

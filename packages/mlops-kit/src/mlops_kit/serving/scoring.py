@@ -1,0 +1,155 @@
+"""Score a file with the exported model, batch by batch, so that files larger than memory work."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mlops_kit.artifact.predictor import Model, load
+from mlops_kit.core.console import progress, say
+from mlops_kit.core.errors import UserError, did_you_mean
+from mlops_kit.data import Columns, batches
+from mlops_kit.data.settings import DataConfig
+from mlops_kit.data.sources import SUFFIXES, located
+
+from . import batch_predictions
+from .writers import written
+
+_FILE = "a .csv, .csv.gz or .parquet file"
+
+
+# From batches to batches with their answers, in the same order.
+Answers = Callable[
+    [Iterator[batches.Batch]], Iterator[tuple[batches.Batch, batch_predictions.Answer]]
+]
+
+
+@dataclass
+class Scored:
+    """How many rows were scored in how many seconds, and what in them was new to the model."""
+
+    rows: int = 0
+    seconds: float = 0.0
+    new: batch_predictions.New = field(default_factory=batch_predictions.New)
+
+    def add(self, answer: batch_predictions.Answer) -> None:
+        """Count a batch."""
+        self.rows += len(answer.rows)
+        self.new.missing.update(answer.new.missing)
+        self.new.unseen.update(answer.new.unseen)
+
+    def notes(self) -> list[str]:
+        """Return a sentence for each way in which values were new to the model."""
+        told = {
+            "missing where training saw none missing": self.new.missing,
+            "categories that training did not see": self.new.unseen,
+        }
+        return [
+            f"{sum(counts.values()):,} values are {what}"
+            f" ({', '.join(f'{name} {count:,}' for name, count in counts.most_common())})"
+            for what, counts in told.items()
+            if counts
+        ]
+
+
+def score(config: DataConfig, data: str, out: str, folder: Path, most_rows: int = 0) -> Scored:
+    """Write the rows of the file `data` with the answers of the model in `folder` to the file `out`.
+
+    With DASK_SCHEDULER its cluster answers, and what is written is the same, byte by byte. `config` tells how CSV is
+    read and written. `most_rows` bounds a batch; 0: by the number of columns.
+
+    Raises:
+        UserError: A file, the model or the cluster cannot be used, columns are missing, or a value is none of its kind.
+    """
+    start = time.perf_counter()
+    _check_name("DATA", data)
+    _check_name("OUT", out)
+    if "://" in out or Path(out).is_dir():
+        raise UserError(f"OUT is {out!r}; accepted: a path to {_FILE}")
+    model, done = load(folder), Scored()
+    with located(data, "DATA") as path:
+        if Path(out).exists() and Path(out).samefile(path):
+            raise UserError(f"OUT is {out!r}, which is DATA itself; accepted: another file")
+        table = batches.opened(path, config.model_copy(update={"source": data}))
+        _check_columns(list(table.types), model, data)
+        types = {
+            **_types(table.types, batch_predictions.columns(model)),
+            **batch_predictions.types(model),
+        }
+        with ExitStack() as stack:
+            answers = stack.enter_context(_answers(model, folder, data))
+            write = stack.enter_context(written(Path(out), types, config))
+            tell = stack.enter_context(progress("score"))
+            for batch, answer in answers(table.batches(model.card["columns"], most_rows)):
+                write({**_as_written(batch.kept, answer.rows, out), **answer.columns})
+                done.add(answer)
+                tell(batch.share, f"{done.rows:,} rows")
+    done.seconds = time.perf_counter() - start
+    return done
+
+
+@contextmanager
+def _answers(model: Model, folder: Path, data: str) -> Iterator[Answers]:
+    """Give what answers batch after batch, here or on the cluster that DASK_SCHEDULER names."""
+    if not os.environ.get("DASK_SCHEDULER"):
+        yield lambda every: (
+            (b, batch_predictions.answer(model, b.values, b.before, data)) for b in every
+        )
+        return
+    from mlops_kit.experiments import cluster
+
+    from . import dask_predictions
+
+    with cluster.connected() as client:
+        say(f"cluster    {len(client.nthreads())} workers; watch them: {client.dashboard_link}")
+        yield lambda every: dask_predictions.answered(client, folder, every, data)
+
+
+def _check_name(variable: str, value: str) -> None:
+    if not value.endswith(SUFFIXES):
+        found = f"is {value!r}" if value else "is not set"
+        raise UserError(f"{variable} {found}; accepted: {_FILE}")
+
+
+def _check_columns(names: list[str], model: Model, data: str) -> None:
+    needed = [column["name"] for column in model.card["columns"]]
+    missing = [name for name in needed if name not in names]
+    if missing:
+        told = ", ".join(f"{name!r}{did_you_mean(name, names)}" for name in missing)
+        raise UserError(f"DATA {data} lacks the columns that {model.name} takes: {told}")
+    taken = [name for name in batch_predictions.types(model) if name in names]
+    if taken:
+        raise UserError(
+            f"DATA {data} has a column {taken[0]!r} already, the name of one that is added: rename it"
+        )
+
+
+def _types(types: dict[str, Any], columns: Columns) -> dict[str, Any]:
+    """Return the Arrow types of what is kept; from CSV only the columns of the model are more than text."""
+    import pyarrow
+
+    from mlops_kit.data.arrow_types import OF_KIND
+
+    return {
+        name: its_type or OF_KIND.get(columns.kinds.get(name, ""), pyarrow.string())
+        for name, its_type in types.items()
+    }
+
+
+def _as_written(kept: dict[str, Any], rows: Any, out: str) -> dict[str, Any]:
+    """Return the columns to write: texts of CSV become the model's values where Parquet has types."""
+    if not out.endswith(".parquet"):
+        return kept
+    others = {
+        name: values.where(values != "", None) if isinstance(values, pd.Series) else values
+        for name, values in kept.items()
+    }
+    from_csv = [name for name in rows if isinstance(kept[name], pd.Series)]
+    return {**others, **{name: rows[name] for name in from_csv}}

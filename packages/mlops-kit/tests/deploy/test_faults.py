@@ -1,0 +1,468 @@
+"""Every fault of the table against the local ECS, under traffic: the exit code, the cause, and who serves afterwards.
+
+What came of each is written to reports/deploy-faults.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import requests
+
+from ecs_local.testing import wait
+from mlops_kit.delivery.deploy import local_account
+
+from .site import Outcome
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="needs boto3 for Python 3.10")
+
+ROOT = Path(__file__).parents[4]
+REPORT = ROOT / "reports/deploy-faults.md"
+INTRODUCTION = """\
+# Faults of a deployment, tried against the local ECS
+
+Users with kept connections asked production all the while; "lost" counts requests without an answer 200.
+
+"""
+HEAD = ("fault", "exit code", "serves afterwards", "requests", "lost", "s", "the deployer said")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """The rows of the report; it is written when all tests are through."""
+    collected: list[tuple[str, ...]] = []
+    yield collected
+    table = (HEAD, ("---",) * len(HEAD), *collected)
+    REPORT.parent.mkdir(exist_ok=True)
+    lines = [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |\n" for row in table]
+    REPORT.write_text(INTRODUCTION + "".join(lines))
+
+
+@pytest.fixture
+def fault(rows, users, emulator):
+    """A context for one fault: users ask; afterwards `serves` has to answer in production, and a row is noted.
+
+    The block puts into the list that it is given how the deployer ended.
+    """
+
+    @contextmanager
+    def happens(name, serves):
+        ended: list = []
+        start = time.monotonic()
+        with users() as got:
+            yield ended
+        (done,) = ended
+        assert "Traceback" not in done.out, done.out
+        assert requests.get(f"{emulator.production}/version", timeout=10).json()["release"] == (
+            serves.record["digest"]
+        ), done.out
+        assert got[0].count > 0
+        sentence = done.out.strip().splitlines()[-1].partition("; reports/")[0]
+        version = f"version {serves.record['model_version']}"
+        seconds = f"{time.monotonic() - start:.0f}"
+        rows.append((name, str(done.code), version, str(got[0].count), "0", seconds, sentence))
+
+    return happens
+
+
+class Fault(NamedTuple):
+    """What is broken, and what has to come of it."""
+
+    code: int
+    said: str  # a regular expression for the output
+    release: str = ""  # a broken one; default: the good one that does not serve yet
+    injected: dict | None = None
+    settings: str = ""
+    variables: dict | None = None
+
+
+def api(operation: str, error: str, **more: object) -> dict:
+    return {"kind": "api", "operation": operation, "error": error, **more}
+
+
+def task(reason: str) -> dict:
+    return {"kind": "task", "reason": reason, "times": None}
+
+
+SOON = "deadline_minutes=0.1"  # of this machine's clock
+THROTTLED = "ThrottlingException"
+
+FAULTS = {
+    "nothing": Fault(0, "deployed: .* serves"),
+    "nothing, as a canary": Fault(
+        0, "deployed: .* serves", settings="strategy=CANARY steps.bake_minutes=1"
+    ),
+    "nothing, in steps": Fault(
+        0, "deployed: .* serves", settings="strategy=LINEAR steps.percent=40 steps.bake_minutes=0"
+    ),
+    "throttling": Fault(
+        0,
+        "deployed: .* serves",
+        injected=api("DescribeServiceDeployments", THROTTLED, times=4, after=2),
+    ),
+    "AWS answers 503": Fault(
+        0,
+        "deployed: .* serves",
+        injected=api("DescribeServices", "ServiceUnavailable", times=10, after=3),
+    ),
+    "no such environment": Fault(
+        2, "ENV is 'nowhere'; accepted, .*local", variables={"ENV": "nowhere"}
+    ),
+    "no such release": Fault(
+        2, "IMAGE_TAG is 'v0', which is no tag", variables={"IMAGE_TAG": "v0"}
+    ),
+    "a right is missing from the start": Fault(
+        2,
+        "AWS does not allow this: .*RegisterTaskDefinition",
+        injected=api("RegisterTaskDefinition", "AccessDeniedException", times=None),
+        settings="tasks.memory=1024",
+    ),
+    "credentials have expired": Fault(
+        2,
+        "AWS does not take the credentials: .*log in again",
+        injected=api("GetParameter", "ExpiredTokenException", times=None),
+    ),
+    "not passed where it has to": Fault(
+        2, "has not passed staging: make deploy ENV=staging first", settings="requires=staging"
+    ),
+    "it ends as soon as it starts": Fault(
+        3, r"ended by itself with exit code 1[^$]*no luck today", release="crashes"
+    ),
+    "it never listens": Fault(
+        3, "never became healthy", release="never listens", settings="tasks.grace_seconds=2"
+    ),
+    "wrong golden predictions": Fault(
+        3, r"test did not pass: golden predictions: worst difference", release="answers wrongly"
+    ),
+    "right, but slow": Fault(
+        3, r"limits: 95 % within \d+ ms \(at most 200\)", "is slow", settings="probe.latency_ms=200"
+    ),
+    "slow only under production's load": Fault(
+        3,
+        "production did not pass: limits",
+        "slows down",
+        settings="probe.latency_ms=200 bake_minutes=60",
+    ),
+    "the image cannot be pulled": Fault(
+        3, "the image could not be pulled", injected=task("image-pull")
+    ),
+    "a secret cannot be read": Fault(3, "a secret could not be read", injected=task("secret")),
+    "out of memory": Fault(3, "ran out of memory", injected=task("oom")),
+    "no capacity": Fault(
+        3, "no capacity: unable to place a task", injected=task("no-capacity"), settings=SOON
+    ),
+    "stuck past the deadline": Fault(
+        3,
+        "the deadline was over in POST_SCALE_UP",
+        injected={"kind": "hang", "stage": "POST_SCALE_UP"},
+        settings=SOON,
+    ),
+    "networking that ECS refuses": Fault(
+        3, "invalid networking configuration", injected={"kind": "invalid-networking"}
+    ),
+    "a right is taken away midway": Fault(
+        6,
+        "AWS does not allow this: .*next: make deploy ENV=local RESUME=1",
+        injected=api("DescribeServiceDeployments", "AccessDeniedException", times=None, after=5),
+    ),
+    "credentials expire midway": Fault(
+        6,
+        "AWS does not take the credentials: .*next: make deploy ENV=local RESUME=1",
+        injected=api("DescribeServiceDeployments", "ExpiredTokenException", times=None, after=5),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault(name, fault, serving, site, emulator):
+    """Ends as the table says, and users notice nothing."""
+    what = FAULTS[name]
+    old, other = serving
+    new = site(what.release) if what.release else other
+    if what.injected:
+        emulator.fault(**what.injected)
+    with fault(name, new if what.code in (0, 6) else old) as ended:
+        done = new.run("deploy", what.settings, **(what.variables or {}))
+        assert (done.code, bool(re.search(what.said, done.out))) == (what.code, True), done.out
+        assert new.report["exit_code"] == what.code
+        assert (new.folder / "reports/summary.md").read_text().startswith("## deploy to ")
+        if what.code == 6:  # ECS goes on; once we may look again, we see it through
+            emulator.clear()
+            later = new.run("deploy", RESUME="1")
+            assert later.code == 0, later.out
+        ended.append(done)
+
+
+def finished(process: subprocess.Popen) -> Outcome:
+    out, _ = process.communicate(timeout=120)
+    return Outcome(process.returncode, out)
+
+
+def lines_until(process: subprocess.Popen, pattern: str) -> str:
+    """Return what a deployer printed up to a line that has `pattern`."""
+    said = ""
+    for line in process.stdout:
+        said += line
+        if re.search(pattern, line):
+            return said
+    raise AssertionError(f"it ended without {pattern!r}: {said}")
+
+
+def test_an_alarm_while_it_bakes(fault, serving, emulator):
+    old, new = serving
+    alarm, cloudwatch = emulator.contract["alarms"][0], emulator.client("cloudwatch")
+    with fault("an alarm while it bakes", old) as ended:
+        process = new.start("deploy", "bake_minutes=60")
+        lines_until(process, "BAKE_TIME")
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
+        done = finished(process)
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="a test")
+        assert done.code == 3, done.out
+        assert f"alarms went off: {alarm}" in done.out
+        ended.append(done)
+
+
+def test_a_rollback_that_fails_needs_a_person(fault, serving, site, emulator):
+    old, _ = serving
+    with fault("the rollback fails", old) as ended:
+        emulator.fault(kind="rollback-fails")
+        done = site("answers wrongly").run("deploy")
+        assert done.code == 4, done.out
+        assert "the rollback failed" in done.out
+        assert "next: make status ENV=local, then make rollback ENV=local" in done.out
+        report = site("answers wrongly").report
+        assert any("100 % of production" in line for line in report["state"])
+        ended.append(done)
+
+
+def test_a_second_deployer_is_refused_and_the_first_goes_on(fault, serving):
+    old, new = serving
+    with fault("somebody else deploys at the same time", new) as ended:
+        first = new.start("deploy", "bake_minutes=3")
+        lines_until(first, "SCALE_UP")
+        done = old.run("deploy")
+        assert done.code == 5, done.out
+        assert "is deploying since" in done.out
+        ended.append(done)
+        assert finished(first).code == 0
+
+
+def test_what_a_killed_deployer_left_in_flight_is_refused_by_default(fault, serving):
+    old, new = serving
+    with fault("a deployment is in flight that nobody watches", new) as ended:
+        first = new.start("deploy", "bake_minutes=20")
+        lines_until(first, "BAKE_TIME")
+        first.kill()
+        finished(first)
+        done = old.run("deploy")
+        assert done.code == 5, done.out
+        assert (
+            "RESUME=1 follows it, SUPERSEDE=1 replaces it, make rollback ENV=local ends it"
+            in done.out
+        )
+        ended.append(done)
+        assert new.run("deploy", RESUME="1").code == 0
+
+
+def test_a_deployment_that_is_superseded_is_told_to_its_deployer(fault, serving, emulator):
+    old, new = serving
+    with fault("another deployment takes the place of this one", old) as ended:
+        first = new.start("deploy", "bake_minutes=60")
+        lines_until(first, "BAKE_TIME")
+        # By hand, past the lock.
+        contract, ecs = emulator.contract, emulator.client("ecs")
+        family = ecs.list_task_definitions(familyPrefix=contract["service"], sort="DESC")
+        definition = task_definition_of(ecs, family["taskDefinitionArns"], old.record["digest"])
+        ecs.update_service(
+            cluster=contract["cluster"], service=contract["service"], taskDefinition=definition
+        )
+        done = finished(first)
+        assert done.code == 5, done.out
+        assert "a later deployment has taken the place of this one" in done.out
+        ended.append(done)
+        assert old.run("deploy", RESUME="1").code == 0
+
+
+def task_definition_of(ecs, arns: list[str], digest: str) -> str:
+    for arn in arns:
+        found = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        if found["containerDefinitions"][0]["image"].endswith(digest):
+            return arn
+    raise AssertionError(f"no task definition of {digest}")
+
+
+def test_supersede_replaces_what_is_in_flight(fault, serving):
+    old, new = serving
+    with fault("what is in flight is replaced (SUPERSEDE=1)", old) as ended:
+        first = new.start("deploy", "bake_minutes=60")
+        lines_until(first, "BAKE_TIME")
+        first.kill()
+        finished(first)
+        done = old.run("deploy", SUPERSEDE="1")
+        assert done.code == 0, done.out
+        ended.append(done)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_stops_watching_can_go_on(fault, serving, number):
+    _, new = serving
+    with fault(f"the deployer gets {number.name}", new) as ended:
+        process = new.start("deploy", "bake_minutes=3")
+        lines_until(process, "SCALE_UP")
+        process.send_signal(number)
+        done = finished(process)
+        assert done.code == 6, done.out
+        assert f"interrupted by {number.name}" in done.out
+        assert "next: make deploy ENV=local RESUME=1" in done.out
+        ended.append(done)
+        later = new.run("deploy", RESUME="1")
+        assert later.code == 0, later.out
+
+
+STAGES = (
+    "release",
+    "preflight .*targets",
+    "SCALE_UP",
+    "POST_SCALE_UP|TEST_TRAFFIC_SHIFT",
+    "POST_TEST_TRAFFIC_SHIFT",
+    "golden predictions",
+    "CONTINUE",
+    "PRODUCTION_TRAFFIC_SHIFT",
+    "BAKE_TIME",
+    "CLEAN_UP",
+    "SUCCESSFUL",
+)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_killed_deployer_is_taken_up_again(fault, serving, stage):
+    _, new = serving
+    with fault(f"kill -9 at: {stage}", new) as ended:
+        process = new.start("deploy")
+        lines_until(process, stage)
+        process.kill()
+        finished(process)
+        # Before ECS was asked for anything there is nothing in flight: the newest deployment is an earlier one.
+        done = new.run("deploy", RESUME="1")
+        if done.code == 0 and new.report["digest"] != new.record["digest"]:
+            done = new.run("deploy")
+        assert done.code == 0, done.out
+        ended.append(done)
+
+
+def test_rollback_brings_the_one_before_back(fault, serving, emulator):
+    old, new = serving
+    with fault("make rollback", old) as ended:
+        assert new.run("deploy").code == 0
+        done = new.run("rollback")
+        assert done.code == 0, done.out
+        assert new.report["kind"] == "rollback"
+        ended.append(done)
+
+
+def test_rollback_works_while_a_deployment_is_stuck(fault, serving, emulator):
+    old, new = serving
+    with fault("make rollback while a deployment is stuck", old) as ended:
+        emulator.fault(kind="hang", stage="POST_SCALE_UP")
+        process = new.start("deploy")
+        lines_until(process, "POST_SCALE_UP")
+        process.kill()
+        finished(process)
+        done = new.run("rollback")
+        assert done.code == 0, done.out
+        assert "ends the deployment in flight" in done.out
+        ended.append(done)
+
+
+def test_rollback_to_a_tag(fault, serving):
+    old, new = serving
+    with fault("make rollback TO=tag", new) as ended:
+        assert new.run("deploy").code == 0
+        assert old.run("deploy").code == 0
+        done = old.run("rollback", TO=new.tag)
+        assert done.code == 0, done.out
+        ended.append(done)
+
+
+def test_a_service_that_is_scaled_to_nothing_is_refused(rows, serving, emulator):
+    _, new = serving
+    contract, ecs = emulator.contract, emulator.client("ecs")
+    scale = {"cluster": contract["cluster"], "service": contract["service"]}
+    ecs.update_service(**scale, desiredCount=0)
+    done = new.run("deploy")
+    assert done.code == 2, done.out
+    assert "scaled to 0 tasks" in done.out
+    ecs.update_service(**scale, desiredCount=1)
+    wait(lambda: requests.get(f"{emulator.production}/readyz", timeout=5).ok)
+    sentence = done.out.strip().splitlines()[-1]
+    rows.append(("the service is scaled to 0", "2", "nobody, as before", "–", "–", "–", sentence))
+
+
+@contextmanager
+def changed_contract(emulator, **changes):
+    ssm, name = emulator.client("ssm"), local_account.parameter()
+    before = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    after = json.dumps({**json.loads(before), **changes})
+    ssm.put_parameter(Name=name, Value=after, Type="String", Overwrite=True)
+    yield
+    ssm.put_parameter(Name=name, Value=before, Type="String", Overwrite=True)
+
+
+REFUSALS = {
+    "a secret is not there": (
+        {"secrets": {"KEY": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:none-abc"}},
+        "KEY .* is not there",
+    ),
+    "a role is not there": (
+        {"task_role": "arn:aws:iam::123456789012:role/none"},
+        "roles: arn:aws:iam::123456789012:role/none is not there",
+    ),
+    "the account is another one": ({"account_id": "000000000000"}, "contract is of account 0000"),
+    "the contract lacks a key": ({"cluster": None}, "is no contract: cluster"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_the_preflight_refuses(fault, serving, emulator, name):
+    old, new = serving
+    changes, said = REFUSALS[name]
+    with fault(name, old) as ended, changed_contract(emulator, **changes):
+        done = new.run("deploy")
+        assert (done.code, bool(re.search(said, done.out))) == (2, True), done.out
+        assert new.run("verify").code == 2
+        ended.append(done)
+
+
+def test_weights_that_somebody_moved_are_refused(rows, serving, emulator):
+    _, new = serving
+    contract, elb = emulator.contract, emulator.client("elbv2")
+    rule = elb.describe_rules(RuleArns=[contract["production_rule"]])["Rules"][0]
+    groups = [contract["blue_target_group"], contract["green_target_group"]]
+    divided = {"TargetGroups": [{"TargetGroupArn": arn, "Weight": 50} for arn in groups]}
+    elb.modify_rule(
+        RuleArn=rule["RuleArn"], Actions=[{"Type": "forward", "ForwardConfig": divided}]
+    )
+    done = new.run("deploy")
+    elb.modify_rule(RuleArn=rule["RuleArn"], Actions=rule["Actions"])
+    assert done.code == 2, done.out
+    assert "weights: production: blue 50 %, green 50 %" in done.out
+    sentence = done.out.strip().splitlines()[-1]
+    rows.append(("production's weights are divided", "2", "both, as before", *3 * "–", sentence))
+
+
+def test_production_takes_what_skips_staging_with_a_reason_that_is_kept(serving, emulator):
+    _, new = serving
+    done = new.run("deploy", "requires=staging", REASON="staging is on fire")
+    assert done.code == 0, done.out
+    assert new.report["reason"] == "staging is on fire"
+    status = new.run("status")
+    assert "staging is on fire" in status.out

@@ -1,0 +1,220 @@
+"""The Makefile, asked by make itself; nothing is run but --dry-run and what cannot change anything."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[4]
+MAKE = "packages/mlops-kit/make"
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.M)
+
+
+def make(*words, cwd=ROOT):
+    """Run make as from a shell, though these tests may themselves be run by make."""
+    clean = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("MAKE", "MFLAGS", "COVERAGE", "CI_CACHE"))
+    }
+    return subprocess.run(
+        # What a test runs is no build, so where it runs here its times are not noted.
+        ["make", *(["TIMER="] if cwd == ROOT else []), *words],
+        cwd=cwd,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def commands(*words):
+    """What make would run, one line each."""
+    done = make("--dry-run", *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_help_is_the_default_and_names_every_target_once():
+    shown = make().stdout
+    assert re.findall(r"^  make ([a-z-]+) ", shown, re.M) == TARGETS
+    for group in re.findall(r"^##@ (.*)$", MAKEFILE, re.M):
+        assert f"\n{group}\n" in shown
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_installs_first_what_it_needs(target):
+    if target in ("help", "clean"):
+        return
+    done = make("--dry-run", "--always-make", target)
+    assert "pip sync" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "then"),
+    [
+        (("register", "validate", "train"), " train", " validate"),
+        (("register", "validate", "train"), " validate", " register"),
+        (("lint", "format"), "black --quiet src", "ruff check"),
+        (("test", "format"), "black --quiet src", "-m pytest"),
+    ],
+)
+def test_the_order_of_goals_on_one_line_does_not_matter(asked, first, then):
+    lines = commands(*asked)
+    where = [next(i for i, line in enumerate(lines) if part in line) for part in (first, then)]
+    assert where == sorted(where), lines
+
+
+BROKEN = """\
+import os
+def answer() -> int: return eval("'forty-two'"); unused = 1
+"""
+
+
+def copy_makefiles(folder, *others):
+    """Copy the Makefile with what it includes and what it depends on."""
+    for name in ("Makefile", "requirements.txt", *others):
+        shutil.copy2(ROOT / name, folder)
+    shutil.copytree(ROOT / MAKE, folder / MAKE)
+
+
+def test_the_gates_show_every_failure_at_once(tmp_path):
+    copy_makefiles(tmp_path, "pyproject.toml", "README.md")
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    for folder in ("src/broken", "tests/unit", "tests/integration"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "src/broken/__init__.py").write_text(BROKEN)
+    (tmp_path / "tests/unit/test_broken.py").write_text("def test_it():\n    assert 1 == 2\n")
+    done = make("quality-gates", cwd=tmp_path)
+    assert done.returncode == 2
+    shown = done.stdout + done.stderr
+    failed = set(re.findall(r"\*\*\* \[\S+:\d+: ([a-z-]+)\]", shown))
+    assert {"check-black", "check-isort", "lint", "type-check", "bandit", "test"} <= failed, shown
+    assert "assert 1 == 2" in shown
+    assert "B307" in shown
+    assert "F401" in shown
+    assert "all passed" not in shown
+
+
+@pytest.mark.parametrize("python", ["no-such-python", "/bin/false"])
+def test_an_unusable_python_is_one_sentence(python):
+    done = make("install", f"PYTHON={python}")
+    assert done.returncode == 2
+    assert f"error: {python} is not there or is not one of Python 3." in done.stderr
+
+
+def test_a_copied_folder_runs_its_own_code(tmp_path):
+    copy_makefiles(tmp_path)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (code,) = [path.parent for path in (ROOT / "src").glob("*/__main__.py")]
+    (tmp_path / "src" / code.name).mkdir(parents=True)
+    (tmp_path / "src" / code.name / "__init__.py").touch()
+    (tmp_path / "src" / code.name / "__main__.py").write_text("print('the copy')")
+    assert make("train", cwd=tmp_path).stdout == "the copy\n"
+
+
+# A command line that says what it is asked for; `validate` fails, and `register` ends by a signal as a program may.
+COMMAND_LINE = """\
+import signal, sys
+
+def ended(number, frame):
+    print("ended by make")
+    sys.exit(5)
+
+asked = sys.argv[1]
+print(asked, flush=True)
+if asked == "register":
+    signal.signal(signal.SIGTERM, ended)
+    print("waits", flush=True)
+    signal.pause()
+sys.exit(3 if asked == "validate" else 0)
+"""
+
+
+@pytest.fixture
+def timed_folder(tmp_path):
+    """A checkout whose command line does next to nothing, with what times the targets."""
+    copy_makefiles(tmp_path)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    timer = "packages/mlops-kit/src/mlops_kit/ci/metrics/timed.py"
+    (tmp_path / timer).parent.mkdir(parents=True)
+    shutil.copy2(ROOT / timer, tmp_path / timer)
+    (code,) = [path.parent for path in (ROOT / "src").glob("*/__main__.py")]
+    (tmp_path / "src" / code.name).mkdir(parents=True)
+    (tmp_path / "src" / code.name / "__init__.py").touch()
+    (tmp_path / "src" / code.name / "__main__.py").write_text(COMMAND_LINE)
+    return tmp_path
+
+
+def noted(folder):
+    """The lines of reports/ci-times.jsonl."""
+    path = folder / "reports/ci-times.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_what_a_target_took_is_one_line(timed_folder):
+    before = datetime.now(timezone.utc)
+    assert make("train", cwd=timed_folder).stdout == "train\n"
+    assert make("validate", cwd=timed_folder).returncode == 2
+    train, validate = noted(timed_folder)
+    assert (train["target"], train["exit"]) == ("train", 0)
+    assert (validate["target"], validate["exit"]) == ("validate", 3)
+    assert 0 < train["seconds"] < 30
+    assert before < datetime.fromisoformat(train["started"]) < datetime.now(timezone.utc)
+    assert (train["commit"], train["cache_hit"]) == ("", True)
+    assert train["runner"].endswith(f"{os.cpu_count()} cores")
+
+
+def test_the_lines_of_a_recipe_count_together(timed_folder):
+    assert make("pipeline", cwd=timed_folder).returncode == 2
+    (line,) = noted(timed_folder)
+    assert (line["target"], line["exit"]) == ("pipeline", 3)
+    assert make("train", "train", cwd=timed_folder).returncode == 0
+    assert [line["target"] for line in noted(timed_folder)] == ["pipeline", "train"]
+
+
+def test_a_cache_counts_as_restored_where_it_was_there_at_the_beginning(timed_folder):
+    cache = timed_folder / "cache"
+    for _ in range(2):
+        make("train", "CI_CACHE=cache", cwd=timed_folder)
+        cache.mkdir(exist_ok=True)
+        (cache / "filled").touch()
+    make("ci-times", "CI_CACHE=cache", cwd=timed_folder)  # the next line is of another build
+    make("lint", "CI_CACHE=cache", cwd=timed_folder)
+    assert [(line["target"], line["cache_hit"]) for line in noted(timed_folder)] == [
+        ("train", False),
+        ("train", False),
+        ("ci-times", False),
+        ("lint", True),
+    ]
+
+
+def test_a_dry_run_and_help_take_no_time(timed_folder):
+    assert "-m mypy" in make("--dry-run", "quality-gates", cwd=timed_folder).stdout
+    make("help", cwd=timed_folder)
+    assert noted(timed_folder) == []
+
+
+def test_who_ends_make_ends_what_it_runs(timed_folder):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    process = subprocess.Popen(
+        ["make", "register"], cwd=timed_folder, env=clean, stdout=subprocess.PIPE, text=True
+    )
+    assert [process.stdout.readline() for _ in range(2)] == ["register\n", "waits\n"]
+    process.terminate()
+    said, _ = process.communicate(timeout=60)
+    assert "ended by make" in said
+    (line,) = noted(timed_folder)
+    assert (line["target"], line["exit"]) == ("register", 5)
+
+
+def test_a_run_target_passes_make_variables_to_the_command():
+    done = make("train", "CONFIG=no such file.yaml")
+    assert done.returncode == 2
+    assert "error: configs file no such file.yaml not found (give CONFIG=…)" in done.stderr

@@ -1,0 +1,41 @@
+"""A metric of the project's own, from its line in metrics.py to the champion."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlops_kit.experiments.metrics import Metric
+
+from ml_template import metrics
+
+
+def wrong(predictions, weights):
+    """The share of the rows that were predicted wrong."""
+    return weights[predictions.predicted != predictions.truth].sum() / weights.sum()
+
+
+@pytest.fixture
+def project(project, monkeypatch):
+    monkeypatch.setitem(metrics.METRICS, "classification", {"wrong": Metric(wrong, loss=True)})
+    return project
+
+
+def test_own_metric_works_from_training_to_the_champion(command, project):
+    own = "validation.metric=wrong validation.thresholds.wrong=0.2"
+    slices = "validation.slices={column: 'mean radius', metric: wrong, worst: 0.5}"
+    config = f'{own} "{slices}"'
+    for _ in range(2):
+        assert "wrong" in command("train", SET=config).out
+        done = command("validate", SET=config)
+        assert done.code == 0, done.out + done.err
+        assert command("register", SET=config).code == 0
+    report = json.loads(Path("reports/validation.json").read_text())
+    checks = {check["name"]: check for check in report["checks"]}
+    assert checks["wrong"]["asked"] == "≤ 0.2"
+    assert "not worse than version 1" in checks["wrong against champion"]["asked"]
+    assert report["champion"]["metrics"]["wrong"]["gain"]
+    assert command("report").code == 0
+    assert "wrong" in Path("reports/index.html").read_text()
+    failed = command("validate", SET=config.replace("wrong=0.2", "wrong=0.0001"))
+    assert failed.code == 1

@@ -1,0 +1,44 @@
+# The workshop's own targets. A generated project has none of these files: the kit's tests do not ship.
+
+##@ The kit
+
+CODE += packages
+TYPED += $(wildcard packages/*/src)
+GATES += imports kit-unit-test
+
+.PHONY: imports
+imports: $(INSTALLED) | $(call after,format) ## Check that every room imports only what stands before it (import-linter)
+	@$(BIN)/python -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo --no-cache
+
+.PHONY: kit-unit-test
+kit-unit-test: $(INSTALLED) | $(call after,format test) ## Run the kit's unit tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(PARALLEL) packages/mlops-kit/tests/unit
+
+# Deploying needs a newer boto3 than Python 3.9 has, so there nothing of it can run.
+.PHONY: kit-test
+kit-test: $(INSTALLED) ## Run all of the kit's and the emulator's tests, with coverage (floor: 90 %)
+	@NOT_COVERED=$$($(BIN)/python -c 'import sys; print("*/delivery/deploy/*" * (sys.version_info < (3, 10)))') \
+	    OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(PARALLEL) packages/mlops-kit/tests/unit \
+	    packages/mlops-kit/tests/integration packages/mlops-kit/tests/deploy/test_first.py \
+	    packages/ecs-local/tests \
+	    --cov --cov-config=packages/mlops-kit/pyproject.toml --cov-report=term --cov-report=xml:reports/coverage-kit.xml
+
+.PHONY: page-test
+page-test: $(INSTALLED) ## Test the page in headless Chromium; pictures go to reports/page/
+	@$(BIN)/python -m pytest -q -rs packages/mlops-kit/tests/page
+
+.PHONY: soak
+soak: $(INSTALLED) ## Ask the service 100,000 times: nothing lost, memory flat (SOAK_REQUESTS=100000)
+	@$(BIN)/python -m pytest -q -s packages/mlops-kit/tests/soak
+
+.PHONY: deploy-test
+deploy-test: $(INSTALLED) ## Test every fault of a deployment to the emulator, under traffic; reports/deploy-faults.md
+	@$(BIN)/python -m pytest -q -rs packages/mlops-kit/tests/deploy
+
+.PHONY: infra-test
+infra-test: $(INSTALLED) ## Apply all of it to an AWS on this machine, deploy there, destroy it
+	@$(BIN)/python -m pytest -q -rs packages/mlops-kit/tests/infra
+
+.PHONY: bench
+bench: $(INSTALLED) ## Time set-up, gates, training, the service and its image against their peers; count monitor's false alarms
+	@$(BIN)/python packages/mlops-kit/tests/bench

@@ -1,0 +1,313 @@
+"""The parts of a deployment that need no AWS: the contract, the task definition, causes, errors and the report."""
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+
+from mlops_kit.artifact import folder
+from mlops_kit.core.errors import UserError
+from mlops_kit.delivery.deploy import aws, contract, diagnosis, ecs, release, task_definition
+from mlops_kit.delivery.deploy.probe import Check, failures
+from mlops_kit.delivery.deploy.report import JSON, SUMMARY, Report
+from mlops_kit.delivery.deploy.settings import load_deploy
+
+pytestmark = pytest.mark.usefixtures("checkout")
+
+DIGEST = f"sha256:{'ab' * 32}"
+CONTRACT = {
+    "environment": "staging",
+    "region": "eu-central-1",
+    "account_id": "123456789012",
+    "cluster": "c",
+    "service": "s",
+    "container_port": 8000,
+    "subnets": ["subnet-1"],
+    "security_groups": ["sg-1"],
+    "repository": "registry.example/x",
+    "records_bucket": "records",
+    "blue_target_group": "arn:blue",
+    "green_target_group": "arn:green",
+    "production_rule": "arn:production",
+    "test_rule": "arn:test",
+    "production_url": "https://x.example",
+    "test_url": "http://x.example:8080",
+    "load_balancer_role": "arn:role/lb",
+    "execution_role": "arn:role/execution",
+    "task_role": "arn:role/task",
+    "log_group": "/x",
+    "alarms": ["5xx"],
+    "secrets": {"API_KEY": "arn:secret"},
+}
+RELEASE = release.Release(
+    digest=DIGEST,
+    tag="0123456789ab-v3",
+    commit="0123456789ab" + 28 * "0",
+    registered_model="churn",
+    model_version="3",
+    model_commit="c0",
+    data_digest="d0",
+    pushed_by="ann@desk",
+    pushed_at="2026-11-24T12:00:00Z",
+    golden=[{"row": {"a": 1}, "answer": {"prediction": 1.0}}],
+    tolerance=1e-5,
+    scale=1.0,
+)
+
+
+def parsed(**changes: object) -> contract.Contract:
+    return contract.parse(json.dumps({**CONTRACT, **changes}), "/x/deploy")
+
+
+def test_a_contract_that_is_a_step_ahead_is_read():
+    assert parsed(a_key_of_tomorrow=1) == parsed()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("no json", "Invalid JSON"),
+        ("[]", "Input should be an object"),
+        (json.dumps({**CONTRACT, "subnets": []}), "subnets: List should have at least 1 item"),
+        (json.dumps({**CONTRACT, "account_id": "12"}), "account_id: String should match pattern"),
+        (json.dumps({**CONTRACT, "production_url": "x"}), "production_url: String should match"),
+        (json.dumps({"environment": "x"}), "cluster: Field required; service: Field required"),
+    ],
+)
+def test_what_is_no_contract_is_told_by_key(text, said):
+    with pytest.raises(UserError) as caught:
+        contract.parse(text, "/x/deploy")
+    assert str(caught.value).startswith("the SSM parameter /x/deploy is no contract: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_task_definition_names_the_image_by_digest_and_carries_what_it_is():
+    config = load_deploy("staging")
+    request = task_definition.request(RELEASE, config, parsed())
+    (container,) = request["containerDefinitions"]
+    assert container["image"] == f"registry.example/x@{DIGEST}"
+    assert container["secrets"] == [{"name": "API_KEY", "valueFrom": "arn:secret"}]
+    environment = {each["name"]: each["value"] for each in container["environment"]}
+    assert environment == {"HOST": "0.0.0.0", "PORT": "8000", "RELEASE": DIGEST}
+    tags = {tag["key"]: tag["value"] for tag in request["tags"]}
+    assert tags == {
+        "release": RELEASE.tag,
+        "commit": RELEASE.commit,
+        "model-version": "3",
+        "data-digest": "d0",
+    }
+    assert task_definition.digest(request) == DIGEST
+
+
+def test_what_ecs_adds_does_not_make_another_task_definition_but_any_setting_does(monkeypatch):
+    def wanted() -> dict:
+        return task_definition.request(RELEASE, load_deploy("staging"), parsed())
+
+    kept = {**wanted(), "revision": 7, "status": "ACTIVE", "compatibilities": ["FARGATE"]}
+    (container,) = kept["containerDefinitions"]
+    container.update(cpu=0, volumesFrom=[], systemControls=[])
+    container["portMappings"][0].update(hostPort=8000)
+    container["environment"].reverse()
+    assert task_definition.is_same(wanted(), kept)
+    assert not task_definition.is_same(wanted(), None)
+    for change in ("tasks.cpu=512", "environment={A: b}", "tasks.stop_seconds=31"):
+        monkeypatch.setenv("DEPLOY_SET", f"'{change}'")
+        assert not task_definition.is_same(wanted(), kept), change
+
+
+@pytest.mark.parametrize(
+    ("strategy", "steps", "pauses"),
+    [
+        ("BLUE_GREEN", {}, ["POST_TEST_TRAFFIC_SHIFT"]),
+        (
+            "CANARY",
+            {"canaryConfiguration": {"canaryPercent": 5.0, "canaryBakeTimeInMinutes": 2}},
+            ["POST_TEST_TRAFFIC_SHIFT", "PRE_PRODUCTION_TRAFFIC_SHIFT"],
+        ),
+        (
+            "LINEAR",
+            {"linearConfiguration": {"stepPercent": 5.0, "stepBakeTimeInMinutes": 2}},
+            ["POST_TEST_TRAFFIC_SHIFT", "PRE_PRODUCTION_TRAFFIC_SHIFT"],
+        ),
+    ],
+)
+def test_each_strategy_pauses_where_ecs_lets_it(monkeypatch, strategy, steps, pauses):
+    overrides = f"strategy={strategy} steps.percent=5 steps.bake_minutes=2"
+    monkeypatch.setenv("DEPLOY_SET", overrides)
+    made = ecs.deployment_configuration(load_deploy("staging"), parsed())
+    assert made["strategy"] == strategy
+    (hook,) = made["lifecycleHooks"]
+    assert hook["lifecycleStages"] == pauses
+    assert hook["timeoutConfiguration"] == {"timeoutInMinutes": 15, "action": "ROLLBACK"}
+    assert {key: made[key] for key in made if key.endswith("Configuration")} == steps
+    assert made["alarms"] == {"alarmNames": ["5xx"], "enable": True, "rollback": True}
+
+
+def test_without_alarms_none_are_asked_for():
+    made = ecs.deployment_configuration(load_deploy("staging"), parsed(alarms=[]))
+    assert made["alarms"] == {"alarmNames": [], "enable": False, "rollback": False}
+
+
+def stopped(reason: str, code: object = None, stop_code: str = "EssentialContainerExited") -> dict:
+    container = {"name": "app"} if code is None else {"name": "app", "exitCode": code}
+    return {"stopCode": stop_code, "stoppedReason": reason, "containers": [container]}
+
+
+@pytest.mark.parametrize(
+    ("task", "cause"),
+    [
+        (stopped("CannotPullContainerError: pull image manifest"), "the image could not be pulled"),
+        (stopped("ResourceInitializationError: unable to pull secrets"), "a secret could not be"),
+        (stopped("ResourceInitializationError: no network"), "the task could not be prepared"),
+        (stopped("OutOfMemoryError: Container killed", 137), "ran out of memory"),
+        (stopped("Essential container in task exited", 137), "was killed, as it is when it runs"),
+        (stopped("Essential container in task exited", 1), "ended by itself with exit code 1"),
+        (stopped("Task failed ELB health checks in (target-group arn)"), "never became healthy"),
+        (stopped("Something new"), "Something new"),
+        (stopped(""), "ECS gave no reason"),
+    ],
+)
+def test_why_a_task_stopped_is_told_in_words(task, cause):
+    (found,) = diagnosis.causes([task])
+    assert cause in found.sentence
+
+
+def test_tasks_that_stopped_alike_are_one_cause():
+    ids = ("0123456789abcdef0123", "fedcba98765432100123")
+    tasks = [stopped(f"Task failed ELB health checks in (task {one})") for one in ids]
+    causes = diagnosis.causes([*tasks, stopped("Essential container in task exited", 2)])
+    assert [cause.tasks for cause in causes] == [2, 1]
+
+
+def test_no_room_for_a_task_is_read_from_the_events():
+    message = "(service s) was unable to place a task. Reason: Capacity is unavailable."
+    assert "Capacity is unavailable" in diagnosis.placement({"events": [{"message": message}]})
+    assert diagnosis.placement({"events": [{"message": "reached a steady state"}]}) == ""
+
+
+def refusal(code: str, status: int = 400) -> ClientError:
+    answer = {
+        "Error": {"Code": code, "Message": "no"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, "Op")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (refusal("ThrottlingException"), "passing"),
+        (refusal("ServerException", 500), "passing"),
+        (refusal("AnythingElse", 503), "passing"),
+        (EndpointConnectionError(endpoint_url="http://x"), "passing"),
+        (refusal("ExpiredTokenException"), "expired"),
+        (NoCredentialsError(), "expired"),
+        (refusal("AccessDeniedException"), "denied"),
+        (refusal("InvalidParameterException"), ""),
+    ],
+)
+def test_what_an_error_of_aws_means(error, kind):
+    found = {
+        "passing": aws.is_passing(error),
+        "expired": aws.is_expired(error),
+        "denied": aws.is_denied(error),
+    }
+    assert [name for name, holds in found.items() if holds] == [kind][: bool(kind)]
+    assert "\n" not in aws.sentence(error)
+
+
+def test_the_report_tells_people_and_machines_the_same(capsys):
+    report = Report("deploy", "staging", "urgent | very")
+    report.of(RELEASE)
+    report.stage("SCALE_UP")
+    report.event("has started 1 tasks", datetime.now(timezone.utc))
+    report.event("of last week", datetime(2026, 1, 1, tzinfo=timezone.utc))
+    report.checked("test", [Check("ready", True, "200"), Check("golden", False, "off by 0.3")])
+    report.checked("production", [Check("limits", True, "quick")], quiet=True)
+    report.caused(diagnosis.causes([stopped("Essential container", 1)]), ["last words"])
+    report.end(3, "golden: off by 0.3")
+    report.write()
+    record = json.loads(JSON.read_text())
+    assert (record["outcome"], record["exit_code"], record["digest"]) == ("failed", 3, DIGEST)
+    assert record["next"] == "make logs ENV=staging"
+    assert not [key for key in record if key.startswith("_")]
+    summary = SUMMARY.read_text()
+    for told in (
+        "## deploy to staging: failed (exit code 3)",
+        "Golden: off by 0.3.",
+        "urgent \\| very",
+        "| test | golden | **failed** | off by 0.3 |",
+        "the container ended by itself with exit code 1",
+        "last words",
+        "make logs ENV=staging",
+    ):
+        assert told in summary, told
+    said = capsys.readouterr().out
+    assert "has started 1 tasks" in said
+    assert "of last week" not in said
+    assert "FAILED: golden: off by 0.3" in said
+    assert "quick" not in said
+
+
+def test_only_what_did_not_pass_is_told_as_a_failure():
+    assert failures([Check("a", True, "fine"), Check("b", False, "bad")]) == "b: bad"
+    assert failures([Check("a", True, "fine")]) == ""
+
+
+def exported(**changes: object) -> None:
+    """Write an exported model, as far as a release looks at it."""
+    card = {
+        "version": "3",
+        "data_digest": "d0",
+        "registered_model": "churn",
+        "golden": RELEASE.golden,
+        "parity": {"tolerance": 1e-5, "scale": 1.0},
+        **changes,
+    }
+    folder.FOLDER.mkdir(parents=True)
+    (folder.FOLDER / "model.json").write_text(json.dumps(card))
+    (folder.FOLDER / "model.onnx").write_bytes(b"onnx")
+    sums = folder.sums(folder.FOLDER, ["model.json", "model.onnx"])
+    (folder.FOLDER / "SHA256SUMS").write_text(sums)
+
+
+IMAGE = {
+    "tag": f"x:{RELEASE.tag}",
+    "commit": RELEASE.commit,
+    "registered_model": "churn",
+    "model_version": "3",
+    "model_commit": "c0",
+    "data_digest": "d0",
+}
+
+
+def test_a_release_is_what_the_image_and_the_model_say():
+    exported()
+    made = release.of_image(IMAGE, DIGEST)
+    who = {"pushed_by": RELEASE.pushed_by, "pushed_at": RELEASE.pushed_at}
+    assert made.model_copy(update=who) == RELEASE
+    assert release.parse(made.model_dump_json()) == made
+
+
+@pytest.mark.parametrize("change", [{"version": "4"}, {"data_digest": "d1"}])
+def test_a_model_that_the_image_does_not_hold_makes_no_release(change):
+    exported(**change)
+    with pytest.raises(UserError, match=r"the image x:0123456789ab-v3 version 3: make image puts"):
+        release.of_image(IMAGE, DIGEST)
+
+
+@pytest.mark.parametrize("variable", ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER"])
+def test_in_ci_who_started_it_acts(monkeypatch, variable):
+    for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER", "CIRCLE_USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    assert "@" in release.who()
+    monkeypatch.setenv(variable, "ann")
+    assert release.who() == "ann"
+
+
+def test_reports_are_not_left_half_written():
+    Report("deploy", "x").write()
+    assert sorted(path.name for path in Path("reports").iterdir()) == ["deploy.json", "summary.md"]

@@ -1,0 +1,95 @@
+"""requirements.txt and pyproject.toml say the same, for every supported Python."""
+
+import re
+import sys
+from functools import cache
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[4]
+PYTHONS = re.search(r"^PYTHONS := (.*)$", (ROOT / "Makefile").read_text(), re.M).group(1).split()
+GATES = ["bandit", "black", "isort", "mypy", "pytest", "pytest-cov", "ruff"]
+
+
+def pyproject_list(name):
+    """The texts of one list in pyproject.toml; Python 3.9 and 3.10 have no TOML reader."""
+    block = re.search(
+        rf"^{name} = \[\n(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.M | re.S
+    )
+    return re.findall(r'^    "(.+)",(?:  #.*)?$', block.group(1), re.M)
+
+
+@cache
+def pins():
+    """Every pin of the lock with its hashes."""
+    blocks = re.split(r"^(?=[a-z0-9])", (ROOT / "requirements.txt").read_text(), flags=re.M)[1:]
+    return [
+        (Requirement(b.split("\\\n")[0].strip()), re.findall(r"--hash=sha256:[0-9a-f]{64}", b))
+        for b in blocks
+    ]
+
+
+def applies(requirement, python):
+    """Whether a requirement is one for this Python on Linux."""
+    system = {"sys_platform": "linux", "platform_machine": "x86_64", "extra": ""}
+    system |= {"platform_python_implementation": "CPython", "implementation_name": "cpython"}
+    system |= {"python_version": python, "python_full_version": f"{python}.20"}
+    return requirement.marker is None or requirement.marker.evaluate(system)
+
+
+def locked(name, python):
+    """The pins of one distribution that apply to one Python on Linux."""
+    named = [pin for pin, _ in pins() if canonicalize_name(pin.name) == canonicalize_name(name)]
+    return [pin for pin in named if applies(pin, python)]
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_direct_dependency_is_locked_to_a_version_that_it_allows(python):
+    for text in pyproject_list("dependencies") + pyproject_list("dev"):
+        wanted = Requirement(text)
+        if not applies(wanted, python):
+            continue
+        found = locked(wanted.name, python)
+        assert len(found) == 1, f"{text} on Python {python}: run make lock"
+        version = next(iter(found[0].specifier)).version
+        assert wanted.specifier.contains(version, prereleases=True), f"{text}: run make lock"
+
+
+def test_every_pin_is_exact_and_hashed():
+    assert len(pins()) > 50
+    for pin, hashes in pins():
+        assert [specifier.operator for specifier in pin.specifier] == ["=="], pin
+        assert hashes, pin
+
+
+def test_lock_keeps_the_extras_that_plain_pip_asks_for():
+    # pip takes a pin without the extra for another requirement, which then has no hash.
+    python = "{}.{}".format(*sys.version_info)
+    texts = {text for each in distributions() for text in each.requires or [] if "[" in text}
+    wanted = [each for each in map(Requirement, texts) if each.extras and applies(each, python)]
+    lacking = []
+    for requirement in wanted:
+        pinned = locked(requirement.name, python)
+        extras = {extra for pin in pinned for extra in pin.extras}
+        lacking += [
+            f"{requirement.name}[{extra}]" for extra in requirement.extras - extras if pinned
+        ]
+    assert wanted
+    assert lacking == []
+
+
+@pytest.mark.parametrize("tool", GATES)
+def test_a_gate_tool_has_one_version_for_all_pythons(tool):
+    assert len({str(locked(tool, python)[0].specifier) for python in PYTHONS}) == 1
+
+
+def test_the_lock_names_no_index_and_no_path():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    options = [
+        x for x in lines if re.match(r"-|.*(://|file:| @ )", x) and not x.startswith("    #")
+    ]
+    assert options == []

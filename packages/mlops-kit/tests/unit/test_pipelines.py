@@ -1,0 +1,354 @@
+"""Five CI systems run the same pipeline: the same make commands in the same order, with the same variables."""
+
+import json
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlops_kit.ci import oidc
+from mlops_kit.ci.pipelines import makefile_lint, summary, switch
+from mlops_kit.core.errors import UserError
+
+from .pipeline_readers import READERS, ROOT, read, texts
+
+TEXTS = texts()
+SYSTEMS = sorted(READERS)
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+# Those that a generated project has, too.
+RULES = [MAKEFILE, *(file.read_text() for file in (ROOT / "packages/mlops-kit/make").glob("*.mk"))]
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", "\n".join(RULES), re.M))
+PYTHONS = re.search(r"^PYTHONS := (.*)", MAKEFILE, re.M)[1].split()[::-1]
+
+# In the order in which they run; `export` takes the place of `train` where a registered model is deployed.
+JOBS = [
+    "gates",
+    "lint",
+    "container",
+    "monitor",
+    "train",
+    "export",
+    "staging",
+    "production",
+    "cost",
+    "notify",
+]
+
+# An image's provenance and GitHub Packages are GitHub's own: docs/ci-portability.md.
+GITHUBS_OWN = {"make ci-outputs", "make image-push"}
+
+# --- What is held against each other -----------------------------------------------------------------
+
+
+def problems(found: dict[str, str]) -> list[str]:
+    """What is wrong with the pipelines in these texts, one sentence each."""
+    pipelines = {system: read(system, text) for system, text in found.items()}
+    said = []
+    for system, pipeline in pipelines.items():
+        said += [
+            f"{system}: {sentence}"
+            for sentence in (
+                *_bad_commands(pipeline.commands),
+                *_bad_order(pipeline.commands),
+                *([] if pipeline.pythons == PYTHONS else [f"Pythons {pipeline.pythons}"]),
+            )
+        ]
+    for job in JOBS:
+        said += _differences(job, {s: _comparable(p.commands[job]) for s, p in pipelines.items()})
+    for job in JOBS:
+        wanted = {k: v for p in pipelines.values() for k, v in p.variables.get(job, {}).items()}
+        for system, pipeline in pipelines.items():
+            given = {**pipeline.shared, **pipeline.variables.get(job, {})}
+            said += [f"{system}: {job} is not given {name}" for name in wanted if name not in given]
+            if given.get("ENV") != wanted.get("ENV"):
+                said.append(f"{system}: {job} has ENV {given.get('ENV')}")
+    return said + _bad_rights(found["github"])
+
+
+def _bad_commands(commands: dict[str, list[str]]) -> list[str]:
+    said = []
+    for command in (command for job in commands.values() for command in job):
+        words = command.split(" ")
+        if not re.fullmatch(r"make( [a-z-]+)+( (STATUS|WHAT)=[a-z]+)*", command):
+            said.append(f"{command!r} is more than make and its targets")
+        said += [f"no target {w}" for w in words[1:] if "=" not in w and w not in TARGETS]
+    return said
+
+
+def _bad_order(commands: dict[str, list[str]]) -> list[str]:
+    last = {"notify", "cost"}  # wherever a system has them
+    order = [job for job in commands if job not in last]
+    wanted = [job for job in JOBS if job not in last]
+    return [] if order == wanted else [f"the order of jobs is {order}"]
+
+
+def _comparable(commands: list[str]) -> list[str]:
+    return [c for c in commands if c not in GITHUBS_OWN and not c.startswith("make notify")]
+
+
+def _differences(job: str, commands: dict[str, list[str]]) -> list[str]:
+    (most, _), *_ = Counter(map(tuple, commands.values())).most_common()
+    wanted = list(most)
+    return [f"{s}: {job} calls {c}, most {wanted}" for s, c in commands.items() if c != wanted]
+
+
+def notices(commands: dict[str, list[str]]) -> set[str]:
+    return {c for job in commands.values() for c in job if c.startswith("make notify")}
+
+
+# Whoever can write something here can do harm; each line says why it has to be.
+RIGHTS = {
+    ("gates", "id-token"),  # codecov knows the repository by it
+    ("monitor", "id-token"),  # the role in AWS
+    ("train", "id-token"),
+    ("deploy", "id-token"),  # the call of the other workflow
+    ("deploy", "attestations"),
+    ("deploy", "packages"),
+    ("export", "id-token"),
+    ("staging", "id-token"),
+    ("staging", "attestations"),  # the image's provenance
+    ("staging", "packages"),  # GitHub Packages, as an option
+    ("production", "id-token"),
+}
+
+
+def _bad_rights(text: str) -> list[str]:
+    said, writes = [], set()
+    for workflow in yaml.safe_load_all(text):
+        if workflow.get("permissions") != {}:
+            said.append("github: a workflow has rights for all its jobs")
+        for name, job in workflow["jobs"].items():
+            if "permissions" not in job:
+                said.append(f"github: {name} has the rights that the repository gives")
+            rights = job.get("permissions") or {}
+            writes |= {(name, what) for what, how in rights.items() if how != "read"}
+    said += [f"github: {job} may write {what}" for job, what in sorted(writes - RIGHTS)]
+    return said + _more_than_the_caller(text)
+
+
+def _more_than_the_caller(text: str) -> list[str]:
+    """GitHub does not start a workflow that asks for more than whoever calls it has."""
+    _, train, deploy = yaml.safe_load_all(text)
+    given = set(train["jobs"]["deploy"].get("permissions", {}).items())
+    asked = {right for job in deploy["jobs"].values() for right in job["permissions"].items()}
+    return [f"github: the call of deploy.yml lacks {right}" for right in sorted(asked - given)]
+
+
+# --- They agree, and this would notice if they did not ----------------------------------------------
+
+
+def test_they_call_the_same_targets_in_the_same_order_with_the_same_variables():
+    assert problems(TEXTS) == []
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_each_tells_how_each_pipeline_ended(system):
+    told = notices(read(system, TEXTS[system]).commands)
+    wanted = {(s, w) for s in ("success", "failure") for w in ("ci", "train", "deploy", "monitor")}
+    assert told == {f"make notify STATUS={status} WHAT={what}" for status, what in wanted}
+
+
+MUTATIONS = [
+    (system, *change)
+    for system in SYSTEMS
+    for change in (
+        ("make validate", "make validated"),
+        ("make retrain", "make monitor"),
+        ("make image-scan", "make image-test"),
+        ("make quality-gates", "pytest"),
+        ("make deploy", "make deploy || true"),
+        ("make install", "make install; curl x"),
+    )
+] + [
+    ("github", "      ENV: staging\n", ""),
+    ("github", "      SET: ${{ inputs.set }}\n", ""),
+    ("github", "contents: read", "contents: write"),
+    ("github", "permissions: {}", "permissions: {contents: write}"),
+    ("github", "permissions: {}", "permissions: write-all"),
+    ("github", "      packages: write", "      packages: read"),
+    ("gitlab", "    ENV: production\n", "    ENV: staging\n"),
+    ("gitlab", '  MODEL:\n    value: ""\n', '  X:\n    value: ""\n'),
+    ("jenkins", 'ENV = "production"', 'ENVIRONMENT = "production"'),
+    ("jenkins", 'name: "CONFIG"', 'name: "CONFIGURATION"'),
+    ("circleci", "      ENV: staging\n", "      ENVIRONMENT: staging\n"),
+    ("circleci", "      CONFIG: <<", "      CONFIGS: <<"),
+    ("azure", "ENV: staging", "ENVIRONMENT: staging"),
+    ("azure", "name: MODEL,", "name: MODELS,"),
+]
+
+
+@pytest.mark.parametrize(("system", "old", "new"), MUTATIONS)
+def test_a_change_in_one_of_them_is_noticed(system, old, new):
+    assert old in TEXTS[system]
+    assert noticed(system, TEXTS[system].replace(old, new, 1))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_other_pythons_are_noticed(system):
+    listed = ", ".join(f'"{version}"' for version in PYTHONS)
+    assert noticed(system, TEXTS[system].replace(listed, '"2.7"'))
+
+
+def noticed(system: str, changed: str) -> bool:
+    """Whether problems() complains of this system when its text is the changed one."""
+    return any(said.startswith(f"{system}: ") for said in problems({**TEXTS, system: changed}))
+
+
+def test_a_renamed_target_is_noticed(monkeypatch):
+    monkeypatch.setattr(f"{__name__}.TARGETS", TARGETS - {"validate"})
+    assert {said.partition(": ")[0] for said in problems(TEXTS)} == set(SYSTEMS)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_no_expression_of_the_ci_system_is_inside_of_a_command(system):
+    """What a user typed into an input or named a branch would be run there."""
+    for commands in read(system, TEXTS[system]).commands.values():
+        assert not [command for command in commands if re.search(r"[$<{%]", command)]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_each_gives_make_the_python_and_the_folder_that_is_kept(system):
+    assert "CI_CACHE" in TEXTS[system]
+    assert len(re.findall(r"\bPYTHON\b", TEXTS[system])) >= 2 - (system == "circleci")
+    assert "\n/.cache/" in f"\n/{(ROOT / '.gitignore').read_text().replace(chr(10), chr(10) + '/')}"
+
+
+def test_every_secret_and_variable_is_documented():
+    guide = (ROOT / "docs/ci-portability.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"(?:secrets|vars)\.(\w+)", TEXTS["github"]))
+    assert {"SLACK_WEBHOOK_URL", "AWS_ROLE_ARN"} <= names
+    assert [name for name in sorted(names) if f"`{name}`" not in guide] == []
+
+
+# --- Switching ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pipelines(checkout):
+    """All five, GitHub's in place."""
+    for system, names in switch.FILES.items():
+        for name in names:
+            path = Path(name) if system == "github" else Path("ci", system, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(system)
+    return checkout
+
+
+def test_one_at_a_time_is_in_place(pipelines):
+    for system in ("gitlab", "azure", "circleci", "jenkins", "github"):
+        switch.switch(system)
+        placed = {s for s, names in switch.FILES.items() if all(Path(n).exists() for n in names)}
+        assert placed == {system}
+        assert len([path for path in pipelines.rglob("*") if path.is_file()]) >= 7
+        assert not Path("ci", system).exists()
+
+
+def test_a_system_that_is_not_there_is_refused_before_anything_moves(pipelines):
+    with pytest.raises(UserError, match=r"TO is 'gitlabs'; accepted: github, .*mean 'gitlab'"):
+        switch.switch("gitlabs")
+    assert Path(".github/workflows/ci.yml").exists()
+
+
+def test_a_file_in_both_places_is_refused_before_anything_moves(pipelines):
+    Path(".gitlab-ci.yml").write_text("ours")
+    with pytest.raises(UserError, match=r"^\.gitlab-ci\.yml is in both places, the root and ci/"):
+        switch.switch("gitlab")
+    assert Path(".gitlab-ci.yml").read_text() == "ours"
+    assert Path(".github/workflows/ci.yml").exists()
+
+
+# --- What the systems are told ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reports(checkout, monkeypatch):
+    for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "TF_BUILD"):
+        monkeypatch.delenv(name, raising=False)
+    checks = [{"name": "accuracy", "measured": "0.9", "asked": ">= 0.8", "passed": True}]
+    Path("reports").mkdir()
+    Path("reports/validation.json").write_text(json.dumps({"passed": True, "checks": checks}))
+    Path("reports/coverage.xml").write_text('<coverage line-rate="0.9312"/>')
+    return checkout
+
+
+def test_the_summary_is_appended_to_githubs(reports, monkeypatch):
+    Path("page.md").write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "page.md")
+    summary.show()
+    page = Path("page.md").read_text()
+    assert page.startswith("before\n## Validation\n\nThe model is good enough.\n")
+    assert "| accuracy | 0.9 | >= 0.8 | passed |" in page
+    assert "through 93.1% of the lines" in page
+
+
+def test_the_summary_is_attached_in_azure_and_printed_elsewhere(reports, monkeypatch, capsys):
+    summary.show()
+    assert "## Validation" in capsys.readouterr().out
+    monkeypatch.setenv("TF_BUILD", "True")
+    summary.show()
+    said = capsys.readouterr().out
+    assert said == f"##vso[task.uploadsummary]{reports}/reports/summary.md\n"
+
+
+def test_the_next_step_is_told_the_image(reports, monkeypatch):
+    monkeypatch.setenv("GITHUB_OUTPUT", "outputs")
+    Path("artifacts").mkdir()
+    record = {"digest": "sha256:ab", "reference": "host/path/name@sha256:ab"}
+    Path("artifacts/image.json").write_text(json.dumps(record))
+    summary.outputs()
+    assert Path("outputs").read_text() == "name=host/path/name\ndigest=sha256:ab\n"
+    Path("artifacts/image.json").write_text(json.dumps({"digest": None, "reference": None}))
+    with pytest.raises(UserError, match=r"image\.json has no digest: make push"):
+        summary.outputs()
+
+
+@pytest.mark.parametrize("variable", oidc.TOKENS)
+def test_a_token_in_a_variable_becomes_the_file_that_boto3_reads(variable, monkeypatch):
+    for name in (*oidc.TOKENS, "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+    monkeypatch.setenv(variable, "the token")
+    with oidc.handed_over():
+        path = Path(os.environ["AWS_WEB_IDENTITY_TOKEN_FILE"])
+        assert path.read_text() == "the token"
+        assert path.stat().st_mode & 0o077 == 0
+    assert not path.exists()
+    assert "AWS_WEB_IDENTITY_TOKEN_FILE" not in os.environ
+
+
+def test_without_a_role_or_beside_credentials_a_token_is_left_alone(monkeypatch):
+    monkeypatch.setenv("CIRCLE_OIDC_TOKEN_V2", "the token")
+    for role, key in (("", ""), ("arn", "key")):
+        monkeypatch.setenv("AWS_ROLE_ARN", role)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+        monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE", raising=False)
+        with oidc.handed_over():
+            assert "AWS_WEB_IDENTITY_TOKEN_FILE" not in os.environ
+
+
+# --- The Makefile's lint -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (".PHONY: a\na:\n\t@echo $$x", "Makefile:3: SC2086"),
+        (".PHONY: a\na:\n\t@true; \\\n\tcd x; \\\n\tls $(HERE)", "Makefile:4: SC2164"),
+        ("a:\n\t@true", "Makefile:1: a is not .PHONY"),
+        (".PHONY: a", "Makefile: a is .PHONY, but no target"),
+        ("X != date", "Makefile:1: != assignment is not in GNU make 3.81"),
+        ("X := 1 ", "Makefile:1: white space at the end"),
+    ],
+)
+def test_the_makefiles_lint_finds(checkout, line, found):
+    Path("Makefile").write_text(f"{line}\n")
+    assert any(said.startswith(found) for said in makefile_lint.findings())
+
+
+def test_the_makefiles_lint_knows_makes_expressions(checkout):
+    recipe = '\t@for x in $(A) $(call f,$(B),c d); do \\\n\t    echo "$$x"; \\\n\tdone > $@\n'
+    Path("Makefile").write_text(f".PHONY: a\na:\n{recipe}")
+    assert makefile_lint.findings() == []

@@ -1,0 +1,149 @@
+"""The service without a network, with models that fail, stall and overflow as no trained one does at will."""
+
+import asyncio
+import json
+import threading
+
+import numpy as np
+import pytest
+
+from mlops_kit.artifact.predictor import Model
+from mlops_kit.serving.app import Service
+from mlops_kit.serving.settings import LimitsConfig
+
+CARD = {
+    "registered_model": "m",
+    "version": "7",
+    "run_id": "r",
+    "git_commit": "none",
+    "git_dirty": "false",
+    "data_source": "d.csv",
+    "data_digest": "0",
+    "model_sha256": "0",
+    "task": "regression",
+    "target": "y",
+    "format": "onnx",
+    "metrics": {},
+    "classes": [],
+    "derived": [],
+    "columns": [{"name": "x", "kind": "numeric", "missing": True}],
+    "golden": [{"row": {"x": 1.0}, "answer": {"prediction": 1.0}}],
+    "parity": {"rows": 1, "worst": 0.0, "tolerance": 1e-5, "scale": 1.0},
+}
+
+
+def echo(matrix):
+    return matrix[:, :1]
+
+
+async def call(service, method, path, body=b""):
+    """Send one request as a server does; return status, headers and body."""
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [],
+    }
+    sent, messages = [], [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive():
+        return messages.pop(0) if messages else await asyncio.Future()
+
+    async def send(message):
+        sent.append(message)
+
+    await service.observed(scope, receive, send)
+    start, *parts = sent
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    return start["status"], headers, b"".join(part.get("body", b"") for part in parts)
+
+
+def rows(*values):
+    return json.dumps({"rows": [{"x": value} for value in values]}).encode()
+
+
+def ask(form, *values, limits=None):
+    async def once():
+        service = Service(Model(CARD, form), limits or LimitsConfig(), "")
+        return await call(service, "POST", "/predict", rows(*values))
+
+    return asyncio.run(once())
+
+
+def test_a_fault_is_500_with_the_id_under_which_the_log_tells_it(capfdbinary):
+    def broken(_matrix):
+        raise RuntimeError("a fault of its own")
+
+    status, headers, body = ask(broken, 1.0)
+    assert status == 500
+    number = headers["x-request-id"]
+    told = {"detail": f"unexpected error; the log tells more under {number}"}
+    assert json.loads(body) == told
+    failed, answered = map(json.loads, capfdbinary.readouterr().out.splitlines())
+    assert (failed["request_id"], answered["request_id"]) == (number, number)
+    assert (failed["level"], failed["event"], answered["status"]) == ("error", "failed", 500)
+    assert "a fault of its own" in failed["trace"]
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_an_answer_that_is_not_finite_is_422_and_names_its_rows(value):
+    def overflows(matrix):
+        return np.where(matrix > 1, value, matrix)
+
+    status, _, body = ask(overflows, 1.0, 2.0, 0.0, 3.0)
+    assert status == 422
+    problems = json.loads(body)["detail"]
+    assert [one["loc"] for one in problems] == [["body", "rows", 1], ["body", "rows", 3]]
+    assert {one["type"] for one in problems} == {"not_finite"}
+
+
+def test_rows_that_scikit_learn_refuses_are_422_with_its_reason():
+    def refuses(_matrix):
+        raise ValueError("Input X contains infinity\nor a value too large")
+
+    status, _, body = ask(refuses, 1.0)
+    assert status == 422
+    (problem,) = json.loads(body)["detail"]
+    assert problem["msg"] == "Input X contains infinity or a value too large"
+
+
+def test_no_answer_in_time_is_504_and_the_next_request_is_answered():
+    go_on = threading.Event()
+
+    def stalls(matrix):
+        if len(matrix) > 1:
+            assert go_on.wait(60)
+        return echo(matrix)
+
+    async def stall_then_go_on():
+        service = Service(Model(CARD, stalls), LimitsConfig(seconds=0.2), "")
+        late = await call(service, "POST", "/predict", rows(*range(100)))
+        go_on.set()
+        return late, await call(service, "POST", "/predict", rows(5.0))
+
+    (status, _, body), (later, _, answer) = asyncio.run(stall_then_go_on())
+    assert (status, json.loads(body)) == (504, {"detail": "no answer within 0.2 s"})
+    assert later == 200
+    assert json.loads(answer) == {"model_version": "7", "predictions": [{"prediction": 5.0}]}
+
+
+def test_a_request_without_the_key_is_401_and_told_how_to_give_it():
+    async def without_key():
+        service = Service(Model(CARD, echo), LimitsConfig(), "secret")
+        return await call(service, "POST", "/predict", rows(1.0))
+
+    status, headers, body = asyncio.run(without_key())
+    assert (status, headers["www-authenticate"]) == (401, "APIKey")
+    assert json.loads(body) == {"detail": "the header X-API-Key is missing or wrong"}
+
+
+def test_a_model_that_answers_otherwise_is_not_ready():
+    async def ready(form):
+        return await call(Service(Model(CARD, form), LimitsConfig(), ""), "GET", "/readyz")
+
+    assert asyncio.run(ready(echo))[0] == 200
+    status, _, body = asyncio.run(ready(lambda matrix: echo(matrix) + 1))
+    assert status == 503
+    assert json.loads(body)["detail"].startswith("golden row 1 of m version 7 is answered with ")

@@ -1,0 +1,289 @@
+"""Reading rows from CSV and Parquet files and scikit-learn's samples."""
+
+import gzip
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_kit.core.errors import UserError
+from mlops_kit.data import row_hash, sources
+from mlops_kit.data.settings import DataConfig
+
+FRAME = pd.DataFrame({"a": [1, 2, 3], "b": ["x", None, "z"], "y": [0.5, 1.5, np.nan]})
+CSV = FRAME.to_csv(index=False).encode()
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def read(source, **keys):
+    return sources.read(DataConfig(source=source, target="y", **keys))
+
+
+def read_bytes(content, name="data.csv", **keys):
+    Path(name).write_bytes(content)
+    return read(name, **keys)[0]
+
+
+def refused(source, content=None, **keys):
+    if content is not None:
+        Path(source).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read(source, **keys)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+# --- what is read ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.csv.gz", "data.parquet"])
+def test_a_file_gives_its_rows_and_the_digest_of_its_bytes(name):
+    if name.endswith(".parquet"):
+        FRAME.to_parquet(name)
+    else:
+        FRAME.to_csv(name, index=False)
+    frame, digest = read(name)
+    pd.testing.assert_frame_equal(frame, FRAME, check_dtype=False)
+    assert digest == hashlib.sha256(Path(name).read_bytes()).hexdigest()
+
+
+def test_decimal_commas_are_read_when_named():
+    frame = read_bytes(b"a;y\n1,5;0\n20;1\n", delimiter=";", decimal=",")
+    assert frame["a"].tolist() == [1.5, 20.0]
+
+
+@pytest.mark.parametrize("name", sources.SAMPLES)
+def test_a_sample_is_read_and_has_the_same_digest_each_time(name):
+    frame, digest = read(f"sklearn:{name}")
+    assert "target" in frame
+    assert read(f"sklearn:{name}")[1] == digest
+
+
+def test_one_changed_byte_changes_the_digest():
+    Path("data.csv").write_bytes(CSV)
+    Path("other.csv").write_bytes(CSV.replace(b"1", b"7", 1))
+    assert read("data.csv")[1] != read("other.csv")[1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-8-sig"])
+@pytest.mark.parametrize("header", ["y,a", '"y",a'])
+def test_a_byte_order_mark_as_excel_writes_it_is_no_part_of_a_name(header, encoding):
+    frame = read_bytes(f"{header}\n1,2\n".encode("utf-8-sig"), encoding=encoding)
+    assert list(frame) == ["y", "a"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_line_end_is_read(end):
+    assert read_bytes(f"a,y{end}1,2{end}3,4{end}".encode()).to_numpy().tolist() == [[1, 2], [3, 4]]
+
+
+def test_quotes_hold_delimiters_line_ends_and_quotes():
+    frame = read_bytes(b'"a, b",y\n"1, ""2""\n3",4\n')
+    assert list(frame) == ["a, b", "y"]
+    assert frame.loc[0, "a, b"] == '1, "2"\n3'
+
+
+def test_names_may_hold_any_characters():
+    names = ["Größe (cm)", "名前", "a b", "a.b", "$x$", "x=1", "🙂", "'", "target[0]"]
+    line = ",".join(names)
+    assert list(read_bytes(f"{line}\n{','.join('1' * len(names))}\n".encode())) == names
+
+
+def test_delimiter_encoding_and_missing_texts_are_the_configured_ones():
+    content = "Größe;y\n?;1\nsüß;unknown\n".encode("cp1252")
+    keys = {"delimiter": ";", "encoding": "cp1252", "missing_values": ["?", "unknown"]}
+    frame = read_bytes(content, **keys)
+    assert frame["Größe"].isna().tolist() == [True, False]
+    assert frame["y"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("delimiter", ["\t", "|", ";", " ", "~"])
+def test_any_character_may_separate_fields(delimiter):
+    frame = read_bytes(f"a{delimiter}y\n1{delimiter}2\n".encode(), delimiter=delimiter)
+    assert frame.to_dict("list") == {"a": [1], "y": [2]}
+
+
+def test_blank_lines_above_the_header_are_skipped():
+    assert list(read_bytes(b"\n\na,y\n1,2\n")) == ["a", "y"]
+
+
+def test_an_unnamed_index_in_parquet_is_no_column_and_a_named_one_is():
+    FRAME.set_index(pd.Index(["r", "s", "t"])).to_parquet("data.parquet")
+    frame, _ = read("data.parquet")
+    assert list(frame) == ["a", "b", "y"]
+    assert list(frame.index) == [0, 1, 2]
+    FRAME.set_index("a").to_parquet("data.parquet")
+    assert list(read("data.parquet")[0]) == ["a", "b", "y"]
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def test_a_missing_file_is_told_with_where_paths_start():
+    sentence = refused("data/nope.csv")
+    assert sentence == "data.source data/nope.csv not found (paths start at the repository)"
+
+
+def test_a_folder_is_no_file():
+    Path("data.csv").mkdir()
+    assert "data.source data.csv not found" in refused("data.csv")
+
+
+@pytest.mark.parametrize("source", ["data.xlsx", "data", "", "data.CSVX", "https://x/data.html"])
+def test_an_unknown_kind_of_source_is_told_with_those_that_are_read(source):
+    sentence = refused(source)
+    assert sentence.startswith(f"data.source is {source!r}; accepted: sklearn:NAME, or a path")
+
+
+def test_an_unknown_sample_is_told_with_the_closest():
+    sentence = refused("sklearn:brest_cancer")
+    assert "accepted: sklearn: and one of breast_cancer, diabetes, iris, wine" in sentence
+    assert sentence.endswith("(did you mean 'breast_cancer'?)")
+
+
+@pytest.mark.parametrize("source", ["s3://data.csv", "s3:///data.csv"])
+def test_an_s3_url_without_bucket_or_key_is_told_without_asking_the_network(source):
+    assert refused(source) == f"data.source is {source!r}; accepted: s3://BUCKET/KEY"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n\n", b"\xef\xbb\xbf", b"   \n"])
+def test_an_empty_file_is_told(content):
+    assert refused("data.csv", content) == ("data.csv is empty: a line of column names is expected")
+
+
+def test_a_header_alone_has_no_rows():
+    assert refused("data.csv", b"a,b,y\n") == "data.csv has no rows"
+    FRAME.head(0).to_parquet("data.parquet")
+    assert refused("data.parquet") == "data.parquet has no rows"
+
+
+@pytest.mark.parametrize(("used", "name"), [(";", "';'"), ("\t", "'\\t'"), ("|", "'|'")])
+def test_the_wrong_delimiter_is_told_with_the_right_one(used, name):
+    sentence = refused("data.csv", f"a{used}b{used}y\n1{used}2{used}3\n".encode())
+    assert sentence == (
+        "data.csv has one column under data.delimiter ',' but 3 under"
+        f" {name}: set data.delimiter"
+    )
+
+
+def test_the_wrong_encoding_is_told_with_another_to_try():
+    sentence = refused("data.csv", "name,y\nMüller,1\n".encode("cp1252"))
+    assert sentence.startswith("data.csv is not utf-8: ")
+    assert sentence.endswith("; try data.encoding: cp1252")
+
+
+def test_utf_16_is_recognised_by_its_first_bytes():
+    sentence = refused("data.csv", "name,y\nMüller,1\n".encode("utf-16"))
+    assert sentence.endswith("; try data.encoding: utf-16")
+    assert list(read_bytes("name,y\nMüller,1\n".encode("utf-16"), encoding="utf-16")) == [
+        "name",
+        "y",
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-9", "base64", "rot13"])
+def test_an_unknown_encoding_is_told(encoding):
+    sentence = refused("data.csv", CSV, encoding=encoding)
+    assert sentence.startswith(f"data.encoding is {encoding!r}; accepted: a text encoding")
+
+
+def _broken_gz():
+    whole = gzip.compress(b"a,y\n" + b"".join(b"%d,%d\n" % (i, i * i) for i in range(5000)))
+    return {
+        "cut off": whole[: len(whole) // 2],
+        "not compressed": CSV,
+        "changed": whole[:100] + bytes(255 - byte for byte in whole[100:200]) + whole[200:],
+        "checksum": whole[:-8] + b"\0" * 8,
+        "header only": whole[:10],
+    }
+
+
+@pytest.mark.parametrize("kind", list(_broken_gz()))
+def test_a_broken_gz_is_told(kind):
+    assert refused("data.csv.gz", _broken_gz()[kind]).startswith("data.csv.gz is not CSV: ")
+
+
+def _broken_parquet():
+    FRAME.to_parquet("whole.parquet")
+    whole = Path("whole.parquet").read_bytes()
+    return {
+        "cut off": whole[:-20],
+        "text": CSV,
+        "empty": b"",
+        "magic only": b"PAR1" + b"\0" * 40 + b"PAR1",
+        "footer changed": whole[:-60] + b"\xff" * 40 + whole[-20:],
+    }
+
+
+@pytest.mark.parametrize("kind", ["cut off", "text", "empty", "magic only", "footer changed"])
+def test_a_broken_parquet_file_is_told(kind):
+    assert refused("data.parquet", _broken_parquet()[kind]).startswith("data.parquet is not Parq")
+
+
+def test_two_columns_of_one_name_are_told():
+    sentence = refused("data.csv", b"a,b,a,y\n1,2,3,4\n")
+    assert sentence == "data.csv has more than one column named 'a'"
+    sentence = refused("data.csv", "a,a,y\n1,2,3\n".encode("utf-8-sig"))
+    assert sentence == "data.csv has more than one column named 'a'"
+    assert "more than one column named ''" in refused("data.csv", b"a,y,,\n1,2,,\n")
+
+
+def test_two_columns_of_one_name_in_parquet_are_told():
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table([pa.array([1]), pa.array([2]), pa.array([3])], names=["a", "a", "y"])
+    pq.write_table(table, "data.parquet")
+    assert "'a'" in refused("data.parquet")
+
+
+def test_a_row_with_too_many_fields_is_told_with_its_line():
+    sentence = refused("data.csv", b"a,y\n1,2\n1,2,3\n")
+    assert sentence.startswith("data.csv is not CSV: ")
+    assert "line 3" in sentence
+
+
+def test_rows_that_all_have_more_fields_than_the_header_are_told():
+    sentence = refused("data.csv", b"a,y\nr1,1,2\nr2,3,4\n")
+    assert sentence == "data.csv has rows of more fields than its header names (2)"
+
+
+def test_a_quote_that_never_closes_is_told():
+    assert refused("data.csv", b'a,y\n1,2\n"3,4\n').startswith("data.csv is not CSV: ")
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file"
+)
+def test_a_file_that_may_not_be_read_raises_what_the_command_line_tells():
+    Path("data.csv").write_bytes(CSV)
+    Path("data.csv").chmod(0)
+    with pytest.raises(PermissionError, match=r"data\.csv"):
+        read("data.csv")
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.csv.gz", "data.parquet"])
+def test_random_bytes_end_in_a_sentence(name):
+    generator = np.random.default_rng(0)
+    for length in (1, 10, 1000, 100_000):
+        refused(name, generator.integers(128, 256, length, dtype=np.uint8).tobytes())
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.parquet"])
+def test_a_column_to_drop_is_not_kept_but_counts_for_what_a_row_holds(name):
+    FRAME.to_parquet(name) if name.endswith(".parquet") else FRAME.to_csv(name, index=False)
+    found = row_hash.Content()
+    frame, _ = sources.read(DataConfig(source=name, target="y", drop=["a"]), found)
+    assert list(frame) == ["b", "y"]
+    assert found.names == ["a", "b", "y"]
+    target = np.zeros(len(frame))
+    expected = row_hash.of(read(name)[0]).numbers(target, 0)
+    np.testing.assert_array_equal(found.numbers(target, 0), expected)

@@ -1,0 +1,47 @@
+"""One training run, from the rows to a tracked model. `make train` runs it; steps of your own go between these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from mlops_kit.core.console import step
+from mlops_kit.core.files import write_json
+from mlops_kit.experiments import runs, store, training
+from mlops_kit.experiments.metrics import estimates, predict
+from mlops_kit.experiments.settings import TrainConfig, metric_names
+
+from .data import load
+
+
+def train(config: TrainConfig) -> dict[str, Any]:
+    """Fit, measure and track one run; write and return reports/train.json.
+
+    Raises:
+        UserError: The data, a parameter or the tracking store is not as it must be.
+    """
+    with step("data") as running:
+        dataset = load(config)
+        running.detail = training.describe(dataset)
+    # The store is opened before the work begins: a server that is down must not cost a long fit.
+    with (
+        store.connected() as client,
+        threadpool_limits(training.threads(dataset.train_rows.size)),
+    ):
+        experiment = store.experiment_id(client, config.experiment)
+        with step("fit") as running:
+            pipeline, device = training.fit(config, dataset)
+            running.detail = f"{config.model.kind} on the {device}"
+        with step("measure") as running:
+            predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
+            confidence, metric = config.validation.confidence, config.validation.metric
+            measured = estimates(metric_names(config.task), predictions, confidence, config.seed)
+            running.detail = f"{metric} {measured[metric].value:.4f}"
+        with step("track") as running:
+            report = training.track(
+                config, dataset, experiment, pipeline, device, predictions, measured
+            )
+            running.detail = f"run {report['run_id']}"
+    write_json(runs.LAST, report)
+    return report

@@ -1,0 +1,49 @@
+"""The files in configs/: each is accepted, and they fit together."""
+
+from pathlib import Path
+
+import pytest
+
+from mlops_kit.cli import KINDS
+from mlops_kit.core.config import load, schema
+from mlops_kit.data import Columns
+from mlops_kit.experiments.pipeline import build
+from mlops_kit.experiments.settings import SEARCH, SearchConfig, TrainConfig, metric_names
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted([*ROOT.glob("configs/*.yaml"), *ROOT.glob("configs/deploy/*.yaml")])
+# A file that is not listed is for CONFIG=…: the settings of another model.
+SETTINGS = {
+    file: KINDS.get(file.relative_to(ROOT)) or KINDS.get(file.parent.relative_to(ROOT), TrainConfig)
+    for file in FILES
+}
+TRAIN_FILES = [file for file in FILES if SETTINGS[file] is TrainConfig]
+
+
+def name_of(file):
+    return str(file.relative_to(ROOT / "configs"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_config_is_accepted(file):
+    assert load(SETTINGS[file], file)
+
+
+@pytest.mark.parametrize("path", KINDS, ids=str)
+def test_schema_is_up_to_date(path):
+    stored = (ROOT / path).with_suffix(".schema.json").read_text(encoding="utf-8")
+    assert stored == schema(KINDS[path]), "out of date: make config-schema"
+
+
+@pytest.mark.parametrize("file", TRAIN_FILES, ids=name_of)
+def test_model_and_its_parameters_exist(file):
+    assert build(load(TrainConfig, file), Columns({"age": "numeric"}))
+
+
+@pytest.mark.parametrize("file", TRAIN_FILES, ids=name_of)
+def test_metrics_fit_the_task(file):
+    config, search = load(TrainConfig, file), load(SearchConfig, ROOT / SEARCH)
+    metrics = metric_names(config.task)
+    assert config.validation.metric in metrics
+    assert set(config.validation.worst()) <= set(metrics)
+    assert search.metric is None or search.metric in metrics
