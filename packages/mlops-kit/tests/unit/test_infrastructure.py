@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
-def infra(checkout):
-    """The checkout with infra/, too."""
+def infra(checkout, monkeypatch):
+    """The checkout with infra/, too, in the region that make gives."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     left = shutil.ignore_patterns("local", ".terraform")
     shutil.copytree(ROOT / "infra", checkout / "infra", ignore=left)
     return checkout
