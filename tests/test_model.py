@@ -16,7 +16,8 @@ from mlops_kit.artifact.predictor import load_form, outputs
 from mlops_kit.artifact.settings import ExportConfig
 from mlops_kit.data import Dataset
 from mlops_kit.experiments import model_storage, training
-from mlops_kit.experiments.metrics import estimates, predict
+from mlops_kit.experiments.metrics import estimates
+from mlops_kit.experiments.predictions import predict
 from mlops_kit.experiments.settings import TrainConfig, metric_names
 
 from ml_template.model import ESTIMATORS

@@ -9,7 +9,8 @@ from threadpoolctl import threadpool_limits
 from mlops_kit.core.console import step
 from mlops_kit.core.files import write_json
 from mlops_kit.experiments import runs, store, training
-from mlops_kit.experiments.metrics import estimates, predict
+from mlops_kit.experiments.metrics import estimates
+from mlops_kit.experiments.predictions import predict
 from mlops_kit.experiments.settings import TrainConfig, metric_names
 
 from .data import load

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from mlops_kit.experiments import metrics as evaluation
-from mlops_kit.experiments.metrics import Predictions
+from mlops_kit.experiments.predictions import Predictions
 from mlops_kit.experiments.settings import METRICS
 from mlops_kit.experiments.standard_metrics import FUNCTIONS
 

@@ -5,7 +5,8 @@ import pytest
 
 from mlops_kit.core.errors import UserError
 from mlops_kit.experiments import metrics
-from mlops_kit.experiments.metrics import Metric, Predictions
+from mlops_kit.experiments.metrics import Metric
+from mlops_kit.experiments.predictions import Predictions
 from mlops_kit.experiments.settings import metric_names
 
 from ml_template import metrics as own

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from mlops_kit.experiments.metrics import predict
+from mlops_kit.experiments.predictions import predict
 from mlops_kit.experiments.report import plots
 
 COMMON = {"importance"}

@@ -6,7 +6,7 @@ import pytest
 
 from mlops_kit.core.errors import UserError
 from mlops_kit.experiments import slices
-from mlops_kit.experiments.metrics import Predictions
+from mlops_kit.experiments.predictions import Predictions
 
 ROWS = pd.DataFrame(
     {

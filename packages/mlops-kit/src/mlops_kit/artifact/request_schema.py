@@ -10,10 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAda
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-_STRICT = ConfigDict(extra="forbid", strict=True)
+from mlops_kit.core.features import LARGEST
 
-# Numbers that float32 cannot hold: scikit-learn's forests refuse them, and what overflows has no JSON.
-LARGEST = 3.4028234663852886e38
+_STRICT = ConfigDict(extra="forbid", strict=True)
 
 # pydantic would take "20200101" for seconds since 1970, too.
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")

@@ -13,8 +13,8 @@ from .errors import UserError, one_line
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-# What float32 cannot hold: scikit-learn's forests refuse it.
-_LARGEST = 3.4028234663852886e38
+# Numbers that float32 cannot hold: scikit-learn's forests refuse them, and what overflows has no JSON.
+LARGEST = 3.4028234663852886e38
 
 # The NumPy type of each kind of column.
 TYPES = {
@@ -63,7 +63,7 @@ def matrix(arrays: Arrays, expected: list[str]) -> npt.NDArray[np.float64]:
             raise UserError(
                 f"features.py: {name!r} is no array of {rows} numbers: {one_line(error)}"
             ) from None
-    found[~(np.abs(found) <= _LARGEST)] = np.nan
+    found[~(np.abs(found) <= LARGEST)] = np.nan
     return found
 
 

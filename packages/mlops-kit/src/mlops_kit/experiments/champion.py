@@ -13,8 +13,9 @@ from mlops_kit.core.errors import UserError
 from mlops_kit.data import Dataset, fingerprints
 
 from . import runs
-from .metrics import Estimate, Predictions, gains, predict, value
+from .metrics import Estimate, gains, value
 from .model_storage import CannotLoadError, StoredModel
+from .predictions import Predictions, predict
 from .settings import CHAMPION, TrainConfig, metric_names
 
 _FEWEST_ROWS = 20

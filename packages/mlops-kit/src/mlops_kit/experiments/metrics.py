@@ -15,22 +15,8 @@ import numpy as np
 from mlops_kit.core import project
 from mlops_kit.core.errors import UserError, one_line
 
-from .predictions import Array, Predictions, predict
+from .predictions import Array, Predictions
 from .standard_metrics import FUNCTIONS, LOSSES
-
-__all__ = [
-    "Array",
-    "Estimate",
-    "Metric",
-    "Predictions",
-    "estimates",
-    "gains",
-    "good_enough",
-    "goodness",
-    "is_loss",
-    "predict",
-    "value",
-]
 
 _RESAMPLES = 1000
 _WEIGHTS_AT_ONCE = 4_000_000  # 32 MB

@@ -89,15 +89,17 @@ def build(config: TrainConfig, columns: Columns) -> Pipeline:
     """
     estimator: Any = _estimator(config.model, config.task, config.seed)
     takes_raw = isinstance(estimator, project.current().takes_raw_columns)
+    derived = features.names(columns.kinds)
     if takes_raw:
         # A number of bins that the estimator does not take is for its own fit to refuse.
         bins = estimator.max_bins if isinstance(estimator.max_bins, int) else 255
-        encode = _as_numbers(columns, max(1, min(bins, 255) - 1), unseen=np.nan, missing=np.nan)
+        most = max(1, min(bins, 255) - 1)
+        encode = _as_numbers(columns, derived, most, unseen=np.nan, missing=np.nan)
         categories = list(range(len(columns.named("categorical"))))
         estimator.set_params(categorical_features=categories or None)
         return Pipeline([("encode", encode), ("estimator", estimator)])
-    encode = _as_numbers(columns, 100, unseen=-1, missing=-2)
-    prepare = _filled_and_scaled(columns)
+    encode = _as_numbers(columns, derived, 100, unseen=-1, missing=-2)
+    prepare = _filled_and_scaled(columns, len(derived))
     return Pipeline([("encode", encode), ("prepare", prepare), ("estimator", estimator)])
 
 
@@ -157,38 +159,30 @@ def _estimator(config: ModelConfig, task: str, seed: int) -> Any:
 
 
 def _as_numbers(
-    columns: Columns, most_values: int, unseen: float, missing: float
+    columns: Columns, derived: list[str], most_values: int, unseen: float, missing: float
 ) -> ColumnTransformer:
-    """Number the categories, the rarest together past `most_values`; dates become their parts."""
+    """Number the categories, the rarest together past `most_values`; dates become their parts; `derived` come last."""
     numbered = OrdinalEncoder(
         handle_unknown="use_encoded_value",
         unknown_value=unseen,
         encoded_missing_value=missing,
         max_categories=most_values,
     )
-    return ColumnTransformer(
-        [
-            ("categorical", numbered, columns.named("categorical")),
-            ("numeric", "passthrough", columns.named("numeric") + columns.named("boolean")),
-            ("date", DateParts(), columns.named("date")),
-            *_derived(columns),
-        ]
-    )
+    parts: list[tuple[str, Any, list[str]]] = [
+        ("categorical", numbered, columns.named("categorical")),
+        ("numeric", "passthrough", columns.named("numeric") + columns.named("boolean")),
+        ("date", DateParts(), columns.named("date")),
+    ]
+    if derived:
+        step = Derived(derived, project.current().features_digest)
+        parts.append(("derived", step, list(columns.kinds)))
+    return ColumnTransformer(parts)
 
 
-def _derived(columns: Columns) -> list[tuple[str, Derived, list[str]]]:
-    names = features.names(columns.kinds)
-    if not names:
-        return []
-    step = Derived(names, project.current().features_digest)
-    return [("derived", step, list(columns.kinds))]
-
-
-def _filled_and_scaled(columns: Columns) -> ColumnTransformer:
+def _filled_and_scaled(columns: Columns, derived: int) -> ColumnTransformer:
     """One column for each category; of the rest, fill the missing, tell that they were, and scale."""
     categories = len(columns.named("categorical"))
-    width = len(columns.kinds) + (len(DATE_PARTS) - 1) * len(columns.named("date"))
-    width += len(features.names(columns.kinds))
+    width = len(columns.kinds) + (len(DATE_PARTS) - 1) * len(columns.named("date")) + derived
     fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     return ColumnTransformer(
         [

@@ -12,7 +12,8 @@ import pandas as pd
 
 from mlops_kit.core.errors import UserError
 
-from .metrics import Predictions, estimates, goodness, value
+from .metrics import estimates, goodness, value
+from .predictions import Predictions
 from .settings import TrainConfig
 
 _MOST_GROUPS = 100

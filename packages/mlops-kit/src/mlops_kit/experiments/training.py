@@ -16,7 +16,8 @@ from mlops_kit.data import Dataset
 from . import accelerator, model_storage
 from . import pipeline as model
 from . import runs, slices, store
-from .metrics import Estimate, Predictions
+from .metrics import Estimate
+from .predictions import Predictions
 from .report import plots
 from .settings import TrainConfig
 

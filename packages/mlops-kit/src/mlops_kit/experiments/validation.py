@@ -17,7 +17,8 @@ from mlops_kit.data import Dataset
 
 from . import runs, slices, store
 from .champion import Comparison, compare
-from .metrics import Predictions, estimates, good_enough, is_loss, predict
+from .metrics import estimates, good_enough, is_loss
+from .predictions import Predictions, predict
 from .settings import SliceConfig, TrainConfig, metric_names
 
 REPORT = Path("reports/validation.json")

@@ -13,7 +13,8 @@ from mlops_kit.data import batches
 from mlops_kit.data.columns import as_number, plain
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.data.sources import located
-from mlops_kit.experiments.metrics import Estimate, Predictions, estimates, goodness
+from mlops_kit.experiments.metrics import Estimate, estimates, goodness
+from mlops_kit.experiments.predictions import Predictions
 from mlops_kit.experiments.settings import TrainConfig, metric_names
 
 from .recorded_rows import Window

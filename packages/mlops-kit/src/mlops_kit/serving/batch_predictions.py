@@ -12,7 +12,6 @@ import pandas as pd
 
 from mlops_kit.artifact.encoding import Array
 from mlops_kit.artifact.predictor import Model
-from mlops_kit.artifact.request_schema import LARGEST
 from mlops_kit.core import features
 from mlops_kit.core.errors import UserError
 from mlops_kit.data import Columns
@@ -112,11 +111,11 @@ def _coerced(its_columns: Columns, values: Any, before: int, data: str) -> Any:
     except UserError as error:
         raise UserError(f"{data}: " + re.sub(r"in row (\d+)$", in_the_file, str(error))) from None
     for name in its_columns.named("numeric"):
-        wrong = np.flatnonzero(rows[name].abs() > LARGEST)
+        wrong = np.flatnonzero(rows[name].abs() > features.LARGEST)
         if len(wrong):
             raise UserError(
                 f"{data}: column {name!r} holds {rows[name].iloc[wrong[0]]:g} in row"
-                f" {before + wrong[0] + 1}; accepted: numbers up to {LARGEST:.1e}"
+                f" {before + wrong[0] + 1}; accepted: numbers up to {features.LARGEST:.1e}"
             )
     return rows
 

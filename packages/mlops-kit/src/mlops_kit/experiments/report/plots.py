@@ -15,7 +15,7 @@ from sklearn.metrics import (
     RocCurveDisplay,
 )
 
-from ..metrics import Predictions
+from ..predictions import Predictions
 from .importance import importances
 
 _MOST_FEATURES = 20

@@ -19,7 +19,8 @@ from mlops_kit.data.split import places
 
 from .. import cluster
 from .. import pipeline as model
-from ..metrics import predict, value
+from ..metrics import value
+from ..predictions import predict
 from ..settings import SearchConfig, TrainConfig
 from .candidates import Candidate, best_first
 
