@@ -52,20 +52,20 @@ class Run:
         }
 
 
-def last(report: Path) -> str:
-    """Return the id of the run that `report`, written by train, is about.
+def last() -> str:
+    """Return the id of the run that reports/train.json is about.
 
     Raises:
         UserError: There is no such report.
     """
     try:
-        run_id = str(json.loads(report.read_text(encoding="utf-8"))["run_id"])
+        run_id = str(json.loads(LAST.read_text(encoding="utf-8"))["run_id"])
     except FileNotFoundError:
-        raise UserError(f"{report} not found: there is no run yet (make train)") from None
+        raise UserError(f"{LAST} not found: there is no run yet (make train)") from None
     except (ValueError, KeyError, TypeError):
         run_id = ""
     if not run_id.isalnum():
-        raise UserError(f"{report} is damaged: make train writes it again")
+        raise UserError(f"{LAST} is damaged: make train writes it again")
     return run_id
 
 

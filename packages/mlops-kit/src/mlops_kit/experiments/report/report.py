@@ -53,7 +53,7 @@ def write(run_id: str) -> Written:
             f"RUN_ID is {run_id!r}; accepted: the id of a run (make mlflow-ui shows them)"
         )
     with store.connected() as client:
-        run = runs.find(client, run_id or runs.last(runs.LAST))
+        run = runs.find(client, run_id or runs.last())
         with step("data") as running:
             dataset = runs.load_data(run, run.config)
             running.detail = f"{len(dataset.test_rows)} held-out rows"
