@@ -35,15 +35,6 @@ SET_IN_PLACE = ("license", "python_versions", "ci")
 # Distributions of their own in packages/ are the same in every project, whatever its names.
 UNTOUCHED = (".git", "packages")
 
-# They run the gates on every supported Python, and list them in the same way.
-PIPELINES = (
-    ".github/workflows/ci.yml",
-    "ci/gitlab/.gitlab-ci.yml",
-    "ci/jenkins/Jenkinsfile",
-    "ci/circleci/.circleci/config.yml",
-    "ci/azure/azure-pipelines.yml",
-)
-
 
 def refuse_without_links(project):
     """Stop when the template's links arrived as small text files that hold only a path."""
@@ -83,9 +74,6 @@ def set_python_versions(project, answer):
     edit(project / "pyproject.toml", required.format(before), required.format(after))
     listed = ["PYTHONS := " + " ".join(f"3.{n}" for n in reversed(m)) for m in (before, after)]
     edit(project / "Makefile", *listed)
-    quoted = [", ".join(f'"3.{n}"' for n in m) for m in (before, after)]
-    for name in PIPELINES:
-        edit(project / name, *quoted)
 
 
 def set_licence(project, answer):
@@ -95,16 +83,13 @@ def set_licence(project, answer):
 
 
 def set_ci(project, answer):
-    """Put the chosen CI system's pipeline in place, as `make ci-switch` does; the others wait in ci/."""
-    if answer == REFERENCE["ci"]:
-        return
+    """Put the chosen CI system's pipeline in place, as `make ci-switch` does, with this project's Pythons and region."""
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(project / "packages/mlops-kit/src"))
     switching = importlib.import_module("mlops_kit.ci.pipelines.switch")
-    # Generated over an earlier one, the project has each of these twice.
-    before = [switching.FOLDER / REFERENCE["ci"] / name for name in switching.FILES[REFERENCE["ci"]]]
-    for stale in (*switching.FILES[answer], *before):
-        (project / stale).unlink(missing_ok=True)
+    # The reference project's came with the copy, and an earlier choice's where a project is generated over.
+    for path in (path for system in switching.SYSTEMS for path in switching.pipeline(system)):
+        (project / path).unlink(missing_ok=True)
     switching.switch(answer)
 
 

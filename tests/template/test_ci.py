@@ -1,4 +1,4 @@
-"""The CI system that was chosen: its pipeline is in place, the others wait in ci/, and all of them pass the lint."""
+"""The CI system that was chosen: only its pipeline is in place, with the project's Pythons, and passes the lint."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def assert_same(made: dict, wanted: dict) -> None:
 
 
 @pytest.mark.parametrize("system", IN_PLACE)
-def test_the_chosen_one_is_in_place_and_all_pass_the_lint(
+def test_only_the_chosen_one_is_in_place_and_passes_the_lint(
     generate, template, default_project, tree, git, tmp_path, system
 ):
     project = generate(template, tmp_path, ci=system)
     wanted = dict(tree(default_project))
     for name in IN_PLACE[system]:
-        wanted[name] = wanted.pop(f"ci/{system}/{name}")
+        wanted[name] = wanted[f"packages/mlops-kit/ci/{system}/{name}"]
     for name in WORKFLOWS:
-        wanted[f"ci/github/{name}"] = wanted.pop(name)
+        del wanted[name]
     assert_same(tree(project), wanted)
     assert git(project, "status", "--porcelain") == ""
     make(project, tmp_path, "ci-lint")
@@ -67,6 +67,18 @@ def test_switching_there_and_back_changes_nothing(
     assert json.loads((project / ".cruft.json").read_text())["context"]["c"]["ci"] == "github"
     assert_same(tree(project), tree(default_project))
     assert not (project / ".circleci").exists()
+
+
+def test_pipeline_runs_the_chosen_pythons(generate, template, tmp_path):
+    answers = {"python_versions": "3.11-3.13", "aws_region": "us-east-1"}
+    project = generate(template, tmp_path, **answers)
+    texts = {name: (project / name).read_text() for name in WORKFLOWS}
+    assert 'python: ["3.11", "3.12", "3.13"]' in texts[WORKFLOWS[0]]
+    assert "vars.AWS_REGION || 'us-east-1'" in texts[WORKFLOWS[1]]
+    make(project, tmp_path, "ci-switch", "TO=azure")
+    assert 'default: ["3.11", "3.12", "3.13"]' in (project / "azure-pipelines.yml").read_text()
+    make(project, tmp_path, "ci-switch", "TO=github")
+    assert {name: (project / name).read_text() for name in WORKFLOWS} == texts
 
 
 def test_the_default_choice_passes_the_lint(default_project, tmp_path):

@@ -1,16 +1,19 @@
 ##@ CI
 
-# Where each CI system's pipeline is: at the root, or waiting in ci/.
-pipeline_of = $(wildcard $(2) ci/$(1)/$(2))
-WORKFLOWS := $(call pipeline_of,github,.github/workflows/*.yml)
+# Where the pipelines are: at the root. packages/mlops-kit/tests/tests.mk, which is not shipped, adds those in the kit.
+PIPELINES := .
+pipeline_of = $(wildcard $(addsuffix /$(1),$(PIPELINES)))
+WORKFLOWS = $(call pipeline_of,.github/workflows/*.yml)
+# $(call if_there,COMMAND,FILES): the command on these files, or nothing where there are none.
+if_there = $(if $(strip $(2)),$(1) $(2),true)
 
 .PHONY: ci-lint
-ci-lint: lint-workflows lint-schemas lint-docker lint-shell lint-makefile ## Lint the pipelines of all CI systems, the Dockerfile, shell scripts and this file
+ci-lint: lint-workflows lint-schemas lint-docker lint-shell lint-makefile ## Lint the pipeline, the Dockerfile, shell scripts and this file
 
 # zizmor reads workflows for what an attacker could use. What older Pythons have of it, and of the schemas, is too old.
 .PHONY: lint-workflows
 lint-workflows: $(INSTALLED)
-	@$(BIN)/actionlint $(WORKFLOWS)
+	@$(call if_there,$(BIN)/actionlint,$(WORKFLOWS))
 	@if test -x $(BIN)/zizmor; then \
 	    $(BIN)/zizmor --quiet --offline --persona pedantic $(WORKFLOWS) .github/dependabot.yml; \
 	else \
@@ -21,17 +24,16 @@ lint-workflows: $(INSTALLED)
 lint-schemas: $(INSTALLED)
 	@check() { schema=$$1; shift; $(BIN)/python -m check_jsonschema --quiet --builtin-schema "vendor.$$schema" "$$@"; }; \
 	test ! -x $(BIN)/check-jsonschema || { \
-	check github-workflows $(WORKFLOWS) && \
+	$(call if_there,check github-workflows,$(WORKFLOWS)) && \
 	check dependabot .github/dependabot.yml && \
-	check gitlab-ci --data-transform gitlab-ci $(call pipeline_of,gitlab,.gitlab-ci.yml) && \
-	check circle-ci $(call pipeline_of,circleci,.circleci/config.yml) && \
-	check azure-pipelines --data-transform azure-pipelines --regex-variant nonunicode \
-	    $(call pipeline_of,azure,azure-pipelines.yml) && \
-	check compose-spec docker/compose.yaml; }
+	$(call if_there,check gitlab-ci --data-transform gitlab-ci,$(call pipeline_of,.gitlab-ci.yml)) && \
+	$(call if_there,check circle-ci,$(call pipeline_of,.circleci/config.yml)) && \
+	$(call if_there,check azure-pipelines --data-transform azure-pipelines --regex-variant nonunicode,$(call pipeline_of,azure-pipelines.yml)) && \
+	$(call if_there,check compose-spec,$(wildcard docker/compose.yaml)); }
 
 .PHONY: lint-docker
 lint-docker: $(INSTALLED)
-	@$(BIN)/hadolint docker/Dockerfile
+	@$(call if_there,$(BIN)/hadolint,$(wildcard docker/Dockerfile))
 
 .PHONY: lint-shell
 lint-shell: $(INSTALLED)

@@ -25,12 +25,20 @@ class Pipeline(NamedTuple):
 
 
 def texts() -> dict[str, str]:
-    """Each system's pipeline, wherever it is now; GitHub's three workflows one behind the other."""
+    """Each system's pipeline, as the kit has it."""
     found = {}
-    for system, names in switch.FILES.items():
-        paths = [ROOT / n if (ROOT / n).exists() else ROOT / "ci" / system / n for n in names]
-        found[system] = "\n---\n".join(path.read_text(encoding="utf-8") for path in paths)
+    for system in switch.SYSTEMS:
+        folder = ROOT / switch.FOLDER / system
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        found[system] = joined({path: path.read_text(encoding="utf-8") for path in paths})
     return found
+
+
+def joined(pipeline: dict[Path, str]) -> str:
+    """One text of a pipeline's files; GitHub's three workflows in the order in which they run."""
+    order = ["ci", "train", "deploy"]
+    files = sorted(pipeline, key=lambda path: order.index(path.stem) if path.stem in order else 0)
+    return "\n---\n".join(pipeline[path] for path in files)
 
 
 def known(variables: Any) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mlops_kit.ci import oidc
 from mlops_kit.ci.pipelines import makefile_lint, summary, switch
 from mlops_kit.core.errors import UserError
 
-from .pipeline_readers import READERS, ROOT, read, texts
+from .pipeline_readers import READERS, ROOT, joined, read, texts
 
 TEXTS = texts()
 SYSTEMS = sorted(READERS)
@@ -227,37 +228,79 @@ def test_every_secret_and_variable_is_documented():
 
 
 @pytest.fixture
-def pipelines(checkout):
-    """All five, GitHub's in place."""
-    for system, names in switch.FILES.items():
-        for name in names:
-            path = Path(name) if system == "github" else Path("ci", system, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(system)
-    return checkout
+def project(tmp_path, monkeypatch):
+    """A project on GitHub with two Pythons, in another region."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / switch.FOLDER, switch.FOLDER)
+    Path("Makefile").write_text(
+        "PYTHONS := 3.12 3.11\nexport AWS_DEFAULT_REGION ?= us-east-2\nall:\n"
+    )
+    switch.switch("github")
 
 
-def test_one_at_a_time_is_in_place(pipelines):
+def pipeline_files():
+    files = {path for path in Path().rglob("*") if path.is_file()}
+    return files - {Path("Makefile"), *switch.FOLDER.rglob("*")}
+
+
+def test_only_one_pipeline_is_in_place(project):
     for system in ("gitlab", "azure", "circleci", "jenkins", "github"):
-        switch.switch(system)
-        placed = {s for s, names in switch.FILES.items() if all(Path(n).exists() for n in names)}
-        assert placed == {system}
-        assert len([path for path in pipelines.rglob("*") if path.is_file()]) >= 7
-        assert not Path("ci", system).exists()
+        placed = switch.switch(system)
+        assert pipeline_files() == set(placed) == set(switch.pipeline(system))
+    assert {path.name for path in Path().iterdir()} == {".github", "Makefile", "packages"}
 
 
-def test_a_system_that_is_not_there_is_refused_before_anything_moves(pipelines):
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_pipeline_has_the_makefiles_pythons_and_region(project, system):
+    text = joined(switch.pipeline(system))
+    assert read(system, text).pythons == ["3.11", "3.12"]
+    assert '"3.9"' not in text
+    assert "REGION'" not in text
+    assert ("us-east-2" in text) == (system == "github")
+
+
+def test_root_workflows_are_what_the_kit_writes(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    wanted = switch.pipeline("github")
+    here = {path: path.read_text(encoding="utf-8") for path in wanted}
+    assert here == wanted, "git rm -r .github/workflows; make ci-switch TO=github"
+
+
+def test_switching_forgets_nothing_else_in_the_folder(project):
+    Path(".github/workflows/ours.yml").write_text("ours")
+    switch.switch("jenkins")
+    assert pipeline_files() == {Path("Jenkinsfile"), Path(".github/workflows/ours.yml")}
+
+
+def test_unknown_system_is_refused_before_anything_is_written(project):
     with pytest.raises(UserError, match=r"TO is 'gitlabs'; accepted: github, .*mean 'gitlab'"):
         switch.switch("gitlabs")
-    assert Path(".github/workflows/ci.yml").exists()
+    assert pipeline_files() == set(switch.pipeline("github"))
 
 
-def test_a_file_in_both_places_is_refused_before_anything_moves(pipelines):
-    Path(".gitlab-ci.yml").write_text("ours")
-    with pytest.raises(UserError, match=r"^\.gitlab-ci\.yml is in both places, the root and ci/"):
+@pytest.mark.parametrize("to", ["gitlab", "github"])
+def test_edited_file_is_refused_before_anything_is_written(project, to):
+    edited = Path(".github/workflows/train.yml")
+    edited.write_text(edited.read_text() + "# ours\n")
+    with pytest.raises(UserError, match=r"^\.github/workflows/train\.yml: .*: git rm \S+$"):
+        switch.switch(to)
+    assert edited.read_text().endswith("# ours\n")
+    assert pipeline_files() == set(switch.pipeline("github"))
+    edited.unlink()  # as git rm does
+    assert switch.switch(to)
+
+
+def test_makefile_without_pythons_is_a_sentence(project):
+    Path("Makefile").write_text("all:\n")
+    with pytest.raises(UserError, match="Makefile has no line PYTHONS := …"):
         switch.switch("gitlab")
-    assert Path(".gitlab-ci.yml").read_text() == "ours"
-    assert Path(".github/workflows/ci.yml").exists()
+
+
+def test_kit_without_a_pipeline_is_a_sentence(project):
+    shutil.rmtree(switch.FOLDER / "azure")
+    with pytest.raises(UserError, match="packages/mlops-kit/ci/azure has no files: git checkout"):
+        switch.switch("gitlab")
+    assert pipeline_files() == set(switch.pipeline("github"))
 
 
 # --- What the systems are told ------------------------------------------------------------------------
