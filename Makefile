@@ -4,6 +4,8 @@
 # Newest first. PYTHON=… names another interpreter; .venv is then built again with it.
 PYTHONS := 3.13 3.12 3.11 3.10 3.9
 PACKAGE := ml_template
+# What was asked for when the project was made: full, service (no AWS) or model (no service). `make ci-switch` reads it.
+PROFILE := full
 export AWS_DEFAULT_REGION ?= eu-west-1
 
 # Names that the targets below use, like RUN and INSTALLED; and, at the end, the targets that are not for every day.
@@ -20,6 +22,7 @@ help:
 install: $(INSTALLED) ## Create .venv and install the locked dependencies
 
 ##@ Train
+#@ CONFIG=configs/train.yaml  SET="key=value …"
 
 .PHONY: pipeline
 pipeline: $(INSTALLED) ## train, validate and register, in this order
@@ -44,6 +47,7 @@ report: $(INSTALLED) | $(call after,train validate register pipeline) ## Turn th
 	@$(RUN) report
 
 ##@ Serve
+#@ MODEL=name@alias  DATA=…  OUT=…  PORT=…  SERVE_SET="key=value …"
 
 .PHONY: export
 export: $(INSTALLED) | $(call after,register pipeline) ## Write the champion (or MODEL=name@alias) to artifacts/model/
@@ -57,11 +61,11 @@ serve: $(INSTALLED) | $(call after,export) ## Serve it on http://127.0.0.1:8000 
 predict: $(INSTALLED) | $(call after,export) ## Score DATA=rows.csv into OUT=scores.csv
 	@$(RUN) predict
 
-##@ Deploy
-
 .PHONY: image
 image: $(INSTALLED) | $(call after,export) ## Build the service's image around artifacts/model/
 	@$(RUN) image
+
+##@ Deploy
 
 # Without Docker, what ENV=local deploys is packed from artifacts/model/; `make image push deploy ENV=local` takes the image.
 .PHONY: deploy
@@ -95,4 +99,12 @@ quality-gates: $(INSTALLED) | $(call after,format) ## Run every check side by si
 	    $(GATES)
 	@echo "quality gates: all passed"
 
-include $(filter-out %/base.mk,$(wildcard packages/*/make/*.mk packages/*/tests/*.mk))
+include packages/mlops-kit/make/setup.mk
+include packages/mlops-kit/make/train.mk
+include packages/mlops-kit/make/serve.mk
+include packages/mlops-kit/make/image.mk
+include packages/mlops-kit/make/deploy.mk
+include packages/mlops-kit/make/infra.mk
+include packages/mlops-kit/make/check.mk
+include packages/mlops-kit/make/ci.mk
+include $(wildcard packages/*/tests/*.mk)

@@ -88,7 +88,7 @@ def set_ci(project, answer):
     sys.path.insert(0, str(project / "packages/mlops-kit/src"))
     switching = importlib.import_module("mlops_kit.ci.pipelines.switch")
     # The reference project's came with the copy, and an earlier choice's where a project is generated over.
-    for path in (path for system in switching.SYSTEMS for path in switching.pipeline(system)):
+    for path in switching.written():
         (project / path).unlink(missing_ok=True)
     switching.switch(answer)
 

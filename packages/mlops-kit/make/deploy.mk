@@ -1,4 +1,5 @@
 ##@ More to deploy
+#@ ENV=local|staging|production  DEPLOY_SET="key=value …"
 
 # The images of what stands below are the environment's: its repository, by digest. ENV=local is an AWS on this machine
 # (packages/ecs-local/): the deployer asks it as it asks the real one. `run` tells it where by AWS's own variables, and

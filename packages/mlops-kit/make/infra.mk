@@ -1,4 +1,5 @@
 ##@ Infrastructure
+#@ TERRAFORM=terraform
 
 # Terraform itself is not installed by make: its licence is its own. OpenTofu does as well: TERRAFORM=tofu
 export TERRAFORM ?= terraform

@@ -1,4 +1,5 @@
 ##@ Monitor
+#@ MONITOR_SET="key=value …"
 
 .PHONY: monitor
 monitor: $(INSTALLED) ## Compare what the service was asked lately with the champion's own rows (MONITOR_SET="source=…")

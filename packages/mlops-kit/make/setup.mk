@@ -1,13 +1,10 @@
 ##@ More to set up
+#@ PYTHON=python3.12  DEBUG=1
 
 .PHONY: help-all
 help-all: ## Show all targets and variables
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nVariables: CONFIG=configs/train.yaml  SET="key=value …"  SERVE_SET="key=value …"\n'
-	@printf '           MODEL=name@alias  DATA=…  OUT=…  MONITOR_SET="key=value …"\n'
-	@printf '           SEARCH_SET="key=value …"  ENV=local|staging|production\n'
-	@printf '           DEPLOY_SET="key=value …"  TERRAFORM=terraform  DASK_SCHEDULER=tcp://…\n'
-	@printf '           ACCELERATOR=cuml  PORT=…  PYTHON=python3.12  DEBUG=1\n'
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^#@/ { variables = variables "\n  " substr($$0, 4) } \
+	    /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 } END { print "\nVariables" variables }' $(MAKEFILE_LIST)
 
 # uv comes from the lock like everything else. The interpreter's own pip installs it where that is new enough
 # (22.3 knows --python), which saves the seconds that putting a pip into .venv costs.
@@ -42,7 +39,7 @@ lock: $(INSTALLED) ## Refresh requirements.txt from the pyproject.toml files
 	@$(BIN)/uv pip compile --quiet pyproject.toml $(KIT)/pyproject.toml --group dev \
 	    --group $(KIT)/pyproject.toml:serving --group $(KIT)/pyproject.toml:test --universal --python-version $(lastword $(PYTHONS)) \
 	    --generate-hashes --no-strip-extras --upgrade --custom-compile-command "make lock" --output-file requirements.txt
-	@$(MAKE) --no-print-directory image-lock
+	@$(if $(wildcard docker),$(MAKE) --no-print-directory image-lock)
 	@echo "lock: requirements.txt is fresh; next: make install quality-gates"
 
 .PHONY: config-schema

@@ -1,4 +1,5 @@
 ##@ More to train
+#@ SEARCH_SET="key=value …"  DASK_SCHEDULER=tcp://…  ACCELERATOR=cuml
 
 .PHONY: search
 search: $(INSTALLED) ## Search for better parameters, as configs/search.yaml says (DASK_SCHEDULER=tcp://… for a cluster)

@@ -1,12 +1,13 @@
 """Put the pipeline of one CI system where that system looks for it, and take away the one before.
 
-packages/mlops-kit/ci/SYSTEM/ mirrors the project's root. Its files are the same in every project; the Pythons and the
-region come from the Makefile when they are put in place. The project's first choice is made with this, too, by an
-interpreter that has nothing installed: standard library only.
+packages/mlops-kit/ci/SYSTEM/PROFILE/ mirrors the project's root. Its files are the same in every project; which profile
+it is, the Pythons and the region come from the Makefile when they are put in place. The project's first choice is made
+with this, too, by an interpreter that has nothing installed: standard library only.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -16,19 +17,64 @@ from mlops_kit.core.files import write_text
 
 FOLDER = Path("packages/mlops-kit/ci")
 SYSTEMS = ("github", "gitlab", "jenkins", "circleci", "azure")
+PROFILES = ("full", "service", "model")
 CRUFT = Path(".cruft.json")
 
 _PYTHONS = re.compile(r'"3\.\d+"(, "3\.\d+")+')  # the list of the gates' matrix
 _REGION = "'REGION'"
 
 
-def pipeline(system: str) -> dict[Path, str]:
+def switch(system: str) -> list[Path]:
+    """Write the pipeline of `system`, remove those of all others from the root; return what is in place.
+
+    Raises:
+        UserError: There is no such system or profile, a file that would be replaced or removed was edited, or the
+            Makefile does not say what the pipelines are made with.
+    """
+    if system not in SYSTEMS:
+        raise UserError(_refusal("TO", system, SYSTEMS))
+    profile = _makefile("PROFILE")
+    if profile not in PROFILES:
+        raise UserError(f"Makefile: {_refusal('PROFILE', profile, PROFILES)}")
+    known = written()
+    placed = [path for path in known if path.exists()]
+    edited = [
+        str(path)
+        for path in placed
+        if path.read_text(encoding="utf-8", errors="replace") not in known[path]
+    ]
+    if edited:
+        raise UserError(
+            f"{', '.join(edited)}: not as make ci-switch writes it, and it would be lost; "
+            f"when its last state is committed: git rm {' '.join(edited)}"
+        )
+    wanted = pipeline(system, profile)
+    for path in placed:
+        if path not in wanted:
+            path.unlink()
+            _remove_empty(path.parent)
+    for path, text in wanted.items():
+        write_text(path, text)
+    _note(system)
+    return list(wanted)
+
+
+def written() -> dict[Path, set[str]]:
+    """Return every place where a pipeline's file can be, each with the texts that were written there if nobody edited it."""
+    texts: dict[Path, set[str]] = {}
+    for system, profile in itertools.product(SYSTEMS, PROFILES):
+        for path, text in pipeline(system, profile).items():
+            texts.setdefault(path, set()).add(text)
+    return texts
+
+
+def pipeline(system: str, profile: str) -> dict[Path, str]:
     """Return the files that `system` reads, by their place in the project, with what the Makefile says filled in.
 
     Raises:
         UserError: The kit's files of this system are gone, or the Makefile says nothing of Pythons or of the region.
     """
-    folder = FOLDER / system
+    folder = FOLDER / system / profile
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     if not files:
         raise UserError(f"{folder} has no files: git checkout {folder} brings them back")
@@ -40,33 +86,9 @@ def pipeline(system: str) -> dict[Path, str]:
     }
 
 
-def switch(system: str) -> list[Path]:
-    """Write the pipeline of `system`, remove those of all others from the root; return what is in place.
-
-    Raises:
-        UserError: There is no such system, or a file that would be replaced or removed was edited.
-    """
-    if system not in SYSTEMS:
-        raise UserError(
-            f"TO is {system!r}; accepted: {', '.join(SYSTEMS)}{did_you_mean(system, SYSTEMS)}"
-        )
-    wanted = pipeline(system)
-    known = {path: text for other in SYSTEMS for path, text in pipeline(other).items()}
-    placed = [path for path in known if path.exists()]
-    edited = [str(path) for path in placed if path.read_bytes() != known[path].encode()]
-    if edited:
-        raise UserError(
-            f"{', '.join(edited)}: not as make ci-switch writes it, and it would be lost; "
-            f"when its last state is committed: git rm {' '.join(edited)}"
-        )
-    for path in placed:
-        if path not in wanted:
-            path.unlink()
-            _remove_empty(path.parent)
-    for path, text in wanted.items():
-        write_text(path, text)
-    _note(system)
-    return list(wanted)
+def _refusal(variable: str, value: str, accepted: tuple[str, ...]) -> str:
+    closest = did_you_mean(value, accepted)
+    return f"{variable} is {value!r}; accepted: {', '.join(accepted)}{closest}"
 
 
 def _makefile(variable: str) -> str:
