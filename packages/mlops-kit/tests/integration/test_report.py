@@ -47,7 +47,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.loads += [value for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+        self.loads += [
+            value for name, value in attrs if name in ("src", "href", "xlink:href", "action")
+        ]
         assert not [name for name, _ in attrs if name.startswith("on")]
 
     def handle_data(self, data):
@@ -63,7 +65,11 @@ def page():
 @pytest.mark.parametrize(
     ("name", "plots", "answer"),
     [
-        ("binary", {"ROC curve", "Precision and recall", "Calibration", "Confusion matrix"}, "probability of yes"),
+        (
+            "binary",
+            {"ROC curve", "Precision and recall", "Calibration", "Confusion matrix"},
+            "probability of yes",
+        ),
         ("number", {"Residuals", "Predicted against actual"}, "prediction"),
     ],
 )

@@ -39,7 +39,7 @@ _VARIABLES = {
     _LINE: "var(--line)",
     "#000000": "var(--text)",  # what the displays themselves draw in black
 }
-_STYLE = {
+STYLE = {
     "axes.edgecolor": _LINE,
     "axes.labelcolor": _TEXT,
     "axes.prop_cycle": cycler(color=_CURVE_COLOURS),
@@ -64,7 +64,7 @@ def save(folder: Path, model: Any, rows: Any, target: Any, predictions: Predicti
     against actual. Both: permutation importance (Breiman, 2001) on at most 1,000 rows.
     """
     paths = []
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figures = curves(predictions)
         if predictions.probabilities is not None:
             figures["confusion"] = _confusion(predictions)
@@ -77,7 +77,7 @@ def save(folder: Path, model: Any, rows: Any, target: Any, predictions: Predicti
 
 def svgs(predictions: Predictions) -> dict[str, str]:
     """Return the curves by name as SVG elements that take their colours and font from the page."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         return {name: _svg(name, figure) for name, figure in curves(predictions).items()}
 
 
@@ -97,7 +97,9 @@ def _one_against_rest(display: Any, predictions: Predictions) -> Figure:
     labels, probabilities = _labels(predictions), predictions.probabilities
     assert probabilities is not None  # nosec B101 # for the type checker: curves() has looked
     for k in [1] if len(labels) == 2 else range(min(len(labels), _MOST_CURVES)):
-        display.from_predictions(predictions.truth == k, probabilities[:, k], name=labels[k], ax=axes)
+        display.from_predictions(
+            predictions.truth == k, probabilities[:, k], name=labels[k], ax=axes
+        )
     # What the axes say without it, "(Positive label: True)", is of the comparison above.
     axes.set_xlabel(axes.get_xlabel().split(" (Positive")[0])
     axes.set_ylabel(axes.get_ylabel().split(" (Positive")[0])

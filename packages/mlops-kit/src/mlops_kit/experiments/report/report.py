@@ -56,7 +56,10 @@ def write(run_id: str) -> Written:
         with step("data") as running:
             dataset = runs.load_data(run, run.config)
             running.detail = f"test set of {len(dataset.test_rows)} rows"
-        with step("explain") as running, threadpool_limits(training.threads(dataset.train_rows.size)):
+        with (
+            step("explain") as running,
+            threadpool_limits(training.threads(dataset.train_rows.size)),
+        ):
             content = _content(client, run, dataset)
             running.detail = f"run {run.run_id}"
     with step("write") as running:
