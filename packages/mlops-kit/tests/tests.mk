@@ -29,6 +29,10 @@ kit-test: $(INSTALLED) ## Run all of the kit's and the emulator's tests, with co
 page-test: $(INSTALLED) ## Test the page in headless Chromium; pictures go to reports/page/
 	@$(BIN)/python -m pytest -q -rs packages/mlops-kit/tests/page
 
+.PHONY: pictures
+pictures: $(INSTALLED) ## Make docs/pictures/ anew: the page, the report and a rollout, of this checkout's champion
+	@$(BIN)/python packages/mlops-kit/tests/pictures
+
 .PHONY: soak
 soak: $(INSTALLED) ## Ask the service 100,000 times: nothing lost, memory flat (SOAK_REQUESTS=100000)
 	@$(BIN)/python -m pytest -q -s packages/mlops-kit/tests/soak
