@@ -26,7 +26,7 @@ every_document = pytest.mark.parametrize("document", documents.documents())
 # A generated project has these; the second is the workshop's, which does not ship.
 MAKEFILES = "\n".join(
     path.read_text(encoding="utf-8")
-    for path in (ROOT / "Makefile", *sorted(ROOT.glob("packages/*/make/*.mk")))
+    for path in (ROOT / "Makefile", *sorted(ROOT.glob("packages/*/src/*/make/*.mk")))
 )
 WORKSHOP = (ROOT / "packages/mlops-kit/tests/tests.mk").read_text(encoding="utf-8")
 
@@ -38,6 +38,7 @@ NOT_RUN = {
         r"cruft .*",
         r"\.ci/run",
     ),
+    "builds the wheel; ../unit/test_wheel.py does it": (r"uv build .*",),
     "the gates themselves; CI runs them on every change": (
         r"make quality-gates",
         r"make format-check lint type-check",
@@ -99,7 +100,7 @@ SETTINGS = {
 }
 COPIED = (
     *("*.md", "Makefile", "pyproject.toml", "requirements.txt", "configs", "src", "tests"),
-    *("packages/*/src", "packages/*/make"),
+    "packages/*/src",
 )
 
 

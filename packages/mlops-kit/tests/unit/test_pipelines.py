@@ -19,7 +19,10 @@ TEXTS = texts()
 SYSTEMS = sorted(READERS)
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 # Those that a generated project has, too.
-RULES = [MAKEFILE, *(file.read_text() for file in (ROOT / "packages/mlops-kit/make").glob("*.mk"))]
+RULES = [
+    MAKEFILE,
+    *(file.read_text() for file in (ROOT / "packages/mlops-kit/src/mlops_kit/make").glob("*.mk")),
+]
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", "\n".join(RULES), re.M))
 PYTHONS = re.search(r"^PYTHONS := (.*)", MAKEFILE, re.M)[1].split()[::-1]
 
