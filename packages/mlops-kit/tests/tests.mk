@@ -5,6 +5,7 @@
 CODE += packages
 TYPED += $(wildcard packages/*/src)
 GATES += imports kit-unit-test
+IMAGE_TESTS += packages/mlops-kit/tests/image
 
 .PHONY: imports
 imports: $(INSTALLED) | $(call after,format) ## Check that every room imports only what stands before it (import-linter)

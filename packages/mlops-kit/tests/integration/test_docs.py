@@ -56,7 +56,7 @@ NOT_RUN = {
         r"make deploy-plan ENV=production .*",
     ),
     "needs Terraform; ../infra does it": (r"make infra-check",),
-    "needs Docker; tests/image does it": (
+    "needs Docker; tests/image and ../image do it": (
         r"REPOSITORY=.*",
         r"aws ecr .*",
         r"docker build .*",

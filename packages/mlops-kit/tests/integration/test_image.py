@@ -1,6 +1,6 @@
 """The subcommands of the image, in a real repository; the engine is a program that notes what it is asked.
 
-What needs a real engine is tested in tests/image.
+What needs a real engine is tested in tests/image and ../image.
 """
 
 import json

@@ -1,8 +1,11 @@
 ##@ Image
 
+# packages/mlops-kit/tests/tests.mk, which is not shipped, adds the kit's.
+IMAGE_TESTS := tests/image
+
 .PHONY: image-test
 image-test: $(INSTALLED) | $(call after,image) ## Test the built image (or IMAGE=…) in real containers
-	@$(BIN)/python -m pytest -q -rs tests/image
+	@$(BIN)/python -m pytest -q -rs $(IMAGE_TESTS)
 
 .PHONY: image-scan
 image-scan: $(INSTALLED) | $(call after,image) ## Scan what is in the image for known vulnerabilities
