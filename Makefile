@@ -1,4 +1,4 @@
-# The one interface: people and every CI system call only these targets, and those of packages/mlops-kit/make/.
+# The one interface: people and every CI system call only these targets, and those of the kit's make/.
 # Works with GNU make 3.81 (macOS) and newer, alone or with -j.
 
 # Newest first. PYTHON=… names another interpreter; .venv is then built again with it.
@@ -8,8 +8,10 @@ PACKAGE := ml_template
 PROFILE := full
 export AWS_DEFAULT_REGION ?= eu-west-1
 
-# Names that the targets below use, like RUN and INSTALLED; and, at the end, the targets that are not for every day.
-include packages/mlops-kit/make/base.mk
+# The kit: its folder, or, where that was deleted, the wheel that requirements.txt names. Its make/ has names that the
+# targets below use, like RUN and INSTALLED; and, at the end, the targets that are not for every day.
+KIT := $(firstword $(wildcard packages/mlops-kit/src/mlops_kit) .kit/mlops_kit)
+include $(KIT)/make/base.mk
 
 .PHONY: help
 help:
@@ -99,12 +101,22 @@ quality-gates: $(INSTALLED) | $(call after,format) ## Run every check side by si
 	    $(GATES)
 	@echo "quality gates: all passed"
 
-include packages/mlops-kit/make/setup.mk
-include packages/mlops-kit/make/train.mk
-include packages/mlops-kit/make/serve.mk
-include packages/mlops-kit/make/image.mk
-include packages/mlops-kit/make/deploy.mk
-include packages/mlops-kit/make/infra.mk
-include packages/mlops-kit/make/check.mk
-include packages/mlops-kit/make/ci.mk
+include $(KIT)/make/setup.mk
+include $(KIT)/make/train.mk
+include $(KIT)/make/serve.mk
+include $(KIT)/make/image.mk
+include $(KIT)/make/deploy.mk
+include $(KIT)/make/infra.mk
+include $(KIT)/make/check.mk
+include $(KIT)/make/ci.mk
 include $(wildcard packages/*/tests/*.mk)
+
+# Only without the folder: pip unpacks the wheel here, because make needs its make/ before there is a .venv.
+.kit/mlops_kit/make/base.mk: requirements.txt
+	@rm -rf .kit && "$(or $(PYTHON),python3)" -m venv .kit/venv
+	@awk '/^--/ { print } /^mlops-kit/ { kit = found = 1 } kit { print } !/\\$$/ { kit = 0 } END { exit !found }' \
+	    requirements.txt > .kit/kit.txt || \
+	    { echo "error: no packages/mlops-kit here, and no mlops-kit in requirements.txt: git checkout packages/mlops-kit" >&2; exit 2; }
+	@.kit/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	    --ignore-requires-python --target .kit --requirement .kit/kit.txt
+	@touch $@

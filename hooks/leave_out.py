@@ -28,7 +28,7 @@ class Part(NamedTuple):
 
     paths: tuple[str, ...]  # files and folders, from the project's root
     section: str  # of the Makefile
-    make: tuple[str, ...]  # the files of packages/mlops-kit/make/ with its other targets
+    make: tuple[str, ...]  # the files of mlops_kit/make/ with its other targets
     words: str  # what else speaks of it, as a regular expression
     headings: tuple[str, ...] = ()  # Markdown sections that speak of it by no such word
 
@@ -72,7 +72,7 @@ SERVICE = Part(
 )
 PROFILES = {"full": (), "service": (AWS,), "model": (AWS, SERVICE)}
 
-KIT = Path("packages/mlops-kit")
+MAKE = Path("packages/mlops-kit/src/mlops_kit/make")
 TARGET = re.compile(r"^([a-z][a-z-]*):(?!=)", re.MULTILINE)
 
 
@@ -88,7 +88,7 @@ def leave_out(project: Path, profile: str) -> None:
         for path in (project / "configs").glob("*.yaml"):
             _edit(path, gone.without_comments)
         for path in project.rglob("*.md"):
-            if KIT.parent not in path.relative_to(project).parents:
+            if Path("packages") not in path.relative_to(project).parents:
                 _edit(path, lambda text, gone=gone: without_prose(text, gone))
 
 
@@ -112,7 +112,7 @@ def without_targets(makefile: str, part: Part) -> str:
     """Return the Makefile without the part's section, and without what it includes for it."""
     makefile = makefile.replace(_sections(makefile)[part.section], "")
     for name in part.make:
-        makefile = makefile.replace(f"include {KIT}/make/{name}\n", "")
+        makefile = makefile.replace(f"include $(KIT)/make/{name}\n", "")
     return makefile
 
 
@@ -128,7 +128,7 @@ class Gone(NamedTuple):
     def of(cls, project: Path, part: Part) -> Gone:
         """Return what is gone from a project without the part."""
         makefiles = [_sections((project / "Makefile").read_text(encoding="utf-8"))[part.section]]
-        makefiles += [(project / KIT / "make" / n).read_text(encoding="utf-8") for n in part.make]
+        makefiles += [(project / MAKE / n).read_text(encoding="utf-8") for n in part.make]
         # A document is linked from several folders; a word like infra is a folder only with its slash.
         documents = "|".join(Path(name).stem for name in part.paths if name.endswith(".md"))
         others = [name for name in part.paths if not name.endswith(".md")]

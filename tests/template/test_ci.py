@@ -27,7 +27,7 @@ def test_only_the_chosen_one_is_in_place_and_passes_the_lint(
     project = generate(template, tmp_path, ci=system)
     wanted = dict(tree(default_project))
     for name in IN_PLACE[system]:
-        wanted[name] = wanted[f"packages/mlops-kit/ci/{system}/full/{name}"]
+        wanted[name] = wanted[f"packages/mlops-kit/src/mlops_kit/ci/pipelines/systems/{system}/full/{name}"]
     for name in WORKFLOWS:
         del wanted[name]
     assert_same(tree(project), wanted)

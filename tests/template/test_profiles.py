@@ -123,7 +123,6 @@ def test_documents_do_not_speak_of_what_is_left_out(projects, profile):
 @each
 def test_documents_have_no_heading_without_text_and_no_empty_table(projects, template, profile):
     for name, text in documents(projects[profile]).items():
-        assert "\n\n\n" not in text, name
         assert not re.search(r"^\|--.*\n(?!\|)", text, re.M), name
         if name != ".github/pull_request_template.md":
             assert not re.search(r"^(#+) .*\n+(?=\1 |\Z)", text, re.M), name

@@ -26,7 +26,7 @@ every_document = pytest.mark.parametrize("document", documents.documents())
 # A generated project has these; the second is the workshop's, which does not ship.
 MAKEFILES = "\n".join(
     path.read_text(encoding="utf-8")
-    for path in (ROOT / "Makefile", *sorted(ROOT.glob("packages/*/make/*.mk")))
+    for path in (ROOT / "Makefile", *sorted(ROOT.glob("packages/*/src/*/make/*.mk")))
 )
 WORKSHOP = (ROOT / "packages/mlops-kit/tests/tests.mk").read_text(encoding="utf-8")
 
@@ -38,6 +38,7 @@ NOT_RUN = {
         r"cruft .*",
         r"\.ci/run",
     ),
+    "builds the wheel; ../unit/test_wheel.py does it": (r"uv build .*",),
     "the gates themselves; CI runs them on every change": (
         r"make quality-gates",
         r"make format-check lint type-check",
@@ -55,7 +56,7 @@ NOT_RUN = {
         r"make deploy-plan ENV=production .*",
     ),
     "needs Terraform; ../infra does it": (r"make infra-check",),
-    "needs Docker; tests/image does it": (
+    "needs Docker; tests/image and ../image do it": (
         r"REPOSITORY=.*",
         r"aws ecr .*",
         r"docker build .*",
@@ -99,7 +100,7 @@ SETTINGS = {
 }
 COPIED = (
     *("*.md", "Makefile", "pyproject.toml", "requirements.txt", "configs", "src", "tests"),
-    *("packages/*/src", "packages/*/make"),
+    "packages/*/src",
 )
 
 
@@ -124,7 +125,7 @@ def test_every_path_is_there(document):
     def is_there(path: str) -> bool:
         root = documents.root_of(document)
         wanted = path.rstrip("/")
-        return any(any(root.glob(one)) for one in (wanted, f"packages/mlops-kit/ci/*/*/{wanted}"))
+        return any(any(root.glob(one)) for one in (wanted, f"packages/mlops-kit/src/mlops_kit/ci/pipelines/systems/*/*/{wanted}"))
 
     assert [path for path in documents.named_paths(document) if not is_there(path)] == []
 

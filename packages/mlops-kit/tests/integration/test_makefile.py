@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[4]
-MAKE = "packages/mlops-kit/make"
+MAKE = "packages/mlops-kit/src/mlops_kit/make"
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.M)
 
@@ -218,3 +218,11 @@ def test_a_run_target_passes_make_variables_to_the_command():
     done = make("train", "CONFIG=no such file.yaml")
     assert done.returncode == 2
     assert "error: configs file no such file.yaml not found (give CONFIG=…)" in done.stderr
+
+
+def test_without_the_kit_one_sentence_says_how_to_get_it_back(tmp_path):
+    copy_makefiles(tmp_path)
+    shutil.rmtree(tmp_path / "packages")
+    done = make("train", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "error: no packages/mlops-kit here, and no mlops-kit in requirements.txt:" in done.stderr

@@ -21,7 +21,10 @@ FULL = TEXTS["full"]
 SYSTEMS = sorted(READERS)
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 # Those that a generated project has, too.
-RULES = [MAKEFILE, *(file.read_text() for file in (ROOT / "packages/mlops-kit/make").glob("*.mk"))]
+RULES = [
+    MAKEFILE,
+    *(file.read_text() for file in (ROOT / "packages/mlops-kit/src/mlops_kit/make").glob("*.mk")),
+]
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", "\n".join(RULES), re.M))
 PYTHONS = re.search(r"^PYTHONS := (.*)", MAKEFILE, re.M)[1].split()[::-1]
 
@@ -282,7 +285,8 @@ def test_every_secret_and_variable_is_documented():
 def project(tmp_path, monkeypatch):
     """A project on GitHub with two Pythons, in another region."""
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / switch.FOLDER, switch.FOLDER)
+    shutil.copytree(switch.FOLDER, "systems")
+    monkeypatch.setattr(switch, "FOLDER", tmp_path / "systems")
     Path("Makefile").write_text(
         "PYTHONS := 3.12 3.11\nPROFILE := full\nexport AWS_DEFAULT_REGION ?= us-east-2\nall:\n"
     )
@@ -291,14 +295,14 @@ def project(tmp_path, monkeypatch):
 
 def pipeline_files():
     files = {path for path in Path().rglob("*") if path.is_file()}
-    return files - {Path("Makefile"), *switch.FOLDER.rglob("*")}
+    return files - {Path("Makefile"), *Path("systems").rglob("*")}
 
 
 def test_only_one_pipeline_is_in_place(project):
     for system in ("gitlab", "azure", "circleci", "jenkins", "github"):
         placed = switch.switch(system)
         assert pipeline_files() == set(placed) == set(switch.pipeline(system, "full"))
-    assert {path.name for path in Path().iterdir()} == {".github", "Makefile", "packages"}
+    assert {path.name for path in Path().iterdir()} == {".github", "Makefile", "systems"}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -360,9 +364,7 @@ def test_makefile_that_says_nothing_is_a_sentence(project):
 
 def test_kit_without_a_pipeline_is_a_sentence(project):
     shutil.rmtree(switch.FOLDER / "azure")
-    with pytest.raises(
-        UserError, match="packages/mlops-kit/ci/azure/full has no files: git checkout"
-    ):
+    with pytest.raises(UserError, match="^systems/azure/full has no files: git checkout"):
         switch.switch("gitlab")
     assert pipeline_files() == set(switch.pipeline("github", "full"))
 

@@ -1,6 +1,6 @@
 """Put the pipeline of one CI system where that system looks for it, and take away the one before.
 
-packages/mlops-kit/ci/SYSTEM/PROFILE/ mirrors the project's root. Its files are the same in every project; which profile
+systems/SYSTEM/PROFILE/ mirrors the project's root. Its files are the same in every project; which profile
 it is, the Pythons and the region come from the Makefile when they are put in place. The project's first choice is made
 with this, too, by an interpreter that has nothing installed: standard library only.
 """
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 from pathlib import Path
 
 from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.core.files import write_text
 
-FOLDER = Path("packages/mlops-kit/ci")
+FOLDER = Path(__file__).with_name("systems")
 SYSTEMS = ("github", "gitlab", "jenkins", "circleci", "azure")
 PROFILES = ("full", "service", "model")
 CRUFT = Path(".cruft.json")
@@ -77,7 +78,8 @@ def pipeline(system: str, profile: str) -> dict[Path, str]:
     folder = FOLDER / system / profile
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     if not files:
-        raise UserError(f"{folder} has no files: git checkout {folder} brings them back")
+        shown = os.path.relpath(folder)
+        raise UserError(f"{shown} has no files: git checkout {shown} brings them back")
     pythons = ", ".join(f'"{version}"' for version in reversed(_makefile("PYTHONS").split()))
     region = f"'{_makefile('AWS_DEFAULT_REGION')}'"
     texts = {path.relative_to(folder): path.read_text(encoding="utf-8") for path in files}

@@ -11,7 +11,7 @@ import pytest
 from mlops_kit.core import project
 from mlops_kit.delivery.image import build as image
 
-from .containers import run_docker
+from tests.image.containers import run_docker
 
 TAG = f"{project.current().name}:image-test-rebuild"
 

@@ -1,8 +1,11 @@
 ##@ Image
 
+# packages/mlops-kit/tests/tests.mk, which is not shipped, adds the kit's.
+IMAGE_TESTS := tests/image
+
 .PHONY: image-test
 image-test: $(INSTALLED) | $(call after,image) ## Test the built image (or IMAGE=…) in real containers
-	@$(BIN)/python -m pytest -q -rs tests/image
+	@$(BIN)/python -m pytest -q -rs $(IMAGE_TESTS)
 
 .PHONY: image-scan
 image-scan: $(INSTALLED) | $(call after,image) ## Scan what is in the image for known vulnerabilities
@@ -18,7 +21,7 @@ image-train: $(INSTALLED) ## Build the image that trains (BASE=… with CUDA and
 
 .PHONY: image-lock
 image-lock: $(INSTALLED) ## Refresh docker/requirements-*.txt with the versions of requirements.txt
-	@for pins in onnx:--group=$(KIT)/pyproject.toml:serving skops:--group=$(KIT)/pyproject.toml:serving-skops mlflow:docker/requirements-mlflow.in; do \
+	@for pins in onnx:--group=$(KIT)/make/pyproject.toml:serving skops:--group=$(KIT)/make/pyproject.toml:serving-skops mlflow:docker/requirements-mlflow.in; do \
 	    $(BIN)/uv pip compile --quiet "$${pins#*:}" --constraint requirements.txt --universal \
 	        --python-version $(lastword $(PYTHONS)) --generate-hashes --no-strip-extras \
 	        --custom-compile-command "make image-lock" \

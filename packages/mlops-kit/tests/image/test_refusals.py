@@ -6,7 +6,7 @@ import pytest
 
 from mlops_kit.delivery.image import docker
 
-from .containers import eventually, run_docker
+from tests.image.containers import eventually, run_docker
 
 MODEL = "/app/artifacts/model"
 

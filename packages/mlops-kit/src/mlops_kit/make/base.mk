@@ -1,6 +1,5 @@
-# What the root Makefile and the other files here use. The root's comes first: PYTHONS and PACKAGE are its own.
+# What the root Makefile and the other files here use. The root's comes first: PYTHONS, PACKAGE and KIT are its own.
 
-KIT := packages/mlops-kit
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m $(PACKAGE)
@@ -28,9 +27,9 @@ export RUFF_CACHE_DIR := $(abspath $(CI_CACHE))/ruff
 endif
 
 # In place of the shell runs what notes how long each target took; `make ci-times` shows it. Without a python3: the shell.
-TIMER := $(wildcard $(KIT)/src/mlops_kit/ci/metrics/timed.py)
+TIMER := $(wildcard $(KIT)/ci/metrics/timed.py)
 TIMER_PYTHON := $(shell python3 -ISc 'import os, sys; sys.version_info > (3, 7) and print(os.path.realpath(sys.executable).replace(" ", "\ "))' 2>/dev/null)
-UNTIMED := help help-all clean serve mlflow-ui
+UNTIMED := help help-all clean serve mlflow-ui $(KIT)/make/base.mk
 SHELL = $(if $(and $(TIMER),$(TIMER_PYTHON),$(filter-out $(UNTIMED),$@)),$(TIMER_PYTHON) -IS $(TIMER) $@,/bin/sh)
 
 MAKEFLAGS += --no-builtin-rules --keep-going

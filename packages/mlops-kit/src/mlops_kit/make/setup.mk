@@ -36,8 +36,8 @@ $(INSTALLED): requirements.txt | $(call after,clean)
 
 .PHONY: lock
 lock: $(INSTALLED) ## Refresh requirements.txt from the pyproject.toml files
-	@$(BIN)/uv pip compile --quiet pyproject.toml $(KIT)/pyproject.toml --group dev \
-	    --group $(KIT)/pyproject.toml:serving --group $(KIT)/pyproject.toml:test --universal --python-version $(lastword $(PYTHONS)) \
+	@$(BIN)/uv pip compile --quiet pyproject.toml $(wildcard packages/mlops-kit/pyproject.toml) --group dev \
+	    --group $(KIT)/make/pyproject.toml:serving --group $(KIT)/make/pyproject.toml:test --universal --python-version $(lastword $(PYTHONS)) \
 	    --generate-hashes --no-strip-extras --upgrade --custom-compile-command "make lock" --output-file requirements.txt
 	@$(if $(wildcard docker),$(MAKE) --no-print-directory image-lock)
 	@echo "lock: requirements.txt is fresh; next: make install quality-gates"
@@ -48,5 +48,5 @@ config-schema: $(INSTALLED) ## Write the JSON schemas that editors check configs
 
 .PHONY: clean
 clean: ## Remove .venv, caches and reports; models, runs and artifacts stay
-	@rm -rf $(VENV) reports .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) .kit reports .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -exec rm -rf {} +

@@ -7,7 +7,7 @@ import pytest
 
 from mlops_kit.delivery.image import build, docker
 
-from .containers import run_docker
+from tests.image.containers import run_docker
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("REGISTRY"), reason="NO REGISTRY given: nothing was pushed or run by digest"
