@@ -50,7 +50,7 @@ report: $(INSTALLED) | $(call after,train validate register pipeline) ## Turn th
 #@ MODEL=name@alias  DATA=…  OUT=…  PORT=…  SERVE_SET="key=value …"
 
 .PHONY: export
-export: $(INSTALLED) | $(call after,register pipeline) ## Write the champion (or MODEL=name@alias) to artifacts/model/
+export: $(INSTALLED) | $(call after,register pipeline) ## Write the champion (or MODEL=…) to artifacts/model/
 	@$(RUN) export
 
 .PHONY: serve

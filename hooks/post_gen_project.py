@@ -5,7 +5,7 @@ expression in main(). It runs in the new project's folder.
 """
 
 import hashlib
-import importlib
+import importlib.util
 import json
 import os
 import re
@@ -27,10 +27,11 @@ REFERENCE = {
     "aws_region": "eu-west-1",
     "github_org": "ml-template-org",
     "ci": "github",
+    "profile": "full",
 }
 
-# These are set where they stand, in set_python_versions(), set_licence() and set_ci(); all others are swapped everywhere.
-SET_IN_PLACE = ("license", "python_versions", "ci")
+# These are set where they stand, by a function each; all others are swapped everywhere.
+SET_IN_PLACE = ("license", "python_versions", "ci", "profile")
 
 # Distributions of their own in packages/ are the same in every project, whatever its names.
 UNTOUCHED = (".git", "packages")
@@ -82,9 +83,19 @@ def set_licence(project, answer):
     edit(project / "pyproject.toml", f'license = "{REFERENCE["license"]}"', f'license = "{name}"')
 
 
+def set_profile(project, answer):
+    """Leave out what the profile does not hold, by a module that came with the copy and is no part of the project."""
+    module = project / "leave_out.py"
+    spec = importlib.util.spec_from_file_location(module.stem, module)
+    leaving = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(leaving)
+    module.unlink()
+    edit(project / "Makefile", f"PROFILE := {REFERENCE['profile']}\n", f"PROFILE := {answer}\n")
+    leaving.leave_out(project, answer)
+
+
 def set_ci(project, answer):
     """Put the chosen CI system's pipeline in place, as `make ci-switch` does, with this project's Pythons and region."""
-    sys.dont_write_bytecode = True
     sys.path.insert(0, str(project / "packages/mlops-kit/src"))
     switching = importlib.import_module("mlops_kit.ci.pipelines.switch")
     # The reference project's came with the copy, and an earlier choice's where a project is generated over.
@@ -211,11 +222,13 @@ def main():
     # JSON in a raw string: it writes " as \" and a newline as \n, so that no answer can end the string.
     answers = json.loads(r"""{{ cookiecutter | jsonify }}""")
     sys.stdout.reconfigure(errors="replace")
+    sys.dont_write_bytecode = True
     project = Path.cwd()
     refuse_without_links(project)
     remove_caches(project)
     set_python_versions(project, answers["python_versions"])
     set_licence(project, answers["license"])
+    set_profile(project, answers["profile"])
     swap_names(project, swaps(answers))
     set_ci(project, answers["ci"])
     write_sums(project)

@@ -199,6 +199,11 @@ def post_gen():
     return load_hook("post_gen_project")
 
 
+@pytest.fixture(scope="session")
+def leaving():
+    return load_hook("leave_out")
+
+
 def read_tree(folder: Path) -> dict[str, tuple[bool, bytes]]:
     """All files but git's and cruft's, each with whether it can be executed."""
     files = (path for path in folder.rglob("*") if path.is_file())
@@ -213,6 +218,28 @@ def read_tree(folder: Path) -> dict[str, tuple[bool, bytes]]:
 @pytest.fixture(scope="session")
 def tree():
     return read_tree
+
+
+@pytest.fixture(scope="session")
+def make(tmp_path_factory):
+    """A function that runs make in a project, with the environment that runs this in place of .venv."""
+    stamp = tmp_path_factory.mktemp("make") / "installed"
+    stamp.touch()
+    # Without notes of what it took, which other tests would find in the project.
+    settings = [f"BIN={Path(sys.executable).parent}", f"INSTALLED={stamp}", "TIMER="]
+
+    def run(project: Path, *words: str) -> str:
+        done = subprocess.run(
+            ["make", *settings, *words],
+            cwd=project,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
 
 
 MENTIONS = re.compile(r"ml[\W_]{0,3}template|cookiecutter", re.IGNORECASE)

@@ -37,7 +37,7 @@ lint-docker: $(INSTALLED)
 
 .PHONY: lint-shell
 lint-shell: $(INSTALLED)
-	@git grep -lIz -E '^#!/(usr/)?bin/(env )?(ba)?sh' | xargs -0 $(BIN)/shellcheck
+	@git grep -lIz -E '^#!/(usr/)?bin/(env )?(ba)?sh' | xargs -0 sh -c 'test $$# -eq 0 || $(BIN)/shellcheck "$$@"' sh
 
 .PHONY: lint-makefile
 lint-makefile: $(INSTALLED)

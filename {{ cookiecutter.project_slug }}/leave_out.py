@@ -1,0 +1,1 @@
+../hooks/leave_out.py
