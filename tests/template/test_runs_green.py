@@ -1,4 +1,4 @@
-"""Generated projects do real work: the two commands of their README, with the hardest names there are.
+"""Generated projects do real work: the two commands of their README, in each profile, with the hardest names there are.
 
 The first project makes its environment as anyone's does. Those after it are moved to the same folder and take it
 over, which saves the minute that Python needs to compile everything in a new one.
@@ -59,22 +59,22 @@ def settle(project: Path, place: Path) -> None:
 
 
 # .ci/run does the same for "Churn Radar", and for the default names: that project is the root itself, byte for byte
-# (test_links.py). "forty-letters" is left out: "widest" is as long.
+# (test_links.py). "forty-letters" is left out: "widest" is as long. A service is exported and asked by its own tests.
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "gates"),
+    ("name", "profile", "ci"),
     [
-        ("one-letter", ("format-check", "lint", "type-check", "security")),
-        ("unicode", ("quality-gates",)),
-        ("widest", ("quality-gates",)),
+        ("one-letter", "model", "jenkins"),
+        ("unicode", "service", "gitlab"),
+        ("widest", "full", "azure"),
     ],
 )
-def test_the_two_commands_pass_under_hard_names(
-    generate, template, tmp_path, hard, git, place, name, gates
-):
-    answers = {**hard[name], "python_versions": "3.10-3.13"}
+def test_the_two_commands_pass(generate, template, tmp_path, hard, git, place, name, profile, ci):
+    answers = {**hard[name], "python_versions": "3.10-3.13", "profile": profile, "ci": ci}
     project = generate(template, tmp_path, **answers)
     settle(project, place)
     assert f"{project.name} version 1 is now the champion" in run(place, "make", "pipeline")
-    run(place, "make", *gates)
+    run(place, "make", "quality-gates")
+    if profile == "service":
+        assert f"{project.name} version 1" in run(place, "make", "export")
     assert git(place, "status", "--porcelain") == ""
