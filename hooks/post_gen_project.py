@@ -5,7 +5,7 @@ expression in main(). It runs in the new project's folder.
 """
 
 import hashlib
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -84,12 +84,10 @@ def set_licence(project, answer):
 
 
 def set_profile(project, answer):
-    """Leave out what the profile does not hold, by a module that came with the copy and is no part of the project."""
-    module = project / "leave_out.py"
-    spec = importlib.util.spec_from_file_location(module.stem, module)
-    leaving = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(leaving)
-    module.unlink()
+    """Leave out what the profile does not hold, by a package that came with the copy and is no part of the project."""
+    sys.path.insert(0, str(project))
+    leaving = importlib.import_module("leave_out")
+    shutil.rmtree(project / "leave_out")
     edit(project / "Makefile", f"PROFILE := {REFERENCE['profile']}\n", f"PROFILE := {answer}\n")
     leaving.leave_out(project, answer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -201,7 +202,9 @@ def post_gen():
 
 @pytest.fixture(scope="session")
 def leaving():
-    return load_hook("leave_out")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "hooks"))
+        return importlib.import_module("leave_out")
 
 
 def read_tree(folder: Path) -> dict[str, tuple[bool, bytes]]:

@@ -66,7 +66,7 @@ def test_what_is_left_out_is_gone_and_the_rest_is_there(projects, profile):
     project = projects[profile]
     assert [name for name in LEFT_OUT[profile] if (project / name).exists()] == []
     assert [name for name in HELD[profile] if not (project / name).exists()] == []
-    assert not (project / "leave_out.py").exists()
+    assert not (project / "leave_out").exists()
 
 
 @each
@@ -175,6 +175,23 @@ def test_the_profile_can_be_changed_by_an_update(template, generate, tree, git, 
     assert cruft.update(made, skip_apply_ask=True, extra_context=changed)
     fresh = generate(template, tmp_path / "fresh", **{**answers, **changed})
     assert tree(made) == tree(fresh)
+
+
+def test_every_document_and_setting_is_looked_at_or_left_out(default_project, leaving):
+    shipped = {*documents(default_project)}
+    shipped |= {f"configs/{path.name}" for path in (default_project / "configs").glob("*.yaml")}
+    paths = {*leaving.AWS.paths, *leaving.SERVICE.paths}
+    assert shipped <= {*leaving.DOCUMENTS, *leaving.SETTINGS, *paths}
+    assert {*leaving.DOCUMENTS, *leaving.SETTINGS} <= shipped
+
+
+def test_documents_of_the_team_stay_as_they_are(generate, template, tmp_path, cookiecutter_api):
+    project = generate(template, tmp_path, profile="model")
+    ours = project / "docs/ours.md"
+    ours.write_text("Our service is in AWS: `make deploy`.\n")
+    again = {"extra_context": {"profile": "model"}, "output_dir": str(tmp_path)}
+    cookiecutter_api(str(template), no_input=True, overwrite_if_exists=True, **again)
+    assert ours.read_text() == "Our service is in AWS: `make deploy`.\n"
 
 
 # --- How it is cut ---------------------------------------------------------------------------------

@@ -18,9 +18,10 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from .prose import without_prose
 
 
 class Part(NamedTuple):
@@ -72,6 +73,29 @@ SERVICE = Part(
 )
 PROFILES = {"full": (), "service": (AWS,), "model": (AWS, SERVICE)}
 
+# What is cut, by name: generated over an earlier one, a project has files of the team's beside them.
+GUIDES = (
+    *(
+        "ci-portability",
+        "growing",
+        "leaving-parts-out",
+        "notices-and-cost",
+        "performance",
+        "report",
+    ),
+    *("scaling", "security", "upgrading", "watching", "your-data", "your-model"),
+    *("adr/0001-ci-cd-tooling", "adr/0002-containers", "adr/0005-serving"),
+    "adr/0008-a-kit-in-the-repository",
+)
+DOCUMENTS = (
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", ".github/pull_request_template.md"),
+    *(f"docs/{name}.md" for name in GUIDES),
+)
+SETTINGS = tuple(
+    f"configs/{name}.yaml"
+    for name in ("ci-prices", "model-card", "monitor", "search", "serve", "train")
+)
+
 KIT = Path("packages/mlops-kit")
 TARGET = re.compile(r"^([a-z][a-z-]*):(?!=)", re.MULTILINE)
 
@@ -85,11 +109,10 @@ def leave_out(project: Path, profile: str) -> None:
         _edit(project / "Makefile", lambda text, part=part: without_targets(text, part))
         _edit(project / ".github/CODEOWNERS", gone.without_lines)
         _edit(project / ".github/dependabot.yml", gone.without_items)
-        for path in (project / "configs").glob("*.yaml"):
-            _edit(path, gone.without_comments)
-        for path in project.rglob("*.md"):
-            if KIT.parent not in path.relative_to(project).parents:
-                _edit(path, lambda text, gone=gone: without_prose(text, gone))
+        for name in set(SETTINGS).difference(part.paths):
+            _edit(project / name, gone.without_comments)
+        for name in set(DOCUMENTS).difference(part.paths):
+            _edit(project / name, lambda text, gone=gone: without_prose(text, gone))
 
 
 def _edit(path: Path, change) -> None:
@@ -182,112 +205,3 @@ class Gone(NamedTuple):
 
 def _depth(line: str) -> int:
     return len(line) - len(line.lstrip())
-
-
-# --- Markdown -------------------------------------------------------------------------------------
-
-
-class Block(NamedTuple):
-    """A piece of a document, and whether a blank line is before it. The kind of a heading is its level, like `##`."""
-
-    kind: str
-    lines: list[str]
-    apart: bool
-
-
-def without_prose(text: str, gone: Gone) -> str:
-    """Return a document without what names something that is gone, and without what is empty then."""
-    kept: list[Block | None] = []
-    section = ""  # the level of one of the listed headings, as long as its section lasts
-    for block in _blocks(text):
-        if block.kind.startswith("#") and len(block.kind) <= len(section or "######"):
-            section = block.kind if block.lines[0].lstrip("# ") in gone.headings else ""
-        lines = [] if section else _rest(block, gone)
-        kept.append(block._replace(lines=lines) if lines else None)
-    blocks = list(_blocks(text))
-    for number, block in enumerate(blocks[:-1]):
-        if not kept[number] and block.lines[-1].endswith(":") and "co" in blocks[number + 1].kind:
-            kept[number + 1] = None  # the code that a sentence led to
-    for number in range(len(kept) - 1, -1, -1):
-        if kept[number] and _leads_nowhere(number, blocks, kept):
-            kept[number] = None
-    return _joined(blocks, kept)
-
-
-def _blocks(text: str) -> Iterator[Block]:
-    """Split a document into headings, heads and rows of tables, items, code and paragraphs."""
-    lines = [line.rstrip("\n") for line in text.splitlines(keepends=True)]
-    number, apart = 0, False
-    while number < len(lines):
-        if not lines[number].strip():
-            number, apart = number + 1, True
-            continue
-        kind, end = _kind(lines, number)
-        yield Block(kind, lines[number:end], apart)
-        number, apart = end, False
-
-
-def _kind(lines: list[str], start: int) -> tuple[str, int]:
-    """Return what begins in a line, and the number of the line behind its end."""
-    first, end = lines[start], start + 1
-    if fence := re.match(r" *```(\w*)", first):
-        while not re.fullmatch(r" *```", lines[end]):
-            end += 1
-        return ("commands" if fence[1] == "sh" else "code"), end + 1
-    if heading := re.match(r"#+(?= )", first):
-        return heading[0], end
-    if first.startswith("|"):
-        is_head = end < len(lines) and lines[end].startswith("|--")
-        return ("head", end + 1) if is_head else ("row", end)
-    while end < len(lines) and not re.match(r"\s*($|[-*] |\d+\. |```|\||#+ )", lines[end]):
-        end += 1
-    return ("item" if re.match(r" *([-*]|\d+\.) ", first) else "text"), end
-
-
-def _rest(block: Block, gone: Gone) -> list[str]:
-    """Return the lines of a block that may stay: all or none, but of commands each by itself."""
-    if block.kind == "commands":
-        first, *commands, last = block.lines
-        commands = [line for line in commands if not gone.named_in(f"`{line}`")]
-        return [first, *commands, last] if commands else []
-    code = (
-        [f"`{line}`" for line in block.lines] if block.kind == "code" else ["\n".join(block.lines)]
-    )
-    return [] if any(map(gone.named_in, code)) else block.lines
-
-
-def _leads_nowhere(number: int, blocks: list[Block], kept: list[Block | None]) -> bool:
-    """Tell whether a heading, the head of a table or a sentence with a colon has lost all that it led to."""
-    block, behind = blocks[number], list(zip(blocks, kept))[number + 1 :]
-    if block.kind.startswith("#"):
-        own = itertools.takewhile(lambda pair: not _ends(block.kind, pair[0].kind), behind)
-    elif block.kind == "head":
-        own = itertools.takewhile(lambda pair: pair[0].kind == "row", behind)
-    elif block.lines[-1].endswith(":") and behind:
-        own = itertools.takewhile(lambda pair: pair[0].kind == behind[0][0].kind, behind)
-    else:
-        return False
-    led_to = [rest for _, rest in own]
-    return bool(led_to) and not any(led_to)
-
-
-def _ends(level: str, kind: str) -> bool:
-    """Tell whether a block of this kind ends the section of a heading of that level."""
-    return kind.startswith("#") and len(kind) <= len(level)
-
-
-def _joined(blocks: list[Block], kept: list[Block | None]) -> str:
-    """Return the document of what was kept, its lists numbered anew."""
-    lines: list[str] = []
-    apart, count = False, 0
-    for block, rest in zip(blocks, kept):
-        apart = apart or block.apart
-        count = 0 if block.kind in ("text", "head") or block.kind[0] == "#" else count
-        if rest:
-            first, *others = rest.lines
-            if block.kind == "item" and re.match(r"\d", first):
-                count += 1
-                first = re.sub(r"^\d+", str(count), first)
-            lines += [*([""] if apart and lines else []), first, *others]
-            apart = False
-    return "\n".join(lines) + "\n"

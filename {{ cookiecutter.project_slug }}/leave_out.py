@@ -1,1 +1,0 @@
-../hooks/leave_out.py
