@@ -29,7 +29,7 @@ endif
 # In place of the shell runs what notes how long each target took; `make ci-times` shows it. Without a python3: the shell.
 TIMER := $(wildcard $(KIT)/ci/metrics/timed.py)
 TIMER_PYTHON := $(shell python3 -ISc 'import os, sys; sys.version_info > (3, 7) and print(os.path.realpath(sys.executable).replace(" ", "\ "))' 2>/dev/null)
-UNTIMED := help help-all clean serve mlflow-ui $(KIT)/make/base.mk
+UNTIMED := help help-all clean serve mlflow-ui notebook $(KIT)/make/base.mk
 SHELL = $(if $(and $(TIMER),$(TIMER_PYTHON),$(filter-out $(UNTIMED),$@)),$(TIMER_PYTHON) -IS $(TIMER) $@,/bin/sh)
 
 MAKEFLAGS += --no-builtin-rules --keep-going
