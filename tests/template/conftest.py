@@ -227,11 +227,11 @@ def tree():
 def make(tmp_path_factory):
     """A function that runs make in a project, with the environment that runs this in place of .venv."""
     stamp = tmp_path_factory.mktemp("make") / "installed"
-    stamp.touch()
     # Without notes of what it took, which other tests would find in the project.
     settings = [f"BIN={Path(sys.executable).parent}", f"INSTALLED={stamp}", "TIMER="]
 
     def run(project: Path, *words: str) -> str:
+        stamp.touch()  # newer than the project's lock
         done = subprocess.run(
             ["make", *settings, *words],
             cwd=project,
