@@ -58,8 +58,8 @@ class Model:
         """
         golden = self.card["golden"]
         given = [case["row"] for case in golden]
-        checker = request_schema.body(self.card["columns"], given[0], len(given))
-        parsed = checker.validate_json(json.dumps({"rows": given}))["rows"]
+        checker = request_schema.Checker(self.card["columns"], given[0], len(given))
+        parsed = checker.rows(json.dumps({"rows": given}))
         for number, (answer, case) in enumerate(zip(self.predict(parsed), golden), start=1):
             off = difference(answer, case["answer"]) / self.card["parity"]["scale"]
             if not off <= self.card["parity"]["tolerance"]:

@@ -10,12 +10,13 @@ import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.security import APIKeyHeader
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import to_json
 
 from mlops_kit.artifact import request_schema
 from mlops_kit.artifact.encoding import Array
 from mlops_kit.artifact.predictor import Model
+from mlops_kit.artifact.request_schema import RefusedRowsError
 from mlops_kit.core.errors import UserError, one_line
 
 from . import page
@@ -97,7 +98,7 @@ class Service:
         """
         card, example = model.card, model.card["golden"][0]["row"]
         self._model, self._limits, self._api_key = model, limits, api_key.encode()
-        self._checker = request_schema.body(card["columns"], example, limits.rows)
+        self._checker = request_schema.Checker(card["columns"], example, limits.rows)
         self._batcher = Batcher(model.form)
         self._in_work = 0
         self._is_right = False
@@ -177,9 +178,9 @@ class Service:
 
     async def _predicted(self, request: Request, body: bytes) -> Response:
         try:
-            parsed = self._checker.validate_json(body)["rows"]
-        except ValidationError as error:
-            return JSONResponse({"detail": _problems(error)}, 422)
+            parsed = self._checker.rows(body)
+        except RefusedRowsError as error:
+            return JSONResponse({"detail": error.problems}, 422)
         request.state.rows = len(parsed)
         encoder = self._model.encoder
         try:
@@ -244,13 +245,6 @@ class Service:
         return Response(
             content, media_type=media_type, headers={"X-Content-Type-Options": "nosniff"}
         )
-
-
-def _problems(error: ValidationError) -> list[dict[str, Any]]:
-    return [
-        {"type": one["type"], "loc": ["body", *one["loc"]], "msg": one["msg"]}
-        for one in error.errors(include_url=False, include_context=False, include_input=False)[:100]
-    ]
 
 
 def _unanswered(outputs: Array) -> list[dict[str, Any]]:
