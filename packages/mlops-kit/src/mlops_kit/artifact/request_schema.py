@@ -80,14 +80,13 @@ class Checker:
         self, error: ValidationError, text: Union[bytes, bytearray, str]
     ) -> Iterator[dict[str, Any]]:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        where = found[0]["loc"][:2]
+        where = found[0]["loc"]
+        number = int(where[1]) if len(where) > 1 else -1
         keys: list[dict[str, Any]] = []
         with suppress(ValueError):  # it is no JSON
-            keys = list(
-                self._wrong_keys(from_json(text), int(where[1]) + 1 if len(where) > 1 else 0)
-            )
-        # A row before the one with the wrong values may have the wrong keys.
-        if all(one["loc"][:3] in (["body", *where], one["loc"][:2]) for one in keys):
+            wrong_keys = self._wrong_keys(from_json(text), number + 1)
+            keys = list(islice(wrong_keys, _MOST_PROBLEMS))
+        if not any(len(one["loc"]) > 3 and one["loc"][2] < number for one in keys):
             for one in found:
                 yield {"type": one["type"], "loc": ["body", *one["loc"]], "msg": one["msg"]}
         yield from keys
