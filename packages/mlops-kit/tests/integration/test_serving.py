@@ -1,7 +1,6 @@
 """The real service over real HTTP: what it answers, when it refuses, what it tells, and how it ends."""
 
 import contextlib
-import hashlib
 import http.client
 import json
 import os
@@ -693,7 +692,7 @@ class TestStart:
         card = json.loads((folder / "model.json").read_text())
         card["golden"][1]["answer"]["probabilities"]["yes"] += 1e-3
         (folder / "model.json").write_text(json.dumps(card))
-        reseal(folder, "model.onnx")
+        reseal(folder)
         done = refused(folder.parents[1])
         assert (done.code, done.out) == (2, "")
         assert done.err.startswith("error: golden row 2 of binary version 1 is answered with ")
@@ -702,7 +701,7 @@ class TestStart:
     def test_a_model_file_that_cannot_be_loaded_is_a_sentence(self, refused, copied, form, file):
         folder = copied(form=form) / model_folder.FOLDER
         (folder / file).write_bytes(b"what another release writes")
-        reseal(folder, file)
+        reseal(folder)
         done = refused(folder.parents[1])
         assert (done.code, done.out) == (2, "")
         assert f"{file} cannot be loaded here: " in done.err
@@ -737,10 +736,7 @@ class TestStart:
         tmp_path.chmod(0o755)
 
 
-def reseal(folder, file):
+def reseal(folder):
     """Write the checksums anew, as one would who may write the folder."""
-    lines = [
-        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
-        for name in (file, "model.json")
-    ]
-    (folder / "SHA256SUMS").write_text("".join(lines))
+    names = sorted(path.name for path in folder.iterdir() if path.name != model_folder.SUMS)
+    (folder / model_folder.SUMS).write_text(model_folder.sums(folder, names))
