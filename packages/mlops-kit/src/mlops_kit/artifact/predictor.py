@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_kit.core import project
+from mlops_kit.core import project, skops_file
 from mlops_kit.core.errors import UserError, one_line
 
 from . import folder as model_folder
@@ -124,11 +124,7 @@ def _onnx(file: Path) -> Form:
 
 
 def _skops(file: Path) -> Form:
-    import skops.io
-
-    from mlops_kit.core.trusted_types import trusted_types
-
-    pipeline = skops.io.load(file, trusted=trusted_types())
+    pipeline = skops_file.load(file)
     return lambda matrix: outputs(pipeline, matrix)
 
 
