@@ -356,11 +356,13 @@ def _popen(checkout: Path, *arguments: str, **variables: str) -> subprocess.Pope
 
 @pytest.fixture
 def serve():
-    """Start the service in a checkout; keywords are environment variables. It is killed at the end."""
+    """Start the service in a checkout, by Python's `arguments`; keywords are environment variables. It is killed at the end."""
     started = []
 
-    def start_service(checkout: Path, reads_log: bool = True, **variables: str) -> Service:
-        started.append(_popen(checkout, **variables))
+    def start_service(
+        checkout: Path, reads_log: bool = True, arguments: tuple[str, ...] = (), **variables: str
+    ) -> Service:
+        started.append(_popen(checkout, *arguments, **variables))
         return Service(started[-1], reads_log)
 
     yield start_service
