@@ -23,7 +23,7 @@ REFERENCE = {
     "author_name": "ML Template Authors",
     "author_email": "authors@ml-template.example",
     "license": "MIT",
-    "python_versions": "3.9-3.13",
+    "python_versions": "3.9-3.14",
     "aws_region": "eu-west-1",
     "github_org": "ml-template-org",
     "ci": "github",
@@ -71,7 +71,7 @@ def edit(path, old, new):
 
 
 def minors(python_versions):
-    """List the minor versions in an answer such as 3.9-3.13 or 3.13."""
+    """List the minor versions in an answer such as 3.9-3.14 or 3.14."""
     ends = [int(version.split(".")[1]) for version in python_versions.split("-")]
     return range(ends[0], ends[-1] + 1)
 

@@ -72,7 +72,7 @@ def settle(project: Path, place: Path) -> None:
 def test_the_two_commands_pass_under_hard_names(
     generate, template, tmp_path, hard, git, place, name, gates
 ):
-    answers = {**hard[name], "python_versions": "3.10-3.13"}
+    answers = {**hard[name], "python_versions": "3.10-3.14"}
     project = generate(template, tmp_path, **answers)
     settle(project, place)
     assert f"{project.name} version 1 is now the champion" in run(place, "make", "pipeline")

@@ -102,6 +102,18 @@ def test_the_gates_show_every_failure_at_once(tmp_path):
     assert "all passed" not in shown
 
 
+def test_a_file_that_bandit_cannot_read_fails_its_gate(tmp_path):
+    copy_makefiles(tmp_path, "pyproject.toml")
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/fine.py").write_text("ANSWER = 42\n")
+    assert make("bandit", cwd=tmp_path).returncode == 0
+    (tmp_path / "src/broken.py").write_text("def answer(: pass\n")
+    done = make("bandit", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "src/broken.py (syntax error while parsing AST from file)" in done.stdout
+
+
 @pytest.mark.parametrize("python", ["no-such-python", "/bin/false"])
 def test_an_unusable_python_is_one_sentence(python):
     done = make("install", f"PYTHON={python}")
