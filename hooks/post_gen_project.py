@@ -205,7 +205,8 @@ def start_repository(answers):
     steps = (
         lambda: git("init", "--quiet"),
         lambda: git("symbolic-ref", "HEAD", "refs/heads/main"),
-        lambda: git("add", "--all"),
+        # What was generated belongs to the project, whatever names a user's own list ignores.
+        lambda: git("-c", f"core.excludesFile={os.devnull}", "add", "--all"),
         # Nobody is there to enter a passphrase, and hooks that a user has for all her repositories know
         # nothing of this one.
         lambda: git(
