@@ -2,7 +2,7 @@
 # Works with GNU make 3.81 (macOS) and newer, alone or with -j.
 
 # Newest first. PYTHON=… names another interpreter; .venv is then built again with it.
-PYTHONS := 3.13 3.12 3.11 3.10 3.9
+PYTHONS := 3.14 3.13 3.12 3.11 3.10 3.9
 PACKAGE := ml_template
 # What was asked for when the project was made: full, service (no AWS) or model (no service). `make ci-switch` reads it.
 PROFILE := full

@@ -23,7 +23,7 @@ REFERENCE = {
     "author_name": "ML Template Authors",
     "author_email": "authors@ml-template.example",
     "license": "MIT",
-    "python_versions": "3.9-3.13",
+    "python_versions": "3.9-3.14",
     "aws_region": "eu-west-1",
     "github_org": "ml-template-org",
     "ci": "github",
@@ -63,7 +63,7 @@ def edit(path, old, new):
 
 
 def minors(python_versions):
-    """List the minor versions in an answer such as 3.9-3.13 or 3.13."""
+    """List the minor versions in an answer such as 3.9-3.14 or 3.14."""
     ends = [int(version.split(".")[1]) for version in python_versions.split("-")]
     return range(ends[0], ends[-1] + 1)
 
@@ -199,7 +199,8 @@ def start_repository(answers):
     steps = (
         lambda: git("init", "--quiet"),
         lambda: git("symbolic-ref", "HEAD", "refs/heads/main"),
-        lambda: git("add", "--all"),
+        # What was generated belongs to the project, whatever names a user's own list ignores.
+        lambda: git("-c", f"core.excludesFile={os.devnull}", "add", "--all"),
         # Nobody is there to enter a passphrase, and hooks that a user has for all her repositories know
         # nothing of this one.
         lambda: git(

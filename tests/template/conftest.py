@@ -37,7 +37,7 @@ HARD = {
     "one-letter": {"project_name": "X"},
     "forty-letters": {
         "project_name": "Donaudampfschifffahrtselektrizitaetswerk",
-        "python_versions": "3.10-3.13",
+        "python_versions": "3.10-3.14",
         "license": "Apache-2.0",
         "github_org": "o",
         "aws_region": "ap-northeast-3",
@@ -50,7 +50,7 @@ HARD = {
         "author_name": "Zoë O'Neil: 'Ph.D.', & Söhne",
         "author_email": "zoe.o'neil+ml@sub.example.org",
         "license": "Proprietary",
-        "python_versions": "3.11-3.13",
+        "python_versions": "3.11-3.14",
         "aws_region": "ap-southeast-2",
     },
     "widest": {
@@ -58,7 +58,7 @@ HARD = {
         "project_slug": "w" * 40,
         "package_name": "w" * 40,
         "license": "BSD-3-Clause",
-        "python_versions": "3.13",
+        "python_versions": "3.14",
         "aws_region": "us-east-1",
     },
 }

@@ -75,7 +75,7 @@ def settle(project: Path, place: Path) -> None:
     ],
 )
 def test_the_two_commands_pass(generate, template, tmp_path, hard, git, place, name, profile, ci):
-    answers = {**hard[name], "python_versions": "3.10-3.13", "profile": profile, "ci": ci}
+    answers = {**hard[name], "python_versions": "3.10-3.14", "profile": profile, "ci": ci}
     project = generate(template, tmp_path, **answers)
     settle(project, place)
     assert f"{project.name} version 1 is now the champion" in run(place, "make", "pipeline")

@@ -1,8 +1,13 @@
 # What the root Makefile and the other files here use. The root's comes first: PYTHONS, PACKAGE and KIT are its own.
 
+# make expands a variable of its caller where a line here names it: `$(shell …)` in one would run.
+$(foreach name,CI_CACHE ENV IMAGE_TAG PYTHON RESUME,$(if $(findstring $$,$(value $(name))),\
+    $(error error: $(name) has a $$ in it, which make would expand: give it without)))
+
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m $(PACKAGE)
+UV := $(BIN)/python -IS $(KIT)/make/uv.py
 INSTALLED := $(VENV)/.installed$(if $(PYTHON),-$(subst /,-,$(PYTHON)))
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
@@ -14,9 +19,17 @@ GATES := format-check lint type-check security test kit-warnings
 PARALLEL := --numprocesses=auto --maxprocesses=8 --dist=loadfile
 
 # The code of this folder, also after the folder was moved or copied with its .venv. For the same reason the tools
-# are called as modules: their scripts keep the path they were installed to.
+# are called as modules: their scripts keep the path they were installed to. A caller's own PYTHONPATH may hold another
+# numpy or a plugin of pytest, so it is not passed on.
 empty :=
-export PYTHONPATH := $(subst $(empty) ,:,$(CURDIR)/src $(addprefix $(CURDIR)/,$(wildcard packages/*/src)))$(if $(PYTHONPATH),:$(PYTHONPATH))
+comma := ,
+export PYTHONPATH := $(subst $(empty) :,:,$(CURDIR)/src$(foreach path,$(wildcard packages/*/src),:$(CURDIR)/$(path)))
+unexport PYTHONHOME
+
+# Loopback never goes to a proxy.
+direct := $(or $(value no_proxy),$(value NO_PROXY))
+export NO_PROXY := $(if $(filter *,$(direct))$(findstring 127.0.0.1,$(direct)),$(direct),$(if $(direct),$(direct)$(comma))127.0.0.1$(comma)localhost)
+export no_proxy := $(NO_PROXY)
 
 # CI_CACHE=folder: what a CI system keeps from one run to the next is one folder, whatever the tool.
 ifneq ($(CI_CACHE),)

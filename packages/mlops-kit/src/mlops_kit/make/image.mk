@@ -22,7 +22,7 @@ image-train: $(INSTALLED) ## Build the image that trains (BASE=… with CUDA and
 .PHONY: image-lock
 image-lock: $(INSTALLED) ## Refresh docker/requirements-*.txt with the versions of requirements.txt
 	@for pins in onnx:--group=$(KIT)/make/pyproject.toml:serving skops:--group=$(KIT)/make/pyproject.toml:serving-skops mlflow:docker/requirements-mlflow.in; do \
-	    $(BIN)/uv pip compile --quiet "$${pins#*:}" --constraint requirements.txt --universal \
+	    $(UV) pip compile --quiet "$${pins#*:}" --constraint requirements.txt --universal \
 	        --python-version $(lastword $(PYTHONS)) --generate-hashes --no-strip-extras \
 	        --custom-compile-command "make image-lock" \
 	        --output-file "docker/requirements-$${pins%%:*}.txt" || exit; \

@@ -7,8 +7,8 @@ export TERRAFORM ?= terraform
 # In an environment of its own, because its dependencies are not ours; only infra-check needs it.
 CHECKOV := $(VENV)/checkov
 $(CHECKOV)/.installed: infra/requirements-checkov.txt $(INSTALLED)
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CHECKOV)
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(CHECKOV) infra/requirements-checkov.txt
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(CHECKOV)
+	@$(UV) pip sync --quiet --require-hashes --python $(CHECKOV) infra/requirements-checkov.txt
 	@touch $@
 
 .PHONY: infra-check
@@ -33,7 +33,7 @@ infra-cost: $(INSTALLED) ## Estimate what ENV, or each environment, costs in a m
 
 .PHONY: infra-lock
 infra-lock: $(INSTALLED) ## Refresh infra/requirements-checkov.txt
-	@echo checkov | $(BIN)/uv pip compile --quiet - --universal --python-version 3.9 \
+	@echo checkov | $(UV) pip compile --quiet - --universal --python-version 3.9 \
 	    --generate-hashes --upgrade --custom-compile-command "make infra-lock" \
 	    --output-file infra/requirements-checkov.txt
 

@@ -7,8 +7,9 @@ help-all: ## Show all targets and variables
 	    /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 } END { print "\nVariables" variables }' $(MAKEFILE_LIST)
 
 # uv comes from the lock like everything else. The interpreter's own pip installs it where that is new enough
-# (22.3 knows --python), which saves the seconds that putting a pip into .venv costs.
-$(INSTALLED): requirements.txt | $(call after,clean)
+# (22.3 knows --python), which saves the seconds that putting a pip into .venv costs. What a user has set for pip in
+# general must not lead it elsewhere. A .venv whose interpreter is gone is made anew, whatever its stamp says.
+$(INSTALLED): requirements.txt $(shell $(BIN)/python -ISc '' 2>/dev/null || echo gone) | $(call after,clean)
 	@for python in $(or $(PYTHON),python3 $(addprefix python,$(PYTHONS))); do \
 	    version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
 	    case " $(PYTHONS) " in *" $$version "*) break ;; esac; \
@@ -28,15 +29,21 @@ $(INSTALLED): requirements.txt | $(call after,clean)
 	    $(BIN)/python -m ensurepip >/dev/null || \
 	        { echo "error: Python $$version has no pip (Debian, Ubuntu: apt install python3-venv)" >&2; exit 2; }; \
 	fi; \
+	PIP_USER=0 PIP_TARGET= PIP_PREFIX= PIP_ROOT= PIP_PYTHON= PIP_REQUIRE_VIRTUALENV=0 \
 	"$$@" install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $(VENV)/uv.txt || \
 	    { echo "error: pip could not install uv: is the package index reachable?" >&2; exit 2; }
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.txt
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@$(UV) pip sync --python $(BIN)/python --require-hashes requirements.txt && \
+	    $(UV) pip install --quiet --python $(BIN)/python --no-deps --editable . || { \
+	    echo "error: uv could not install the lock, and says above why (another index: UV_DEFAULT_INDEX=…, certificates: SSL_CERT_FILE=…)" >&2; \
+	    exit 2; }
+	@ls -d $(VENV)/lib/python*/site-packages/mlflow >/dev/null 2>&1 || { \
+	    echo "error: uv filled another environment than $(VENV): does a uv.toml of yours set target, prefix or system under [pip]?" >&2; \
+	    exit 2; }
 	@touch $(VENV)/.installed $@
 
-.PHONY: lock
+.PHONY: gone lock
 lock: $(INSTALLED) ## Refresh requirements.txt from the pyproject.toml files
-	@$(BIN)/uv pip compile --quiet pyproject.toml $(wildcard packages/mlops-kit/pyproject.toml) --group dev \
+	@$(UV) pip compile --quiet pyproject.toml $(wildcard packages/mlops-kit/pyproject.toml) --group dev \
 	    --group $(KIT)/make/pyproject.toml:serving --group $(KIT)/make/pyproject.toml:test --universal --python-version $(lastword $(PYTHONS)) \
 	    --generate-hashes --no-strip-extras --upgrade --custom-compile-command "make lock" --output-file requirements.txt
 	@$(if $(wildcard docker),$(MAKE) --no-print-directory image-lock)
