@@ -25,8 +25,11 @@ security: bandit audit ## Scan the code (bandit) and the locked dependencies (pi
 # bandit ends with 0 where it could not read a file, and unless it is quiet it says how many those were.
 .PHONY: bandit
 bandit: $(INSTALLED) | $(call after,format)
-	@said=$$($(BIN)/python -m bandit --recursive --format txt --configfile pyproject.toml $(TYPED) 2>&1) && \
-	    case "$$said" in *"Files skipped (0):"*) ;; *) false ;; esac || { printf '%s\n' "$$said"; exit 1; }
+	@said=$$($(BIN)/python -m bandit --recursive --format txt --configfile pyproject.toml $(TYPED) 2>&1); ended=$$?; \
+	case "$$ended $$said" in \
+	    "0 "*"Files skipped (0):"*) ;; \
+	    *) printf '%s\n' "$$said"; exit 1 ;; \
+	esac
 
 .PHONY: audit
 audit: $(INSTALLED)

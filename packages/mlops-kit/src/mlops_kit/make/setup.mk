@@ -29,11 +29,11 @@ $(INSTALLED): requirements.txt $(shell $(BIN)/python -ISc '' 2>/dev/null || echo
 	    $(BIN)/python -m ensurepip >/dev/null || \
 	        { echo "error: Python $$version has no pip (Debian, Ubuntu: apt install python3-venv)" >&2; exit 2; }; \
 	fi; \
-	PIP_USER=0 PIP_TARGET= PIP_PREFIX= PIP_ROOT= PIP_PYTHON= PIP_REQUIRE_VIRTUALENV=0 \
+	PIP_USER=0 PIP_TARGET='' PIP_PREFIX='' PIP_ROOT='' PIP_PYTHON='' PIP_REQUIRE_VIRTUALENV=0 \
 	"$$@" install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $(VENV)/uv.txt || \
 	    { echo "error: pip could not install uv: is the package index reachable?" >&2; exit 2; }
-	@$(UV) pip sync --python $(BIN)/python --require-hashes requirements.txt && \
-	    $(UV) pip install --quiet --python $(BIN)/python --no-deps --editable . || { \
+	@{ $(UV) pip sync --python $(BIN)/python --require-hashes requirements.txt && \
+	    $(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .; } || { \
 	    echo "error: uv could not install the lock, and says above why (another index: UV_DEFAULT_INDEX=…, certificates: SSL_CERT_FILE=…)" >&2; \
 	    exit 2; }
 	@ls -d $(VENV)/lib/python*/site-packages/mlflow >/dev/null 2>&1 || { \
@@ -41,7 +41,11 @@ $(INSTALLED): requirements.txt $(shell $(BIN)/python -ISc '' 2>/dev/null || echo
 	    exit 2; }
 	@touch $(VENV)/.installed $@
 
-.PHONY: gone lock
+# What INSTALLED depends on where .venv's interpreter is gone.
+.PHONY: gone
+gone:
+
+.PHONY: lock
 lock: $(INSTALLED) ## Refresh requirements.txt from the pyproject.toml files
 	@$(UV) pip compile --quiet pyproject.toml $(wildcard packages/mlops-kit/pyproject.toml) --group dev \
 	    --group $(KIT)/make/pyproject.toml:serving --group $(KIT)/make/pyproject.toml:test --universal --python-version $(lastword $(PYTHONS)) \
