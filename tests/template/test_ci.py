@@ -50,13 +50,13 @@ def test_switching_there_and_back_changes_nothing(
 
 
 def test_pipeline_runs_the_chosen_pythons(generate, template, make, tmp_path):
-    answers = {"python_versions": "3.11-3.13", "aws_region": "us-east-1"}
+    answers = {"python_versions": "3.11-3.14", "aws_region": "us-east-1"}
     project = generate(template, tmp_path, **answers)
     texts = {name: (project / name).read_text() for name in WORKFLOWS}
-    assert 'python: ["3.11", "3.12", "3.13"]' in texts[WORKFLOWS[0]]
+    assert 'python: ["3.11", "3.12", "3.13", "3.14"]' in texts[WORKFLOWS[0]]
     assert "vars.AWS_REGION || 'us-east-1'" in texts[WORKFLOWS[1]]
     make(project, "ci-switch", "TO=azure")
-    assert 'default: ["3.11", "3.12", "3.13"]' in (project / "azure-pipelines.yml").read_text()
+    assert 'default: ["3.11", "3.12", "3.13", "3.14"]' in (project / "azure-pipelines.yml").read_text()
     make(project, "ci-switch", "TO=github")
     assert {name: (project / name).read_text() for name in WORKFLOWS} == texts
 

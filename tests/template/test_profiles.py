@@ -10,7 +10,7 @@ import pytest
 
 # Other answers come along, so that no project has to be made for them alone.
 ANSWERS = {
-    "service": {"project_name": "Churn Radar", "python_versions": "3.11-3.13"},
+    "service": {"project_name": "Churn Radar", "python_versions": "3.11-3.14"},
     "model": {"license": "Apache-2.0"},
 }
 
