@@ -148,7 +148,7 @@ def test_the_kit_is_as_released(projects, make, template, tree, profile):
     released = tree(template / "packages/mlops-kit")
     made = tree(projects[profile] / "packages/mlops-kit")
     assert {name: released[name] for name in made} == made
-    assert "make/deploy.mk" in made
+    assert "src/mlops_kit/make/deploy.mk" in made
 
 
 @each
