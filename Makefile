@@ -120,3 +120,4 @@ include $(wildcard packages/*/tests/*.mk)
 	@.kit/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 	    --ignore-requires-python --target .kit --requirement .kit/kit.txt
 	@touch $@
+.kit/mlops_kit/make/%.mk: .kit/mlops_kit/make/base.mk ;

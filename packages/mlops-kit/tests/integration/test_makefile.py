@@ -144,7 +144,7 @@ def test_code_that_its_caller_has_elsewhere_does_not_reach_a_command(shown, tmp_
     (tmp_path / "strange").mkdir()
     (tmp_path / "strange/os.py").write_text("raise SystemExit('a stranger')")
     found = shown(PYTHONPATH=str(tmp_path / "strange"), PYTHONHOME="/nonexistent")
-    assert found["PYTHONPATH"] == f"{tmp_path}/src"
+    assert found["PYTHONPATH"] == f"{tmp_path}/src:{tmp_path}/packages/mlops-kit/src"
     assert found["PYTHONHOME"] == "None"
 
 
@@ -177,7 +177,7 @@ def test_what_make_would_expand_is_refused(name, tmp_path):
 
 
 def test_every_variable_that_a_line_names_is_refused_or_made_by_make():
-    files = [ROOT / "Makefile", *(ROOT / "packages").glob("*/make/*.mk")]
+    files = [ROOT / "Makefile", *(ROOT / MAKE).glob("*.mk")]
     text = "\n".join(line for f in files for line in f.read_text().splitlines() if line[:1] != "#")
     made = set(re.findall(r"^(?:export )?([A-Za-z_]+) *[:?]?=", text, re.M))
     makes_own = {"CURDIR", "MAKE", "MAKECMDGOALS", "MAKEFILE_LIST", "MAKEFLAGS"}
