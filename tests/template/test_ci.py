@@ -27,7 +27,9 @@ def test_only_the_chosen_one_is_in_place_and_passes_the_lint(
     project = generate(template, tmp_path, ci=system)
     wanted = dict(tree(default_project))
     for name in IN_PLACE[system]:
-        wanted[name] = wanted[f"packages/mlops-kit/src/mlops_kit/ci/pipelines/systems/{system}/full/{name}"]
+        wanted[name] = wanted[
+            f"packages/mlops-kit/src/mlops_kit/ci/pipelines/systems/{system}/full/{name}"
+        ]
     for name in WORKFLOWS:
         del wanted[name]
     assert_same(tree(project), wanted)
@@ -56,7 +58,9 @@ def test_pipeline_runs_the_chosen_pythons(generate, template, make, tmp_path):
     assert 'python: ["3.11", "3.12", "3.13", "3.14"]' in texts[WORKFLOWS[0]]
     assert "vars.AWS_REGION || 'us-east-1'" in texts[WORKFLOWS[1]]
     make(project, "ci-switch", "TO=azure")
-    assert 'default: ["3.11", "3.12", "3.13", "3.14"]' in (project / "azure-pipelines.yml").read_text()
+    assert (
+        'default: ["3.11", "3.12", "3.13", "3.14"]' in (project / "azure-pipelines.yml").read_text()
+    )
     make(project, "ci-switch", "TO=github")
     assert {name: (project / name).read_text() for name in WORKFLOWS} == texts
 

@@ -125,7 +125,13 @@ def test_every_path_is_there(document):
     def is_there(path: str) -> bool:
         root = documents.root_of(document)
         wanted = path.rstrip("/")
-        return any(any(root.glob(one)) for one in (wanted, f"packages/mlops-kit/src/mlops_kit/ci/pipelines/systems/*/*/{wanted}"))
+        return any(
+            any(root.glob(one))
+            for one in (
+                wanted,
+                f"packages/mlops-kit/src/mlops_kit/ci/pipelines/systems/*/*/{wanted}",
+            )
+        )
 
     assert [path for path in documents.named_paths(document) if not is_there(path)] == []
 

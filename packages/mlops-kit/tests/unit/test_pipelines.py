@@ -364,7 +364,7 @@ def test_makefile_that_says_nothing_is_a_sentence(project):
 
 def test_kit_without_a_pipeline_is_a_sentence(project):
     shutil.rmtree(switch.FOLDER / "azure")
-    with pytest.raises(UserError, match="^systems/azure/full has no files: git checkout"):
+    with pytest.raises(UserError, match=r"^systems/azure/full has no files: git checkout"):
         switch.switch("gitlab")
     assert pipeline_files() == set(switch.pipeline("github", "full"))
 
