@@ -66,7 +66,7 @@ def test_derived_columns_from_training_to_the_service(run, project):
     rows = load_breast_cancer(as_frame=True).data[:20]
     rows.to_csv("rows.csv", index=False)
     run("predict", DATA="rows.csv", OUT="scores.csv")
-    scores = pd.read_csv("scores.csv")["probability_1"]
+    scores = pd.read_csv("scores.csv")["probability_malignant"]
     service = subprocess.Popen(
         [sys.executable, "-m", PROJECT.package, "serve"],
         env={**os.environ, "PYTHONPATH": run.path, "PORT": "0"},
@@ -80,7 +80,7 @@ def test_derived_columns_from_training_to_the_service(run, project):
     finally:
         service.kill()
         service.communicate()
-    served = [each["probabilities"]["1"] for each in answer["predictions"]]
+    served = [each["probabilities"]["malignant"] for each in answer["predictions"]]
     assert served == pytest.approx(scores.tolist(), abs=1e-12)
 
     changed = project / "src" / PROJECT.package / "features.py"
