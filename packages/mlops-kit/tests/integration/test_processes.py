@@ -70,6 +70,8 @@ def test_a_kill_while_tracking_leaves_no_run_to_register(start, command, project
     refused = command("validate")
     assert refused.code == 2
     assert "there is no run yet" in refused.err
+    assert rows("SELECT status FROM runs") == [("KILLED",)]
+    assert list(Path("mlflow.db.open").iterdir()) == []
     for name in ("train", "validate", "register"):
         done = command(name)
         assert done.code == 0, done.err

@@ -13,7 +13,7 @@ from mlops_kit.core.errors import UserError, one_line
 from mlops_kit.core.provenance import tags, versions
 from mlops_kit.data import Dataset
 
-from . import accelerator, model_storage
+from . import accelerator, model_storage, open_runs
 from . import pipeline as model
 from . import runs, slices, store
 from .metrics import Estimate
@@ -93,7 +93,10 @@ def track(
         "data.columns": dataset.columns.summary(),
     }
     settings = config.model_dump(mode="json")
-    with mlflow.start_run(experiment_id=experiment, tags=origin) as run:
+    with (
+        open_runs.held() as mark,
+        mlflow.start_run(experiment_id=experiment, tags={**origin, **mark}) as run,
+    ):
         mlflow.log_params(_flat(settings))
         mlflow.log_metrics(_with_bounds(measured))
         mlflow.log_dict(settings, "config.json")
