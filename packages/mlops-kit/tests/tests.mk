@@ -44,8 +44,8 @@ soak: $(INSTALLED) ## Ask the service 100,000 times: nothing lost, memory flat (
 	@$(BIN)/python -m pytest -q -s packages/mlops-kit/tests/soak
 
 .PHONY: attack-test
-attack-test: $(INSTALLED) ## Attack the service at 256 MiB of memory: the other clients are answered
-	@$(BIN)/python -m pytest -q packages/mlops-kit/tests/attack
+attack-test: $(INSTALLED) ## Attack the service at 256 MiB of memory: the other clients are answered (FUZZ_SEED=… FUZZ_SECONDS=10)
+	@$(BIN)/python -m pytest -q -s packages/mlops-kit/tests/attack
 
 .PHONY: deploy-test
 deploy-test: $(INSTALLED) ## Test every fault of a deployment to the emulator, under traffic; reports/deploy-faults.md

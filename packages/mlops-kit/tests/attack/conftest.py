@@ -31,7 +31,8 @@ class Caged(NamedTuple):
     log_file: Path
 
     def lines(self) -> list[dict]:
-        return [json.loads(line) for line in self.log_file.read_bytes().splitlines()]
+        whole, _, _ = self.log_file.read_bytes().rpartition(b"\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def peak(self) -> int:
         return peak(self.process.pid)

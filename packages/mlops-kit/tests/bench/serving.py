@@ -1,4 +1,7 @@
-"""One model behind four servers, one worker each: ours from ONNX and from scikit-learn, MLflow's, an empty endpoint."""
+"""One model behind four servers, one worker each: ours from ONNX and from scikit-learn, MLflow's, an empty endpoint.
+
+Ours from ONNX runs without its bounds as well: what these cost.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,14 @@ class Server:
 OURS = f"{PYTHON} -m ml_template serve"
 SERVERS = (
     Server("ours, ONNX", OURS, "/predict", "/readyz", "rows", {"MODEL_DIR": "onnx"}),
+    Server(
+        "ours, ONNX, no bounds",
+        f"{PYTHON} {shlex.quote(str(BENCH / 'unbounded.py'))}",
+        "/predict",
+        "/readyz",
+        "rows",
+        {"MODEL_DIR": "onnx"},
+    ),
     Server("ours, scikit-learn", OURS, "/predict", "/readyz", "rows", {"MODEL_DIR": "skops"}),
     Server(
         "mlflow models serve",

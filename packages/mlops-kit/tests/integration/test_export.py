@@ -1,5 +1,6 @@
 """Export on the embedded store: what it writes, when it refuses, and what a kill leaves."""
 
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mlops_kit.artifact import folder as model_folder
+from mlops_kit.artifact import onnx_form
 from mlops_kit.artifact.predictor import load
 from mlops_kit.core.project import current
 from mlops_kit.experiments import pipeline, store
@@ -288,3 +290,15 @@ def counted(*arguments):
 pathlib.Path.replace = counted
 export.export(load_serve().export, "binary", "champion")
 """
+
+
+def test_a_disk_that_is_full_for_onnx_is_no_reason_for_scikit_learn(checkout_of, make, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    checkout_of()
+    before = contents()
+    monkeypatch.setattr(onnx_form, "write", refuse)
+    done = make("export")
+    assert (done.code, done.err) == (2, f"error: {FOLDER}: No space left on device\n")
+    assert contents() == before

@@ -289,6 +289,15 @@ def test_a_cache_counts_as_restored_where_it_was_there_at_the_beginning(timed_fo
     ]
 
 
+def test_a_broken_line_is_dropped_and_the_times_go_on(timed_folder):
+    make("train", cwd=timed_folder)
+    path = timed_folder / "reports/ci-times.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + "{}\n[1]\n" + whole[:20])
+    make("validate", cwd=timed_folder)
+    assert [line["target"] for line in noted(timed_folder)] == ["train", "validate"]
+
+
 def test_a_dry_run_and_help_take_no_time(timed_folder):
     assert "-m mypy" in make("--dry-run", "quality-gates", cwd=timed_folder).stdout
     make("help", cwd=timed_folder)

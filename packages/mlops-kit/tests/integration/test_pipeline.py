@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import RidgeClassifier
 
 from mlops_kit.core.project import current
-from mlops_kit.experiments import model_storage
+from mlops_kit.experiments import model_storage, open_runs
 from mlops_kit.experiments import store as tracking
 
 WEAK = (
@@ -336,6 +336,23 @@ def test_a_store_that_fails_between_version_and_alias_is_mended_by_the_next_call
     assert command("register").code == 0
     assert versions() == [1]
     assert aliases() == {"churn": {"champion": 1}}
+
+
+def test_a_run_that_nobody_writes_any_more_is_closed(project):
+    def begun(mark):
+        return client.create_run(experiment, tags=mark).info.run_id
+
+    with tracking.connected() as client, open_runs.held() as mark:
+        experiment = tracking.experiment_id(client, "churn")
+        (file,) = open_runs.FOLDER.iterdir()
+        written = begun(mark)
+        file.with_name("killed").touch()
+        killed = begun({next(iter(mark)): "killed"})
+        with tracking.connected():
+            found = [client.get_run(run_id).info.status for run_id in (killed, written)]
+        assert found == ["KILLED", "RUNNING"]
+        assert list(open_runs.FOLDER.iterdir()) == [file]
+    assert list(open_runs.FOLDER.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -1,12 +1,13 @@
 """Several processes on one store, and processes that are killed."""
 
-import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -33,13 +34,6 @@ def rows(query):
             return store.execute(query).fetchall()
     except sqlite3.OperationalError:
         return []
-
-
-def fill(path):
-    """Write until the disk is full."""
-    free = shutil.disk_usage(path.parent).free
-    path.write_bytes(b"0" * free)
-    assert shutil.disk_usage(path.parent).free == 0
 
 
 def test_four_trains_at_once_on_a_fresh_store_all_succeed(start):
@@ -70,6 +64,8 @@ def test_a_kill_while_tracking_leaves_no_run_to_register(start, command, project
     refused = command("validate")
     assert refused.code == 2
     assert "there is no run yet" in refused.err
+    assert rows("SELECT status FROM runs") == [("KILLED",)]
+    assert list(Path("mlflow.db.open").iterdir()) == []
     for name in ("train", "validate", "register"):
         done = command(name)
         assert done.code == 0, done.err
@@ -112,28 +108,58 @@ def test_progress_is_plain_lines_in_a_pipe(start, project):
     assert "\x1b" not in out
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0 or sys.platform != "linux",
-    reason="only root on Linux can mount a small disk",
-)
-def test_a_full_disk_is_one_sentence_and_loses_nothing(project, command):
-    small = project / "small"
-    small.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("this machine lets nobody mount a small disk")
-    try:
-        (project / "reports").symlink_to(small)
-        assert command("train").code == 0
-        before = json.loads((small / "train.json").read_text())
-        fill(small / "filler")
-        done = command("train")
-        assert done.code == 2
-        assert "No space left on device" in done.err
-        assert json.loads((small / "train.json").read_text()) == before
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
+@pytest.fixture
+def fill_disk(fresh_project):
+    """A function that puts a folder of the checkout, with what is in it, on a disk of its own, which it fills."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or sys.platform != "linux":
+        pytest.skip("only root on Linux can mount a small disk")
+    filled = []
+
+    def fill(name):
+        folder, aside = fresh_project / name, fresh_project / f"{name}.aside"
+        folder.mkdir(exist_ok=True)
+        folder.rename(aside)
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("this machine lets nobody mount a small disk")
+        filled.append(folder)
+        shutil.copytree(aside, folder, dirs_exist_ok=True)
+        (folder / "filler").write_bytes(b"0" * shutil.disk_usage(folder).free)
+        assert shutil.disk_usage(folder).free == 0
+
+    yield fill
+    for folder in filled:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_loses_nothing(trained, command, fill_disk):
+    before = Path("reports/train.json").read_text()
+    fill_disk("reports")
+    assert command("train").code == 2
+    assert Path("reports/train.json").read_text() == before
+
+
+# What is full while a step works, by the step: a folder of the checkout, or scratch, the one for temporary files.
+FULL = {
+    "train": ("reports", "mlartifacts", "scratch"),
+    "validate": ("reports", "mlartifacts", "scratch"),
+    "register": ("reports", "mlartifacts", "scratch"),
+    "report": ("reports", "scratch"),
+    "export": ("artifacts", "scratch"),
+}
+
+
+@pytest.mark.parametrize(("step", "place"), [(step, one) for step in FULL for one in FULL[step]])
+def test_a_full_disk_is_named(
+    fresh_project, finished_steps, command, fill_disk, monkeypatch, step, place
+):
+    before = {"train": "train", "validate": "train", "register": "validate"}.get(step, "register")
+    shutil.copytree(finished_steps[before], fresh_project, dirs_exist_ok=True)
+    (fresh_project / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(fresh_project / "scratch"))
+    fill_disk(place)
+    done = command(step)
+    assert (done.code, done.err.count("\n")) == (2, 1), done
+    assert "No space left on device" in done.err
+    assert re.search(rf"\b{place}/|/{place}\b", done.err), done.err

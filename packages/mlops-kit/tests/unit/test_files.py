@@ -60,8 +60,9 @@ def test_a_full_disk_leaves_the_old_file_alone(tmp_path):
     try:
         path = tmp_path / "t.txt"
         files.write_text(path, "old")
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="No space left") as full:
             files.write_text(path, "x" * 1_000_000)
+        assert full.value.filename == str(path)
         assert path.read_text() == "old"
         assert list(tmp_path.iterdir()) == [path]
     finally:

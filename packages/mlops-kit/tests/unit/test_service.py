@@ -11,6 +11,7 @@ from mlops_kit.artifact.predictor import Model
 from mlops_kit.serving.app import Service
 from mlops_kit.serving.bodies import TOGETHER
 from mlops_kit.serving.settings import LimitsConfig
+from mlops_kit.serving.work import Work
 
 CARD = {
     "registered_model": "m",
@@ -170,6 +171,26 @@ def test_large_bodies_in_work_are_bounded_together():
         return [status for status, _, _ in await asyncio.gather(*asked)]
 
     assert asyncio.run(many(TOGETHER + 3)) == [200] * TOGETHER + [503] * 3
+
+
+def test_after_a_large_one_that_was_refused_the_next_waits_and_small_ones_do_not():
+    async def three():
+        work, loop, order = Work(10, 2**20), asyncio.get_running_loop(), []
+        work.refused(1000, 3600)  # a small one, for which nobody waits
+        work.refused(2**20, 0.05)
+        start = loop.time()
+
+        async def take(size):
+            await work.begin(size)
+            order.append((size, loop.time() - start))
+            work.end(size)
+
+        await asyncio.gather(*(take(size) for size in (2**20, 1000, 2**19)))
+        return order
+
+    (first, _), *large = asyncio.run(three())
+    assert (first, sorted(size for size, _ in large)) == (1000, [2**19, 2**20])
+    assert all(seconds >= 0.1 for _, seconds in large)
 
 
 @pytest.mark.parametrize("mark", [[], [(b"x-probe", b"1")]], ids=["traffic", "probe"])

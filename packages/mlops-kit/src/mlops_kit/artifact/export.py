@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from mlops_kit.core import project
 from mlops_kit.core.console import step
 from mlops_kit.core.errors import UserError, one_line
-from mlops_kit.core.files import write_json, write_text
+from mlops_kit.core.files import named_if_full, write_json, write_text
 from mlops_kit.core.provenance import requirements
 from mlops_kit.data.columns import plain
 from mlops_kit.experiments import model_card, runs, store
@@ -56,7 +56,10 @@ def export(config: ExportConfig, name: str, alias: str) -> dict[str, Any]:
         running.detail = f"{name} version {version.version}"
     target = model_folder.FOLDER
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".model-") as scratch:
+    with (
+        named_if_full(target),
+        tempfile.TemporaryDirectory(dir=target.parent, prefix=".model-") as scratch,
+    ):
         folder = Path(scratch, target.name)
         folder.mkdir(mode=0o755)
         with threadpool_limits(1):
@@ -129,6 +132,8 @@ def _convert(
         if worst <= tolerance:
             return _Form("onnx", worst)
         reason = f"its worst difference is {worst:.1e}"
+    except OSError:  # the disk is full, which is no reason to serve by scikit-learn
+        raise
     except Exception as error:  # skl2onnx and onnxruntime refuse what they do not know in many ways
         reason = one_line(error)[:200]
     file.unlink(missing_ok=True)

@@ -43,7 +43,8 @@ def ends_in_a_sentence() -> Iterator[None]:
     except UserError as error:
         _refuse(error, str(error), error.exit_code)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        place = error.filename2 or error.filename  # of a copy where it goes to
+        where = f"{place}: " if place else ""
         _refuse(error, f"{where}{error.strerror or error}", 2)
     except Exception as error:
         fault = f"unexpected {type(error).__name__}: {one_line(error)} (DEBUG=1 shows where)"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ def write_text(path: Path, text: str) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with named_if_full(path), os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         temporary.chmod(0o644)
         temporary.replace(path)
@@ -34,6 +37,24 @@ def write_json(path: Path, value: Any) -> None:
     write_text(
         path, json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     )
+
+
+@contextmanager
+def named_if_full(path: Path | str) -> Iterator[None]:
+    """Give the error of a full disk the path that is written to, which the system leaves out; the innermost counts."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a folder that is gone at the end; where its disk is full, the error names it."""
+    with named_if_full(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def _finite(value: Any) -> Any:

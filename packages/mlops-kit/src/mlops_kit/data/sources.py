@@ -6,7 +6,6 @@ import codecs
 import csv
 import gzip
 import hashlib
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mlops_kit.core.errors import UserError, did_you_mean, one_line
+from mlops_kit.core.files import scratch
 
 from . import s3
 from .row_hash import Content
@@ -69,8 +69,8 @@ def located(source: str, key: str) -> Iterator[Path]:
         UserError: It is not there or cannot be fetched.
     """
     if source.startswith("s3://"):
-        with tempfile.TemporaryDirectory() as folder:
-            yield s3.download(source, Path(folder), key)
+        with scratch() as folder:
+            yield s3.download(source, folder, key)
         return
     path = Path(source)
     if not path.is_file():

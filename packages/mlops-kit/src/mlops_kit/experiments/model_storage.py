@@ -18,6 +18,7 @@ import skops.io
 
 from mlops_kit.core import project, skops_file
 from mlops_kit.core.errors import UserError, one_line
+from mlops_kit.core.files import named_if_full
 from mlops_kit.core.provenance import requirements
 from mlops_kit.core.trusted_types import trusted_types
 from mlops_kit.data import Columns
@@ -58,10 +59,17 @@ def save_model(
     Raises:
         UserError: The pipeline stores a type that nobody has reviewed.
     """
-    from mlflow.models import infer_signature
-
     folder = Path(path)
     folder.mkdir(parents=True)
+    with named_if_full(folder):
+        _write(folder, mlflow_model, pipeline, columns, rows, held_out)
+
+
+def _write(
+    folder: Path, mlflow_model: Any, pipeline: Any, columns: Columns, rows: Any, held_out: Any
+) -> None:
+    from mlflow.models import infer_signature
+
     skops.io.dump(pipeline, folder / MODEL)
     _check_types(folder / MODEL)
     (folder / COLUMNS).write_text(json.dumps(columns.to_dict(), indent=2), encoding="utf-8")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from mlops_kit.core.console import step
 from mlops_kit.core.errors import UserError
-from mlops_kit.core.files import write_json
+from mlops_kit.core.files import scratch, write_json
 
 from . import model_card, runs, store, validation
 from .settings import CARD_FILE, CHAMPION, load_model_card
@@ -96,8 +95,8 @@ def _version(client: Any, run: runs.Run) -> str:
 
 def _describe(client: Any, run: runs.Run, version: str, card: str) -> None:
     """Put the model card beside the run, and say at the version where it is: a description may be too short for it."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, CARD_FILE)
+    with scratch() as folder:
+        file = folder / CARD_FILE
         file.write_text(card, encoding="utf-8")
         runs.keep(run, file)
     said = f"Model card: {CARD_FILE}, an artifact of run {run.run_id}"

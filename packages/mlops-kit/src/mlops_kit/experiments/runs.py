@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from mlops_kit import data
 from mlops_kit.core import project
 from mlops_kit.core.errors import UserError, one_line
+from mlops_kit.core.files import named_if_full, scratch
 
 from . import model_storage, store
 from .settings import CHAMPION, TrainConfig
@@ -130,7 +130,8 @@ def keep(run: Run, file: Path) -> None:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     # Not by the client, which remembers where a run's artifacts were before the repository was copied.
-    get_artifact_repository(run.artifacts).log_artifact(str(file))
+    with named_if_full(run.artifacts):
+        get_artifact_repository(run.artifacts).log_artifact(str(file))
 
 
 def verdict(run: Run) -> dict[str, Any] | None:
@@ -147,19 +148,21 @@ def keep_fitted_rows(dataset: data.Dataset) -> None:
     """Put into the active run which rows it was fitted on: whoever judges it later must not ask it about those."""
     import mlflow
 
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, FITTED)
+    with scratch() as folder:
+        file = folder / FITTED
         np.save(file, dataset.train_fingerprints)
-        mlflow.log_artifact(str(file))
+        with named_if_full(mlflow.get_artifact_uri()):
+            mlflow.log_artifact(str(file))
 
 
 def fitted_rows(run: Run) -> npt.NDArray[np.uint64] | None:
     """Return the fingerprints of the rows that `run` was fitted on, or None where it has none."""
     import mlflow
 
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         try:
-            path = mlflow.artifacts.download_artifacts(f"{run.artifacts}/{FITTED}", dst_path=folder)
+            artifact = f"{run.artifacts}/{FITTED}"
+            path = mlflow.artifacts.download_artifacts(artifact, dst_path=str(folder))
             found: npt.NDArray[np.uint64] = np.load(path, allow_pickle=False)
         except (mlflow.exceptions.MlflowException, OSError, ValueError):
             return None
@@ -186,9 +189,9 @@ def load_model(run: Run) -> model_storage.StoredModel:
     """
     import mlflow
 
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         try:
-            path = mlflow.artifacts.download_artifacts(run.tags["model.uri"], dst_path=folder)
+            path = mlflow.artifacts.download_artifacts(run.tags["model.uri"], dst_path=str(folder))
         except (mlflow.exceptions.MlflowException, OSError) as error:
             raise UserError(
                 f"the model of run {run.run_id} cannot be read: {one_line(error)}"

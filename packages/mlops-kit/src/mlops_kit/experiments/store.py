@@ -18,6 +18,8 @@ import requests
 from mlops_kit.core.console import say
 from mlops_kit.core.errors import UserError, one_line
 
+from . import open_runs
+
 STORE = Path("mlflow.db")
 ARTIFACTS = Path("mlartifacts")
 
@@ -52,7 +54,7 @@ def _embedded() -> str:
 
 @contextmanager
 def connected() -> Iterator[Any]:
-    """Yield an `mlflow.MlflowClient`; the `mlflow` module uses the same store.
+    """Yield an `mlflow.MlflowClient`; the `mlflow` module uses the same store. Runs of killed processes are closed first.
 
     Raises:
         UserError: The server does not answer within 10 seconds, or MLflow fails inside the block; the
@@ -66,7 +68,9 @@ def connected() -> Iterator[Any]:
 
     given = os.environ.get(_VARIABLE)
     try:
-        yield _open()
+        client = _open()
+        open_runs.close_killed(client)
+        yield client
     except (mlflow.exceptions.MlflowException, SQLAlchemyError) as error:
         raise UserError(_failure(error)) from error
     finally:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from mlops_kit.core import cpu_count
 from mlops_kit.core.errors import UserError, one_line
+from mlops_kit.core.files import named_if_full, scratch, write_json
 from mlops_kit.core.provenance import tags, versions
 from mlops_kit.data import Dataset
 
-from . import accelerator, model_storage
+from . import accelerator, model_storage, open_runs
 from . import pipeline as model
 from . import runs, slices, store
 from .metrics import Estimate
@@ -93,14 +93,20 @@ def track(
         "data.columns": dataset.columns.summary(),
     }
     settings = config.model_dump(mode="json")
-    with mlflow.start_run(experiment_id=experiment, tags=origin) as run:
+    with (
+        open_runs.held() as mark,
+        mlflow.start_run(experiment_id=experiment, tags={**origin, **mark}) as run,
+        named_if_full(run.info.artifact_uri),
+    ):
         mlflow.log_params(_flat(settings))
         mlflow.log_metrics(_with_bounds(measured))
-        mlflow.log_dict(settings, "config.json")
-        with tempfile.TemporaryDirectory() as folder:
-            test = dataset.test_rows, dataset.test_target
-            plots.save(Path(folder), pipeline, *test, predictions)
-            mlflow.log_artifacts(folder, "plots")
+        with scratch() as folder:
+            write_json(folder / "config.json", settings)
+            drawn, test = folder / "plots", (dataset.test_rows, dataset.test_target)
+            drawn.mkdir()
+            plots.save(drawn, pipeline, *test, predictions)
+            with named_if_full(run.info.artifact_uri):
+                mlflow.log_artifacts(str(folder))
         runs.keep_fitted_rows(dataset)
         logged = _log_model(pipeline, dataset)
     return {
@@ -126,8 +132,8 @@ def _log_model(pipeline: Any, dataset: Dataset) -> dict[str, str]:
         rows=dataset.train_rows,
         held_out=dataset.test_rows,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        stored = Path(mlflow.artifacts.download_artifacts(info.model_uri, dst_path=folder))
+    with scratch() as folder:
+        stored = Path(mlflow.artifacts.download_artifacts(info.model_uri, dst_path=str(folder)))
         logged = {"model.uri": info.model_uri, "model.sha256": model_storage.digest(stored)}
     mlflow.set_tags(logged)
     return logged

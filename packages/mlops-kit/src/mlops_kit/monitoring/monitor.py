@@ -14,7 +14,7 @@ from mlops_kit.artifact.predictor import outputs
 from mlops_kit.core import provenance
 from mlops_kit.core.console import step
 from mlops_kit.core.errors import UserError, did_you_mean
-from mlops_kit.experiments import runs, store
+from mlops_kit.experiments import open_runs, runs, store
 from mlops_kit.experiments.model_storage import StoredModel
 
 from . import drift, performance, recorded_rows, reports
@@ -139,7 +139,10 @@ def _track(client: Any, config: MonitorConfig, outcome: Outcome) -> None:
         "status": outcome.status,
     }
     metrics = list(reports.metrics(outcome).items())
-    with mlflow.start_run(experiment_id=experiment, tags=tags):
+    with (
+        open_runs.held() as mark,
+        mlflow.start_run(experiment_id=experiment, tags={**tags, **mark}),
+    ):
         for first in range(0, len(metrics), 1000):  # a server takes no more at once
             mlflow.log_metrics(dict(metrics[first : first + 1000]))
         for file in (reports.JSON, reports.PAGE):

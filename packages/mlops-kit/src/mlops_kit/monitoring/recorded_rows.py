@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ import pyarrow
 from pyarrow import compute, parquet
 
 from mlops_kit.core.errors import UserError, one_line
+from mlops_kit.core.files import scratch
 from mlops_kit.data import Columns
 from mlops_kit.data.arrow_types import OF_KIND, of_answers
 from mlops_kit.data.s3 import download_all
@@ -55,9 +55,9 @@ def located(source: str) -> Iterator[Path]:
         UserError: It is not there or cannot be fetched.
     """
     if source.startswith("s3://"):
-        with tempfile.TemporaryDirectory() as fetched:
-            download_all(source, Path(fetched), (LINES, PARQUET), "source")
-            yield Path(fetched)
+        with scratch() as fetched:
+            download_all(source, fetched, (LINES, PARQUET), "source")
+            yield fetched
         return
     folder = Path(source)
     if not folder.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import html
+import time
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -157,9 +158,11 @@ class Service:
             self._work.end(len(body))
 
     async def _predicted(self, request: Request, body: Body) -> Response:
+        start = time.perf_counter()
         try:
             parsed = self._checker.rows(body)
         except RefusedRowsError as error:
+            self._work.refused(len(body), time.perf_counter() - start)
             return JSONResponse({"detail": error.problems}, 422)
         request.state.rows = len(parsed)
         encoder = self._model.encoder

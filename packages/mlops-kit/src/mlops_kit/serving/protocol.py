@@ -83,11 +83,9 @@ class Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # httptools' 
         super().timeout_keep_alive_handler()
         self._settle()
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
-        self.pool.refused(self, "not HTTP")
-        self._give_up()
-        super().send_400_response(msg)
+    def send_400_response(self, _msg: str) -> None:
+        """Answer what is no HTTP, if that may still be answered, which h11 does not look at."""
+        self._refuse("this is not HTTP", HTTPStatus.BAD_REQUEST)
 
     def abort(self) -> None:
         """End it without a word."""

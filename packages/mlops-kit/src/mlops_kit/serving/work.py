@@ -12,6 +12,8 @@ from .bodies import TOGETHER
 # Bytes of a body that take milliseconds: so many of these at once keep both the event loop and the model's thread busy.
 _LARGE = 65_536
 _LARGE_AT_ONCE = 2
+# After a large one that was refused the next waits so many times as long as that took: the loop answers others meanwhile.
+_REST = 2
 
 
 class Work:
@@ -22,6 +24,7 @@ class Work:
         self._most, self._most_bytes = most, TOGETHER * most_bytes
         self._count = self._bytes = 0
         self._turns: Optional[asyncio.Semaphore] = None  # before Python 3.10 it belongs to a loop
+        self._rests_until = 0.0  # by the loop's clock
 
     async def begin(self, size: int) -> None:
         """Take one whose body has `size` bytes, when it is its turn; `end` has to follow.
@@ -35,18 +38,33 @@ class Work:
         self._count += 1
         self._bytes += size
         if size > _LARGE:
-            self._turns = self._turns or asyncio.Semaphore(_LARGE_AT_ONCE)
             try:
-                await self._turns.acquire()
+                await self._turn()
             except asyncio.CancelledError:
                 self._forget(size)
                 raise
+
+    def refused(self, size: int, seconds: float) -> None:
+        """Note that it took so long to refuse one whose body has `size` bytes."""
+        if size > _LARGE:
+            self._rests_until = asyncio.get_running_loop().time() + _REST * seconds
 
     def end(self, size: int) -> None:
         """Give its place back."""
         self._forget(size)
         if size > _LARGE and self._turns:
             self._turns.release()
+
+    async def _turn(self) -> None:
+        self._turns = self._turns or asyncio.Semaphore(_LARGE_AT_ONCE)
+        await self._turns.acquire()
+        loop = asyncio.get_running_loop()
+        try:
+            while (left := self._rests_until - loop.time()) > 0:
+                await asyncio.sleep(left)
+        except asyncio.CancelledError:
+            self._turns.release()
+            raise
 
     def _forget(self, size: int) -> None:
         self._count -= 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_kit.core.errors import UserError
-from mlops_kit.experiments import store
+from mlops_kit.experiments import open_runs, store
 
 from .. import system
 from .times import Timing
@@ -74,11 +74,12 @@ def _earlier(client: Any, experiment: str, tags: dict[str, str]) -> dict[str, li
 
 def _log(client: Any, experiment: str, tags: dict[str, str], timings: list[Timing]) -> None:
     name = tags["git.commit"][:12] or None
-    run = client.create_run(experiment, tags=tags, run_name=name).info.run_id
-    for timing in timings:
-        client.log_metric(run, f"{_PREFIX}{timing.target}", timing.seconds)
-    client.log_artifact(run, str(PLOT))
-    client.set_terminated(run)
+    with open_runs.held() as mark:
+        run = client.create_run(experiment, tags={**tags, **mark}, run_name=name).info.run_id
+        for timing in timings:
+            client.log_metric(run, f"{_PREFIX}{timing.target}", timing.seconds)
+        client.log_artifact(run, str(PLOT))
+        client.set_terminated(run)
 
 
 def _draw(timings: list[Timing], earlier: dict[str, list[float]]) -> None:

@@ -68,7 +68,7 @@ def note(target: str, started: float, seconds: float, code: int, cache_hit: bool
     with FILE.open("a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # make -j
         file.seek(0)
-        lines = [json.loads(line) for line in file]
+        lines = [line for line in map(_parsed, file) if line]
         if lines and lines[-1]["target"] != REPORT:
             cache_hit = lines[-1]["cache_hit"]
         make = os.getppid()
@@ -79,6 +79,17 @@ def note(target: str, started: float, seconds: float, code: int, cache_hit: bool
         lines.append(_line(target, started, seconds, code, cache_hit, make))
         file.truncate(0)
         file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """Return a line of FILE, or None where a kill or a full disk has left a part of one: the others still count."""
+    try:
+        line = json.loads(text)
+        return (
+            line if {"target", "make", "seconds", "started", "cache_hit"} <= line.keys() else None
+        )
+    except (ValueError, AttributeError):
+        return None
 
 
 def _restored() -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess  # nosec B404 # the scanners have no Python interface; no shell is involved
-import tempfile
 from pathlib import Path
 from typing import Any, Optional
 
-from mlops_kit.core.files import write_json
+from mlops_kit.core.files import scratch, write_json
 
 from .. import dependency_audit
 from . import docker, sbom
@@ -44,8 +43,8 @@ def scan(image: str) -> dict[str, Any]:
 
 def _python(packages: list[dict[str, str]]) -> dict[str, Any]:
     pins = "".join(f"{package['name']}=={package['version']}\n" for package in packages)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "requirements.txt")
+    with scratch() as folder:
+        path = folder / "requirements.txt"
         path.write_text(pins, encoding="utf-8")
         return dependency_audit.judge(path, [Path(lock) for lock in _LOCKS], "--no-deps")
 

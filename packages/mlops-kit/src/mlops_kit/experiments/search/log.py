@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .. import open_runs
 from .candidates import Candidate
 
 # Stores limit what a tag may hold.
@@ -17,10 +18,17 @@ _MOST_LETTERS = 500
 class Logbook:
     """The run of a search that is going on; `run_id` is its id."""
 
-    def __init__(self, store: Any, experiment: str, metric: str, tags: dict[str, str]) -> None:
-        """Begin the run in the experiment with this id; `store` is MLflow's client."""
-        self._store, self._experiment, self._metric = store, experiment, metric
-        run = store.create_run(experiment, tags=tags, run_name="search")
+    def __init__(
+        self,
+        store: Any,
+        experiment: str,
+        metric: str,
+        tags: dict[str, str],
+        mark: dict[str, str],
+    ) -> None:
+        """Begin the run in the experiment with this id; `store` is MLflow's client, each run gets the tags in `mark`."""
+        self._store, self._experiment, self._metric, self._mark = store, experiment, metric, mark
+        run = store.create_run(experiment, tags={**tags, **mark}, run_name="search")
         self.run_id = str(run.info.run_id)
         self._children: dict[int, str] = {}
 
@@ -49,7 +57,7 @@ class Logbook:
 
     def _begun(self, candidate: Candidate) -> str:
         name = f"candidate {candidate.number}" if candidate.number else "the config's own"
-        tags = {"mlflow.parentRunId": self.run_id}
+        tags = {"mlflow.parentRunId": self.run_id, **self._mark}
         run = self._store.create_run(self._experiment, tags=tags, run_name=name)
         self._children[candidate.number] = str(run.info.run_id)
         return self._children[candidate.number]
@@ -58,9 +66,10 @@ class Logbook:
 @contextmanager
 def opened(store: Any, experiment: str, metric: str, tags: dict[str, str]) -> Iterator[Logbook]:
     """Give the logbook of a search; after an error its run has failed."""
-    logbook = Logbook(store, experiment, metric, tags)
-    try:
-        yield logbook
-    except BaseException:
-        store.set_terminated(logbook.run_id, "FAILED")
-        raise
+    with open_runs.held() as mark:
+        logbook = Logbook(store, experiment, metric, tags, mark)
+        try:
+            yield logbook
+        except BaseException:
+            store.set_terminated(logbook.run_id, "FAILED")
+            raise

@@ -1,0 +1,52 @@
+"""The runs that a process writes: a lock that ends with the process, so that a killed one's runs do not stay open."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path("mlflow.db.open")  # an empty file for each process
+
+_TAG = "process"
+
+
+@contextmanager
+def held() -> Iterator[dict[str, str]]:
+    """Hold a lock, and yield the tags that runs get that are written meanwhile."""
+    from filelock import FileLock
+
+    FOLDER.mkdir(exist_ok=True)
+    name = secrets.token_hex(8)
+    file = FOLDER / name
+    try:
+        with FileLock(str(file)):
+            yield {_TAG: name}
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def close_killed(client: Any) -> None:
+    """Give the runs of this checkout that nobody writes any more the status KILLED; else they were RUNNING for ever."""
+    from filelock import FileLock, Timeout
+
+    for file in FOLDER.glob("*"):
+        lock = FileLock(str(file), timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            continue
+        try:
+            for run in _running(client, file.name):
+                client.set_terminated(run.info.run_id, "KILLED")
+        finally:
+            lock.release()
+        file.unlink(missing_ok=True)
+
+
+def _running(client: Any, name: str) -> list[Any]:
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    wanted = f"tags.{_TAG} = '{name}' and attributes.status = 'RUNNING'"
+    return list(client.search_runs(experiments, wanted))
