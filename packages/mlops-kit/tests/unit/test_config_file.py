@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from mlops_kit.ci.settings import CiPricesConfig
-from mlops_kit.core.config import schema
+from mlops_kit.core.config import as_set, schema
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.project import current
 from mlops_kit.delivery.deploy.settings import DeployConfig, load_deploy
@@ -302,7 +303,15 @@ def test_a_mistake_in_the_file_names_the_file(settings):
         (r"""'data.delimiter="\""'""", "accepted: one ASCII character"),
         ("data.encoding=../x", "data.encoding is '../x'; accepted: the name of a text encod"),
         ('data.encoding="a b"', "data.encoding is 'a b'; accepted: the name of a text encoding"),
-        ("data.delimiter=''", "data.delimiter is None; accepted: one ASCII character"),
+        ("data.comment=ab", "data.comment is 'ab'; accepted: one ASCII character"),
+        ("data.skip_rows=-1", "data.skip_rows is -1; accepted: a whole number of lines"),
+        ("data.thousands=x", "data.thousands is 'x'; accepted: ',', '.', a blank"),
+        ("data.thousands=.", "data.thousands is '.', as data.decimal is; accepted: another mark"),
+        (
+            "data.numbers.a=12",
+            "data.numbers.a is 12; accepted: a mapping of column names to 1234.5",
+        ),
+        ("data.numbers.a=1.2", "data.numbers.a is 1.2; accepted: a mapping of column names to 12"),
         ("model.params=3", "model.params is 3; accepted: a mapping"),
         ("experiment=a/b", "experiment is 'a/b'; accepted: letters, digits"),
         (f"experiment={'a' * 101}", "accepted: letters, digits, spaces and . _ - (at most 100"),
@@ -447,3 +456,28 @@ def test_any_set_is_a_config_or_a_sentence(overrides):
 def _loads_or_tells(path, overrides):
     with contextlib.suppress(UserError):  # any other exception fails the test
         assert isinstance(load_train(path, overrides), TrainConfig)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"data.decimal": ","},
+        {"data.comment": "#"},
+        {"data.thousands": " "},
+        {"data.dates.since": "%d/%m/%Y"},
+        {"data.numbers.income": "1,234.5"},
+        {"data.numbers.income": "1'234.5"},
+        {"data.numbers": {"a.b [%]": "$1 234,5", 'c "d"': "1234.5 %"}},
+        {"data.missing_values": ["NA", "#N/A", "-999", "?", "a b", "it's", "null", ", "]},
+        {"data.categorical": ["plz", "größe [m²]", "1"], "data.decimal": ","},
+    ],
+)
+def test_a_line_to_paste_gives_the_value_through_shell_and_make(settings, tmp_path, wanted):
+    (tmp_path / "Makefile").write_text("export SET\nall:\n\t@printenv SET\n")
+    line = as_set(wanted)
+    said = subprocess.run(f"make {line}", shell=True, text=True, capture_output=True, cwd=tmp_path)
+    data = settings(said.stdout.rstrip("\n")).data
+    for key, value in wanted.items():
+        section, _, name = key.partition("data.")[2].partition(".")
+        found = getattr(data, section)
+        assert (found[name] if name else found) == value

@@ -22,6 +22,7 @@ CARD = {
             "name": NASTY,
             "kind": "categorical",
             "missing": True,
+            "missing_values": ["NA"],
             "categories": [NASTY],
             "codes": [0.0],
         }
@@ -42,6 +43,7 @@ def test_it_holds_what_it_shows_of_the_model_and_nothing_else(needs_key):
     assert held.pop("golden_answers") == [1.0, 2.0]
     (column,) = held.pop("columns")
     seen = {"minimum": None, "maximum": None, "categories": [NASTY], "format": None}
+    seen["missing_values"] = ["NA"]
     assert column == {
         "name": NASTY,
         "kind": "categorical",

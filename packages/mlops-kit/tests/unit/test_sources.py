@@ -120,8 +120,8 @@ def test_an_unnamed_index_in_parquet_is_no_column_and_a_named_one_is():
     frame, _ = read("data.parquet")
     assert list(frame) == ["a", "b", "y"]
     assert list(frame.index) == [0, 1, 2]
-    FRAME.set_index("a").to_parquet("data.parquet")
-    assert list(read("data.parquet")[0]) == ["a", "b", "y"]
+    FRAME.set_index(pd.Index(["r", "s", "t"], name="id")).to_parquet("data.parquet")
+    assert sorted(read("data.parquet")[0]) == ["a", "b", "id", "y"]
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -132,9 +132,9 @@ def test_a_missing_file_is_told_with_where_paths_start():
     assert sentence == "data.source data/nope.csv not found (paths start at the repository)"
 
 
-def test_a_folder_is_no_file():
+def test_an_empty_folder_is_told():
     Path("data.csv").mkdir()
-    assert "data.source data.csv not found" in refused("data.csv")
+    assert refused("data.csv") == "data.source data.csv is a folder without a file"
 
 
 @pytest.mark.parametrize("source", ["data.xlsx", "data", "", "data.CSVX", "https://x/data.html"])

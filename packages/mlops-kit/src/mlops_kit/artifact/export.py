@@ -112,6 +112,7 @@ def _write(
             "scale": scale,
         },
         "columns": columns,
+        "missing_values": stored.columns.missing_values,
         "derived": manifest.derived(stored),
         "features_digest": project.current().features_digest,
         "golden": manifest.golden(stored, columns, classes, expected, config.golden_rows),

@@ -36,7 +36,7 @@ def check_names(known: list[str], config: TableSettings) -> None:
             f"data.target {data.target!r} is no column of {data.source}"
             f"{did_you_mean(data.target, known, most=3)}; its columns: {_some(known)}"
         )
-    for key in ("drop", "keep", "categorical", "dates"):
+    for key in ("drop", "keep", "categorical", "dates", "numbers"):
         for name in getattr(data, key):
             if name not in known:
                 raise UserError(
@@ -49,8 +49,10 @@ def check_names(known: list[str], config: TableSettings) -> None:
         raise UserError(f"{data.source} has no column left to predict {data.target!r} from")
 
 
-def check_target(values: Any, config: TableSettings) -> Any:
+def check_target(values: Any, config: TableSettings, why: str = "") -> Any:
     """Return the target as an array: float64 in regression, else of int64, bool or text labels.
+
+    `why` says which texts of the target mean "missing".
 
     Raises:
         UserError: Values are missing, or do not fit the task.
@@ -59,7 +61,7 @@ def check_target(values: Any, config: TableSettings) -> Any:
     if values.isna().any():
         raise UserError(
             f"target {name!r} is missing in {values.isna().sum()} of {len(values)} rows, the first"
-            f" is row {int(np.argmax(values.isna())) + 1}: remove these rows"
+            f" is row {int(np.argmax(values.isna())) + 1}: remove these rows{f' ({why})' if why else ''}"
         )
     if config.task == "regression":
         return _check_numbers(values, name)

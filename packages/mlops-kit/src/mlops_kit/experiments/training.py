@@ -24,6 +24,10 @@ from .settings import TrainConfig
 # Below this many cells, handing work to a second thread costs more than the work.
 _SMALL = 2_000_000
 
+# MLflow's own limit for the value of a parameter.
+_LONGEST = 6000
+_OF_COLUMNS = ("data.dates", "data.numbers")
+
 
 def threads(cells: int) -> int:
     """Return how many threads to use: one for small data, else as many as there are free cores."""
@@ -42,7 +46,7 @@ def describe(dataset: Dataset) -> str:
         text += (
             f"; {dataset.repeated} held-out rows are duplicates of rows to fit on, which flatters"
         )
-    return text
+    return "; ".join([text, *dataset.notes])
 
 
 def fit(config: TrainConfig, dataset: Dataset) -> tuple[Any, str]:
@@ -91,6 +95,7 @@ def track(
         "data.digest": dataset.digest,
         "data.rows": f"{len(dataset.train_rows)} to fit on, {len(dataset.test_rows)} held out",
         "data.columns": dataset.columns.summary(),
+        "data.notes": "; ".join(dataset.notes) or "none",
     }
     settings = config.model_dump(mode="json")
     with mlflow.start_run(experiment_id=experiment, tags=origin) as run:
@@ -134,13 +139,18 @@ def _log_model(pipeline: Any, dataset: Dataset) -> dict[str, str]:
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested settings as MLflow parameters with dotted names; unset ones are left out."""
+    """Return nested settings as MLflow parameters with dotted names; unset ones are left out.
+
+    Mappings by columns' names are one parameter each: MLflow takes few characters in the name of a parameter, and at most
+    250. A value that is too long for it is cut; the run has them all in config.json.
+    """
     flat = {}
     for key, value in settings.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and f"{prefix}{key}" not in _OF_COLUMNS:
             flat.update(_flat(value, f"{prefix}{key}."))
         elif value is not None:
-            flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            flat[f"{prefix}{key}"] = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     return flat
 
 
