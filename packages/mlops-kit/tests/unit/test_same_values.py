@@ -78,10 +78,9 @@ class Trained:
         config = self.config.model_copy(update={"source": name, **keys})
         with sources.located(name, "DATA") as files:
             table = batches.opened(files, config)
-            names = [column["name"] for column in self.described]
             answers = [
                 batch_predictions.answer(self.model, batch.values, batch.before, config)
-                for batch in table.batches(names, 7)
+                for batch in table.batches(self.columns.kinds, 7)
             ]
         return np.concatenate([answer.columns["prediction"] for answer in answers])
 

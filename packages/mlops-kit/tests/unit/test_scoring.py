@@ -105,7 +105,7 @@ def read(name, most_rows=0, **keys):
     card = {"columns": COLUMNS, "missing_values": settings.missing_values}
     columns = batch_predictions.columns(SimpleNamespace(card=card), settings)
     table = batches.opened([Path(name)], settings)
-    parts = [columns.coerce(batch.values) for batch in table.batches(NAMES, most_rows)]
+    parts = [columns.coerce(batch.values) for batch in table.batches(columns.kinds, most_rows)]
     return pd.concat(parts, ignore_index=True)
 
 

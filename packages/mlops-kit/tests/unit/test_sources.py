@@ -287,3 +287,104 @@ def test_a_column_to_drop_is_not_kept_but_counts_for_what_a_row_holds(name):
     target = np.zeros(len(frame))
     expected = row_hash.of(read(name)[0]).numbers(target, 0)
     np.testing.assert_array_equal(found.numbers(target, 0), expected)
+
+
+# --- layouts of CSV, and more than one file --------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["d.CSV", "d.tsv", "d.TSV.GZ", "d.txt", "d.Parquet", "d.csv.Gz"])
+def test_the_kind_of_a_file_is_told_by_its_name_in_any_case(name):
+    if name.lower().endswith(".parquet"):
+        FRAME.to_parquet(name)
+    else:
+        sep = "\t" if ".tsv" in name.lower() else ","
+        text = FRAME.to_csv(index=False, sep=sep).encode()
+        Path(name).write_bytes(gzip.compress(text) if name.lower().endswith(".gz") else text)
+    pd.testing.assert_frame_equal(read(name)[0], FRAME, check_dtype=False)
+
+
+@pytest.mark.parametrize("line", [b"sep=;\n", b'"sep=;"\r\n', b"SEP=;\n"])
+def test_the_line_that_excel_writes_above_the_header_names_the_delimiter(line):
+    assert read_bytes(line + b"a;y\n1,5;2\n", decimal=",").to_dict("list") == {"a": [1.5], "y": [2]}
+
+
+def test_lines_above_the_header_are_skipped():
+    assert read_bytes(b'Report "x\nof May\na,y\n1,2\n', skip_rows=2).to_dict("list") == {
+        "a": [1],
+        "y": [2],
+    }
+
+
+def test_lines_that_begin_as_comments_are_left_out_and_no_others():
+    content = b'# made by hand\na,y\nC#,1\n#x,9\n"two\n# lines",2\n'
+    frame = read_bytes(content, comment="#")
+    assert frame.to_dict("list") == {"a": ["C#", "two\n# lines"], "y": [1, 2]}
+
+
+def test_fields_in_quotes_may_stand_behind_blanks():
+    frame = read_bytes(b'a, b, y\n1, "x, y", 2\n3, z, 4\n')
+    assert frame.to_dict("list") == {"a": [1, 3], "b": ["x, y", "z"], "y": [2, 4]}
+
+
+def parts(folder, suffix):
+    """Write FRAME twice into a folder as Spark does, in two files."""
+    Path(folder).mkdir()
+    for number in (0, 1):
+        path = Path(folder, f"part-0000{number}{suffix}")
+        if suffix == ".parquet":
+            FRAME.to_parquet(path)
+        else:
+            path.write_bytes(CSV.rstrip() if number == 0 else b"\n" + CSV)
+    Path(folder, "_SUCCESS").touch()
+    Path(folder, ".part-00000.crc").touch()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("source", ["t", "t/part-*", "./t/part-0000[01].*"])
+def test_a_folder_or_a_pattern_is_all_its_files_one_after_another(suffix, source):
+    parts("t", suffix)
+    frame, digest = read(source)
+    expected = pd.concat([FRAME, FRAME], ignore_index=True)
+    pd.testing.assert_frame_equal(frame, expected, check_dtype=False)
+    Path("t", f"part-00001{suffix}").unlink()
+    assert read(source)[1] != digest
+
+
+def test_what_a_column_holds_is_decided_over_all_files():
+    Path("t").mkdir()
+    Path("t/a.csv").write_text("k,y\n007,1\n")
+    Path("t/b.csv").write_text("k,y\nx7,1\n")
+    assert read("t")[0]["k"].tolist() == ["007", "x7"]
+
+
+@pytest.mark.parametrize(
+    ("files", "source", "sentence"),
+    [
+        ({"t/a.csv": "a,y\n", "t/b.csv": "a,z\n"}, "t", "b.csv has other columns than a.csv: y, z"),
+        ({"t/a.csv": "a,y\n", "t/b.csv": "y,a\n"}, "t", "other columns than a.csv: another order"),
+        ({"t/a.csv": "a,y\n", "t/b.parquet": "x"}, "t", "files of CSV and of Parquet"),
+        ({"t/a.csv": "a,y\n", "t/b.xlsx": "x"}, "t", "'t: b.xlsx'; accepted"),
+        ({"t/year=2020/a.csv": "a,y\n"}, "t", "the folder 'year=2020', and what its name says"),
+        ({"t/a.csv": "a,y\n"}, "t/*.parquet", "t/*.parquet matches no file"),
+    ],
+)
+def test_files_that_are_no_one_table_are_refused(files, source, sentence):
+    for name, text in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    assert sentence in refused(source)
+
+
+def test_a_target_that_is_missing_says_why():
+    notes = []
+    content = b"a,y\n1,None\n2,Some\n3, NA\n4,None\n"
+    Path("data.csv").write_bytes(content)
+    sources.read(DataConfig(source="data.csv", target="y"), notes=notes)
+    assert notes[0].startswith("texts of the target that mean missing: 'None' (2), 'NA' (1); where")
+    assert read_bytes(content, missing_values=[])["y"].tolist() == ["None", "Some", "NA", "None"]
+
+
+def test_a_target_with_gaps_keeps_its_numbers():
+    assert read_bytes(b"a,y\n1,3\n2,NA\n3,5\n")["y"].tolist()[::2] == [3, 5]
+    texts = read_bytes(b"a,y\n1,03\n2,NA\n3,05\n", categorical=["y"])["y"]
+    assert texts.tolist()[::2] == ["03", "05"]

@@ -83,6 +83,8 @@ def _iso(text: str) -> datetime.datetime | None:
     if not found:
         return None
     year, month, day, hour, minute, second, fraction, zone = found.groups()
+    if not zone and len(fraction or "") in (0, 3, 6):
+        return datetime.datetime.fromisoformat(text)
     microsecond = int(fraction.ljust(6, "0")[:6]) if fraction else 0
     clock = int(hour or 0), int(minute or 0), int(second or 0), microsecond
     moment = datetime.datetime(int(year), int(month), int(day), *clock)

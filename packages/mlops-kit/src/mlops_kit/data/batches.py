@@ -7,7 +7,7 @@ and text in the next. So all of a CSV file is read as text, and `Columns.coerce`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,8 @@ class Table(ABC):
         self._files, self._config = files, config
 
     @abstractmethod
-    def batches(self, names: list[str], most_rows: int = 0) -> Iterator[Batch]:
-        """Yield the rows; `names` are the columns that are wanted as values.
+    def batches(self, kinds: Mapping[str, str], most_rows: int = 0) -> Iterator[Batch]:
+        """Yield the rows; `kinds` has the columns that are wanted as values, with their kinds.
 
         Raises:
             UserError: A file is none of its kind.
@@ -76,7 +76,7 @@ class _Parquet(Table):
             self._names = {name.strip(): name for name in names}
             self.types = {name: schema.field(own).type for name, own in self._names.items()}
 
-    def batches(self, names: list[str], most_rows: int = 0) -> Iterator[Batch]:
+    def batches(self, kinds: Mapping[str, str], most_rows: int = 0) -> Iterator[Batch]:
         from pyarrow import parquet
 
         with sources.refusing_parquet(self._config):
@@ -85,15 +85,15 @@ class _Parquet(Table):
             for file in files:
                 for rows in file.iter_batches(self._size(most_rows)):
                     kept = {name: rows.column(own) for name, own in self._names.items()}
-                    values = {name: _exact(kept[name]) for name in names}
+                    values = {name: _as_pandas(kept[name], kind) for name, kind in kinds.items()}
                     done = before + rows.num_rows
                     yield Batch(before, kept, pd.DataFrame(values), done / total)
                     before = done
 
 
-def _exact(values: Any) -> Any:
+def _as_pandas(values: Any, kind: str) -> Any:
     # Whole numbers with gaps would become floats, which lose the last digits of long ones.
-    return values.to_pandas(integer_object_nulls=True)
+    return values.to_pandas(integer_object_nulls=kind == "categorical")
 
 
 class _Csv(Table):
@@ -103,7 +103,7 @@ class _Csv(Table):
             self._layout = csv_files.layout(files, config)
         self.types = dict.fromkeys(self._layout.names)
 
-    def batches(self, names: list[str], most_rows: int = 0) -> Iterator[Batch]:
+    def batches(self, kinds: Mapping[str, str], most_rows: int = 0) -> Iterator[Batch]:
         size = sum(file.stat().st_size for file in self._files)
         before = 0
         with (
@@ -125,5 +125,5 @@ class _Csv(Table):
                     csv_files.check_fields(rows, self._layout.names, self._config)
                     rows = rows.reset_index(drop=True)
                     kept = {name: rows[name] for name in self.types}
-                    yield Batch(before, kept, rows[names], done() / size)
+                    yield Batch(before, kept, rows[list(kinds)], done() / size)
                     before += len(rows)

@@ -227,11 +227,31 @@ def tidy(values: Any, missing: Missing) -> Any:
     if not may_hold_texts(values):
         return values
     words = missing.texts
-    found = [
+    places, each = _distinct(values)
+    found = np.empty(len(each) + 1, dtype=object)
+    found[:-1] = [
         (np.nan if (text := value.strip()) in words else text) if isinstance(value, str) else value
-        for value in values.astype(object)
+        for value in each
     ]
-    return pd.Series(found, index=values.index, name=values.name, dtype=object)
+    found[-1] = np.nan
+    return pd.Series(found[places], index=values.index, name=values.name, dtype=object)
+
+
+def has_blanks(values: Any) -> bool:
+    """Tell whether a text of the column has blanks around it."""
+    if not may_hold_texts(values):
+        return False
+    _, each = _distinct(values)
+    return any(isinstance(text, str) and text != text.strip() for text in each)
+
+
+def _distinct(values: Any) -> tuple[Any, Any]:
+    """Return the values that are to be looked at, and the place of each of the column's among them; -1 where there is none."""
+    if isinstance(values.dtype, pd.StringDtype):
+        places, each = pd.factorize(values)
+        return places, np.asarray(each, dtype=object)
+    # Among objects, 1 and true are the same to pandas.
+    return np.arange(len(values)), values.to_numpy(dtype=object)
 
 
 def may_hold_texts(values: Any) -> bool:

@@ -16,7 +16,7 @@ from mlops_kit.core.errors import UserError, did_you_mean, one_line
 from mlops_kit.core.values import Missing, category
 
 from . import csv_files, s3
-from .columns import as_number, as_text, may_hold_texts, tidy
+from .columns import as_number, as_text, has_blanks, may_hold_texts, tidy
 from .csv_files import check_names
 from .number_spelling import parse
 from .row_hash import Content
@@ -76,7 +76,7 @@ def _taken(
     kept = {}
     for name, raw in columns:
         values = as_text(raw, missing) if str(name) in texts else tidy(raw, missing)
-        if _has_blanks(raw):
+        if has_blanks(raw):
             around.append(str(name))
         if str(name) == config.target:
             notes += _why_missing(raw, config, missing)
@@ -87,12 +87,6 @@ def _taken(
     if around:
         notes.append(f"blanks are cut around values of {', '.join(around[:10])}")
     return pd.DataFrame(kept, copy=False)
-
-
-def _has_blanks(values: Any) -> bool:
-    if not may_hold_texts(values):
-        return False
-    return any(isinstance(text, str) and text != text.strip() for text in values)
 
 
 def _why_missing(values: Any, config: DataConfig, missing: Missing) -> list[str]:

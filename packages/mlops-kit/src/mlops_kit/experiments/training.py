@@ -99,7 +99,7 @@ def track(
     }
     settings = config.model_dump(mode="json")
     with mlflow.start_run(experiment_id=experiment, tags=origin) as run:
-        mlflow.log_params(_flat(settings))
+        mlflow.log_params(parameters(settings))
         mlflow.log_metrics(_with_bounds(measured))
         mlflow.log_dict(settings, "config.json")
         with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +138,7 @@ def _log_model(pipeline: Any, dataset: Dataset) -> dict[str, str]:
     return logged
 
 
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
+def parameters(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
     """Return nested settings as MLflow parameters with dotted names; unset ones are left out.
 
     Mappings by columns' names are one parameter each: MLflow takes few characters in the name of a parameter, and at most
@@ -147,7 +147,7 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
     flat = {}
     for key, value in settings.items():
         if isinstance(value, dict) and f"{prefix}{key}" not in _OF_COLUMNS:
-            flat.update(_flat(value, f"{prefix}{key}."))
+            flat.update(parameters(value, f"{prefix}{key}."))
         elif value is not None:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             flat[f"{prefix}{key}"] = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

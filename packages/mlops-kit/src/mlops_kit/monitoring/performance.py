@@ -93,7 +93,9 @@ def _read(source: str, run_config: TrainConfig) -> Any:
                 raise UserError(
                     f"labels {source} has no column {name!r}{did_you_mean(name, table.types)}"
                 )
-        parts = [_keyed(batch, config.target) for batch in table.batches([config.target])]
+        parts = [
+            _keyed(batch, config.target) for batch in table.batches({config.target: "categorical"})
+        ]
     # A file of Parquet without rows has no batch either.
     every = pd.concat(parts) if parts else pd.DataFrame(columns=[ID, ROW, "label"])
     every = every.reset_index(drop=True).astype(_TYPES)

@@ -78,17 +78,17 @@ def score(config: DataConfig, data: str, out: str, folder: Path, most_rows: int 
         if Path(out).exists() and any(Path(out).samefile(file) for file in files):
             raise UserError(f"OUT is {out!r}, which is DATA itself; accepted: another file")
         table = batches.opened(files, config)
-        names = [column["name"] for column in model.card["columns"]]
+        columns = batch_predictions.columns(model, config)
         _check_columns(list(table.types), model, data)
         types = {
-            **_types(table.types, batch_predictions.columns(model, config)),
+            **_types(table.types, columns),
             **batch_predictions.types(model),
         }
         with ExitStack() as stack:
             answers = stack.enter_context(_answers(model, folder, config))
             write = stack.enter_context(written(Path(out), types, config))
             tell = stack.enter_context(progress("score"))
-            for batch, answer in answers(table.batches(names, most_rows)):
+            for batch, answer in answers(table.batches(columns.kinds, most_rows)):
                 write({**_as_written(batch.kept, answer.rows, out), **answer.columns})
                 done.add(answer)
                 tell(batch.share, f"{done.rows:,} rows")
