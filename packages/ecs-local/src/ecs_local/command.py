@@ -45,7 +45,7 @@ def environment(before: Mapping[str, str], url: str, region: str) -> dict[str, s
     return {
         **kept,
         "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",  # the emulator accepts every key
+        "AWS_SECRET_ACCESS_KEY": "local",  # nosec B105 # the emulator accepts every key
         "AWS_DEFAULT_REGION": region,  # it looks at load balancers of this one only
         _ENDPOINT: url,
         "NO_PROXY": direct,

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from mlops_kit.artifact import manifest, request_schema
 from mlops_kit.artifact.predictor import Model, outputs
+from mlops_kit.artifact.request_schema import RefusedRowsError
 from mlops_kit.core.errors import UserError
 from mlops_kit.data import batches, columns, sources
 from mlops_kit.data.profile import profile
@@ -85,8 +85,8 @@ class Trained:
         return np.concatenate([answer.columns["prediction"] for answer in answers])
 
     def of_json(self, *rows):
-        checker = request_schema.body(self.described, {}, len(rows))
-        parsed = checker.validate_json(json.dumps({"rows": rows}))["rows"]
+        checker = request_schema.Checker(self.described, {}, len(rows))
+        parsed = checker.rows(json.dumps({"rows": rows}))
         return np.array([answer["prediction"] for answer in self.model.predict(parsed)])
 
 
@@ -176,10 +176,10 @@ def test_what_means_missing_travels_with_the_model(trained):
 
 def test_what_means_missing_is_refused_where_training_saw_none_missing(trained):
     model = trained(table("score", ["1", "2", "3"] * 8), missing_values=["-999"])
-    with pytest.raises(ValidationError, match="which means missing"):
+    with pytest.raises(RefusedRowsError, match="which means missing"):
         model.of_json({"score": -999, "x": 0})
     model = trained(table("country", ["FR", "DE", "IT"] * 8))
-    with pytest.raises(ValidationError, match="which means missing"):
+    with pytest.raises(RefusedRowsError, match="which means missing"):
         model.of_json({"country": "NA", "x": 0})
 
 
@@ -374,7 +374,7 @@ def check(make_settings, columns_of_cells, rows_of_later, suffix, kind):
         same_predictions(from_file, from_frame)
         if any(one is None and name not in may_lack for name, one in value.items()):
             continue  # the service refuses what a file is scored with and noted
-        from_json = refusable(lambda value=value: model.of_json(value), ValidationError)
+        from_json = refusable(lambda value=value: model.of_json(value), RefusedRowsError)
         same_predictions(from_file, from_json)
     return len(rows) + len(rows_of_later)
 
