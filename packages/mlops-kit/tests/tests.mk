@@ -43,6 +43,10 @@ pictures: $(INSTALLED) ## Make docs/pictures/ anew: the page, the report and a r
 soak: $(INSTALLED) ## Ask the service 100,000 times: nothing lost, memory flat (SOAK_REQUESTS=100000)
 	@$(BIN)/python -m pytest -q -s packages/mlops-kit/tests/soak
 
+.PHONY: attack-test
+attack-test: $(INSTALLED) ## Attack the service at 256 MiB of memory: the other clients are answered
+	@$(BIN)/python -m pytest -q packages/mlops-kit/tests/attack
+
 .PHONY: deploy-test
 deploy-test: $(INSTALLED) ## Test every fault of a deployment to the emulator, under traffic; reports/deploy-faults.md
 	@$(BIN)/python -m pytest -q -rs packages/mlops-kit/tests/deploy

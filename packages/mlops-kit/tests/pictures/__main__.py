@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -23,6 +22,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from PIL import Image
 
+from mlops_kit.experiments.report.pdf import find_browser
 from mlops_kit.experiments.report.plots import STYLE
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -71,7 +71,7 @@ def served() -> Iterator[str]:
 
 def photograph(url: str, height: int, path: Path) -> None:
     """Write what Chromium shows of `url`, WIDTH by `height` pixels."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    browser = find_browser()
     if browser is None:
         raise SystemExit("error: pictures need Chromium on PATH")
     with tempfile.TemporaryDirectory() as profile:

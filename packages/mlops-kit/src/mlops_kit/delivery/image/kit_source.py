@@ -18,7 +18,8 @@ def folder() -> Path:
 
 def in_checkout() -> Path:
     """Return the folder that a build can copy the kit from; the wheel's code is copied there anew."""
-    if not FOLDER.is_dir():
-        shutil.rmtree(COPY, ignore_errors=True)
-        shutil.copytree(folder(), COPY, ignore=shutil.ignore_patterns("__pycache__"))
-    return FOLDER if FOLDER.is_dir() else COPY
+    source = folder()
+    if source == FOLDER:
+        return FOLDER
+    shutil.rmtree(COPY, ignore_errors=True)
+    return Path(shutil.copytree(source, COPY, ignore=shutil.ignore_patterns("__pycache__")))

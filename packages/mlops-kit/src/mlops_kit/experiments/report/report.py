@@ -73,6 +73,7 @@ def _content(client: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
     validation = runs.verdict(run) or {}
     checks, champion = validation.get("checks", []), validation.get("champion", {})
     champion = champion if champion.get("metrics") else None
+    estimates = run.estimates()
     model = runs.load_model(run).pipeline
     predictions = predict(model, dataset.test_rows, dataset.test_target, run.config.task)
     return {
@@ -83,8 +84,8 @@ def _content(client: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
         "standing": _standing(client, run),
         "result": _result(run.tags.get("validation"), checks),
         "confidence": f"{100 * run.config.validation.confidence:g} %",
-        "metrics": metrics_table.metrics(run.estimates(), checks, champion),
-        "other_checks": metrics_table.other_checks(run.estimates(), checks),
+        "metrics": metrics_table.metrics(estimates, checks, champion),
+        "other_checks": metrics_table.other_checks(estimates, checks),
         "champion": champion,
         "slices": validation.get("slices"),
         "plots": _plots(predictions),
