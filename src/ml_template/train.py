@@ -24,6 +24,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
     """
     with step("data") as running:
         dataset = load(config)
+        config = config.for_task(dataset.task)
         running.detail = training.describe(dataset)
     # The store is opened before the work begins: a server that is down must not cost a long fit.
     with (

@@ -22,6 +22,7 @@ from parts import PARTS, ROOT
 from report import aligned, compared, machine, write
 from serving import serving
 from sizes import sizes
+from tables import tables
 
 from image import image
 
@@ -34,6 +35,7 @@ TABLES = {
     "image": image,
     "deploy": deploying,
     "monitor": monitor,
+    "tables": tables,
 }
 
 

@@ -27,7 +27,7 @@ def fitted(checkout, settings):
         }
     )
     config = settings("model.kind=hist_gradient_boosting")
-    columns = infer(frame, config.data)
+    columns, _ = infer(frame, config.data)
     rows = columns.coerce(frame)
     return build(config, columns).fit(rows, np.arange(60) % 2), columns, rows, rows[:20]
 

@@ -14,11 +14,13 @@ import pandas as pd
 
 from mlops_kit.core.errors import UserError
 
+from .problems import ColumnError, shortened
 from .settings import DataConfig
 
 TRUTH = {"true": 1.0, "false": 0.0}
 KINDS = ("numeric", "boolean", "categorical", "date")
 
+_MOST_TEXTS = 20
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _WITH_COMMA = r"[-+]?\d+(,\d+)?"
 _NUMBER = (numbers.Real, Decimal, np.bool_)
@@ -94,22 +96,16 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, pd.Timestamp) else value
 
 
-def infer(frame: Any, config: DataConfig) -> Columns:
-    """Find the kind of each column of `frame`.
-
-    Raises:
-        UserError: A column mixes numbers and text, or holds values of no supported kind; the
-            sentence tells every such column.
-    """
-    kinds, problems = {}, []
+def infer(frame: Any, config: DataConfig) -> tuple[Columns, list[UserError]]:
+    """Return the kind of each column of `frame`, and an error for each one that mixes numbers and text or has no kind."""
+    kinds: dict[str, str] = {}
+    errors: list[UserError] = []
     for name in frame:
         try:
             kinds[name] = _kind(name, frame[name], config)
         except UserError as error:
-            problems.append(str(error))
-    if problems:
-        raise UserError("; ".join(problems))
-    return Columns(kinds, dict(config.dates))
+            errors.append(error)
+    return Columns(kinds, dict(config.dates)), errors
 
 
 def _kind(name: str, values: Any, config: DataConfig) -> str:
@@ -120,7 +116,7 @@ def _kind(name: str, values: Any, config: DataConfig) -> str:
     if pd.api.types.is_bool_dtype(values):
         return "boolean"
     if pd.api.types.is_complex_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
-        raise UserError(f"column {name!r} holds {values.dtype} values: add it to data.drop")
+        raise ColumnError(name, f"holds {values.dtype} values", "drop")
     if pd.api.types.is_numeric_dtype(values):
         return "numeric"
     return _kind_of_objects(name, values.dropna())
@@ -137,7 +133,7 @@ def _kind_of_objects(name: str, present: Any) -> str:
     other = present[~present.map(lambda value: isinstance(value, (str, *_NUMBER))).astype(bool)]
     if len(other):
         kind = type(other.iloc[0]).__name__
-        raise UserError(f"column {name!r} holds {kind} values: add it to data.drop")
+        raise ColumnError(name, f"holds {kind} values", "drop")
     if present.astype(str).str.lower().isin(TRUTH).all():
         return "boolean"
     if _as_date(present).notna().all():
@@ -150,12 +146,16 @@ def _kind_of_objects(name: str, present: Any) -> str:
     strangers = present[as_number(present).isna()]
     # A text column may hold a few numbers ("4", "4x4"); a number column must not hold text.
     if 0 < len(strangers) <= len(present) / 2:
-        raise UserError(
-            f"column {name!r} mixes numbers and text: {strangers.iloc[0]!r} in row"
-            f" {strangers.index[0] + 1} (add such texts to data.missing_values, or the column to"
-            " data.categorical or data.drop)"
-        )
+        raise ColumnError(name, f"mixes numbers and text: {_told(strangers)}", "categorical")
     return "categorical" if len(strangers) else "numeric"
+
+
+def _told(strangers: Any) -> str:
+    """Return the distinct texts among the values that are no numbers."""
+    texts = pd.unique(strangers.astype(str))
+    shown = ", ".join(repr(shortened(text, 12)) for text in texts[:_MOST_TEXTS])
+    more = f" and {len(texts) - _MOST_TEXTS} more" if len(texts) > _MOST_TEXTS else ""
+    return f"{shown}{more}"
 
 
 def _has_decimal_commas(present: Any) -> bool:

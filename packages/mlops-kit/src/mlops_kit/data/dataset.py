@@ -9,20 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import checks
+from . import checks, policy
 from .columns import Columns, infer
 from .row_hash import Content
 from .settings import TableSettings
 from .sources import read
 from .split import held_out
+from .target import prepare
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Checked rows: features as data frames in `columns`' types, targets as arrays.
 
-    `digest` is the SHA-256 of the source's bytes; `train_fingerprints` are those of the rows to fit on, and `repeated`
-    counts the held-out rows that have one of them: whose features and target are the same.
+    `task` is classification or regression; `digest` is the SHA-256 of the source's bytes; `train_fingerprints` are those of the rows to fit on, and `repeated`
+    counts the held-out rows that have one of them: whose features and target are the same. `left_out` says which columns
+    and rows of the source are not among these, and why.
     """
 
     columns: Columns
@@ -33,6 +35,8 @@ class Dataset:
     digest: str
     train_fingerprints: npt.NDArray[np.uint64]
     repeated: int
+    task: str
+    left_out: list[str]
 
 
 def load(config: TableSettings) -> Dataset:
@@ -45,13 +49,14 @@ def load(config: TableSettings) -> Dataset:
     frame, digest = read(config.data, content)
     checks.check_names(content.names, config)
     frame.columns = [str(name) for name in frame]
-    columns = infer(frame.drop(columns=config.data.target), config.data)
-    rows, target = columns.coerce(frame), frame[config.data.target]
+    columns, errors = infer(frame.drop(columns=config.data.target), config.data)
+    rows, prepared = columns.coerce(frame), prepare(frame[config.data.target], config)
     del frame  # what is large should be there once
-    target = checks.check_target(target, config)
-    checks.check_rows(rows, columns, target, config)
+    columns, left_out = policy.choose(rows, columns, prepared, config, errors)
+    rows, target = policy.selected(rows, columns, prepared), prepared.values
     # By all columns of the source: leaving one out must not deal the rows anew.
-    test = held_out(content, target, config)
+    config = config.model_copy(update={"task": prepared.task})
+    test = held_out(content.only(prepared.kept), target, config)
     numbers = fingerprints(rows, target)
     return Dataset(
         columns=columns,
@@ -62,6 +67,8 @@ def load(config: TableSettings) -> Dataset:
         digest=digest,
         train_fingerprints=numbers[~test],
         repeated=int(np.isin(numbers[test], numbers[~test]).sum()),
+        task=prepared.task,
+        left_out=left_out + prepared.left_out,
     )
 
 
