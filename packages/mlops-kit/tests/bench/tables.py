@@ -7,6 +7,7 @@ import os
 import shlex
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from measure import BenchError, Table, run
 from parts import BENCH, BIN, PYTHON, copy_project
@@ -54,12 +55,12 @@ def _install(packages: str, folder: Path) -> None:
     )
 
 
-def _rows(facts: list[dict[str, object]]) -> list[tuple[str, ...]]:
+def _rows(facts: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     def share(*outcomes: str) -> float:
         return 100 * sum(fact["outcome"] in outcomes for fact in facts) / len(facts)
 
-    messages = [message for fact in facts for message in fact["messages"]]  # type: ignore[attr-defined] # a list
-    gains = [float(fact["gain"]) for fact in facts if fact.get("gain") is not None]  # type: ignore[arg-type] # a number
+    messages = [message for fact in facts for message in fact["messages"]]
+    gains = [gain for fact in facts if (gain := fact.get("gain")) is not None and gain == gain]
     found = [
         ("tables", f"{len(facts)}", "–"),
         ("trained at the first try", f"{share('trained'):.1f} %", f">= {AIM:g} %"),
