@@ -24,6 +24,9 @@ from .settings import DataConfig
 SAMPLES = ("breast_cancer", "diabetes", "iris", "wine")
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
+# So many values of Parquet are read at a time, but always whole columns.
+_VALUES = 1_000_000
+
 # The texts that mean "missing" in every CSV file: those of pandas, told to it, so that they stay the same.
 MISSING = (
     *("", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "NULL", "null", "None"),
@@ -35,7 +38,7 @@ def read(config: DataConfig, content: Content | None = None) -> tuple[Any, str]:
     """Return the rows of `config.source` as a data frame, and the SHA-256 of the source's bytes.
 
     `content` takes every column; the data frame has those that `config.drop` does not name. From Parquet the columns
-    come one at a time, so that no more than one of those to drop is ever in memory.
+    of a large file come one at a time, so that no more than one of those to drop is ever in memory.
 
     Raises:
         UserError: The source is not there or cannot be read as what it claims to be.
@@ -111,7 +114,8 @@ def _read_parquet(path: Path, config: DataConfig, content: Content) -> Any:
     with refusing_parquet(config):
         schema = parquet.read_schema(path)
         check_names(schema.names, config)
-        others = [name for name in schema.names if name not in _index_columns(schema)]
+        index = _index_columns(schema)
+        others = [name for name in schema.names if name not in index]
         # With any column comes the index, which is no column where it has no name.
         first = pd.read_parquet(path, engine="pyarrow", columns=others[:1] or None)
         first = first.reset_index(drop=first.index.names == [None])
@@ -119,12 +123,15 @@ def _read_parquet(path: Path, config: DataConfig, content: Content) -> Any:
         content.begin([*kept, *others])
         for name in kept:
             content.add(kept[name])
-        for name in others:
-            values = pd.read_parquet(path, engine="pyarrow", columns=[name])[name]
-            values = values.reset_index(drop=True)
-            content.add(values)
-            if name not in config.drop:
-                kept[name] = values
+        # Each read takes the whole file's description again, so a wide table is read many columns at a time.
+        at_once = max(1, _VALUES // max(1, len(first)))
+        for start in range(0, len(others), at_once):
+            some = others[start : start + at_once]
+            values = pd.read_parquet(path, engine="pyarrow", columns=some).reset_index(drop=True)
+            for name in some:
+                content.add(values[name])
+                if name not in config.drop:
+                    kept[name] = values[name]
     return pd.DataFrame({name: kept[name] for name in kept if name not in config.drop})
 
 
