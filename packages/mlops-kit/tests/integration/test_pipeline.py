@@ -6,6 +6,8 @@ import sqlite3
 from pathlib import Path
 
 import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import RidgeClassifier
 
@@ -352,14 +354,57 @@ def test_a_moved_repository_keeps_its_models(command, registered, tmp_path_facto
 
 def test_regression_goes_the_same_way(command, project):
     own = (
-        "data.source=sklearn:diabetes task=regression validation.metric=r2 model.params={}"
-        " validation.thresholds.accuracy= validation.thresholds.r2=0.3"
+        "data.source=sklearn:diabetes task=auto validation.metric=r2 model.params={}"
+        " validation.thresholds.r2=0.3"
     )
     for name in ("train", "validate", "register"):
         done = command(name, SET=own)
         assert done.code == 0, done.err
     names = [check["name"] for check in report("validation")["checks"]]
     assert names == ["r2", "mae", "rmse", "r2 against champion", "prediction of one row"]
+
+
+def orders(**columns):
+    """Write a table of 200 rows with an index and a few gaps in the target."""
+    draw = np.random.default_rng(0)
+    rows = pd.DataFrame({"id": np.arange(200), "a": draw.normal(size=200), **columns})
+    rows["y"] = np.where(rows["a"] + draw.normal(size=200) > 0, "yes", "no")
+    rows["y"] = rows["y"].where(rows.index > 1)
+    rows.to_csv("orders.csv", index=False)
+    return "data.source=orders.csv data.target=y model.params={} validation.thresholds={}"
+
+
+def test_what_was_left_out_is_told_everywhere(command, project):
+    own = orders()
+    noted = "1 column counting the rows (id), 2 rows without a target"
+    trained = command("train", SET=own)
+    assert f"; left out: {noted}" in trained.out
+    for name in ("validate", "register", "report", "export"):
+        done = command(name, SET=own)
+        assert done.code == 0, done.err
+    assert report("train")["data.left_out"] == noted
+    assert noted in Path("reports/index.html").read_text()
+    assert noted in Path("artifacts/model/model-card.md").read_text()
+    exported = json.loads(Path("artifacts/model/model.json").read_text())
+    assert exported["data_left_out"] == noted
+    assert [column["name"] for column in exported["columns"]] == ["a"]
+
+
+def test_strict_stops_at_columns_that_the_champion_does_not_have(command, project):
+    own = f"{orders()} data.drop=[id] "
+    for name in ("train", "validate", "register"):
+        assert command(name, SET=own).code == 0
+    strict = f"{own} data.policy=strict"
+    rows = pd.read_csv("orders.csv").dropna(subset=["y"])
+    rows.to_csv("orders.csv", index=False)
+    assert command("train", SET=strict).code == 0
+    rows.rename(columns={"a": "b"}).to_csv("orders.csv", index=False)
+    done = command("train", SET=strict)
+    assert done.code == 2
+    assert "since version 1 of churn columns are new (b), gone (a)" in done.err
+    rows.assign(a=np.resize(["x", "z"], len(rows))).to_csv("orders.csv", index=False)
+    assert "columns are of another kind (a)" in command("train", SET=strict).err
+    assert command("train", SET=own).code == 0
 
 
 @pytest.mark.parametrize(

@@ -238,10 +238,8 @@ def test_a_key_that_is_no_text_is_unknown(settings):
 @pytest.mark.parametrize(
     ("lacking", "accepted"),
     [
-        ("task", "classification or regression"),
         ("experiment", "letters, digits, spaces"),
         ("data.target", "the name of the column to predict"),
-        ("validation.metric", "a metric of the task"),
         ("data", "a mapping"),
     ],
 )
@@ -261,7 +259,7 @@ def test_all_mistakes_are_told_at_once(settings):
     sentence = refused(settings, "sead=1 split.test_size=2 task=clustering")
     assert "'sead'" in sentence
     assert "split.test_size is 2" in sentence
-    assert "task is 'clustering'; accepted: classification or regression" in sentence
+    assert "task is 'clustering'; accepted: auto, classification or regression" in sentence
 
 
 # --- values -----------------------------------------------------------------------------------
@@ -288,7 +286,7 @@ def test_a_mistake_in_the_file_names_the_file(settings):
         ("seed=1.5", "seed is 1.5; accepted: a whole number"),
         ("seed=many", "seed is 'many'; accepted: a whole number"),
         ("seed=true", "seed is True; accepted: a whole number"),
-        ("task=Regression", "task is 'Regression'; accepted: classification or regression"),
+        ("task=Regression", "task is 'Regression'; accepted: auto, classification or regression"),
         ("split.test_size=0", "split.test_size is 0; accepted: 0.01 to 0.9"),
         ("split.test_size=0.91", "split.test_size is 0.91; accepted: 0.01 to 0.9"),
         ("split.test_size=.nan", "split.test_size is nan; accepted: 0.01 to 0.9"),
@@ -352,6 +350,30 @@ def test_changing_the_task_alone_tells_that_the_metric_does_not_fit(settings):
     sentence = refused(settings, "task=regression")
     assert "validation.metric is 'accuracy'; accepted for regression: r2, mae, rmse" in sentence
     assert settings("task=regression validation.metric=mae").task == "regression"
+
+
+def test_a_first_command_needs_source_and_target_only():
+    path = written("experiment: e\nregistered_model: m\n")
+    found = load_train(path, "data.source=a.csv data.target=y")
+    assert (found.task, found.data.policy, found.validation.worst()) == ("auto", "fix", {})
+
+
+def test_the_task_of_the_target_brings_its_metric_and_thresholds(settings):
+    thresholds = "'validation.thresholds={accuracy: 0.9, r2: 0.5}'"
+    path = written("experiment: e\nregistered_model: m\ndata: {source: a.csv, target: y}\n")
+    found = load_train(path, thresholds)
+    classes, numbers = found.for_task("classification"), found.for_task("regression")
+    assert (classes.validation.metric, classes.validation.worst()) == ("roc_auc", {"accuracy": 0.9})
+    assert (numbers.validation.metric, numbers.validation.worst()) == ("r2", {"r2": 0.5})
+
+
+def test_a_metric_of_another_task_than_the_target_has_is_told():
+    path = written("experiment: e\nregistered_model: m\ndata: {source: a.csv, target: y}\n")
+    found = load_train(path, "validation.metric=mae")
+    with pytest.raises(
+        UserError, match=r"validation\.metric is 'mae'; accepted for classification: acc"
+    ):
+        found.for_task("classification")
 
 
 # --- SET --------------------------------------------------------------------------------------

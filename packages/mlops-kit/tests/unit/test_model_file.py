@@ -10,7 +10,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.values import MISSING
-from mlops_kit.data.columns import Columns, infer
+from mlops_kit.data.columns import Columns
+from mlops_kit.data.kinds import infer
 from mlops_kit.experiments import model_storage
 from mlops_kit.experiments.pipeline import build
 
@@ -28,7 +29,7 @@ def fitted(checkout, settings):
         }
     )
     config = settings("model.kind=hist_gradient_boosting")
-    columns = infer(frame, config.data)
+    columns, _ = infer(frame, config.data)
     rows = columns.coerce(frame)
     return build(config, columns).fit(rows, np.arange(60) % 2), columns, rows, rows[:20]
 

@@ -14,7 +14,7 @@ from mlops_kit.artifact import manifest, request_schema
 from mlops_kit.artifact.predictor import Model, outputs
 from mlops_kit.artifact.request_schema import RefusedRowsError
 from mlops_kit.core.errors import UserError
-from mlops_kit.data import batches, columns, sources
+from mlops_kit.data import batches, kinds, sources
 from mlops_kit.data.profile import profile
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.experiments import pipeline
@@ -49,7 +49,9 @@ class Trained:
         )
         frame, _ = sources.read(config)
         features = frame.drop(columns=config.target)
-        self.columns = columns.infer(features, config)
+        self.columns, errors = kinds.infer(features, config)
+        if errors:
+            raise errors[0]
         self.rows = self.columns.coerce(features)
         target = np.random.default_rng(0).normal(size=len(frame))
         self.pipeline = pipeline.build(train, self.columns)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlops_kit.core import values
 from mlops_kit.core.errors import UserError
-from mlops_kit.data import columns, date_spelling, number_spelling
+from mlops_kit.data import date_spelling, kinds, number_spelling, problems
 from mlops_kit.data.settings import DataConfig
 
 NAN = float("nan")
@@ -19,7 +19,10 @@ NAN = float("nan")
 def infer(texts, **keys):
     notes = []
     frame = pd.DataFrame({"c": pd.Series(texts, dtype=object)})
-    found = columns.infer(frame, DataConfig(source="d.csv", target="y", **keys), notes)
+    config = DataConfig(source="d.csv", target="y", **keys)
+    found, errors = kinds.infer(frame, config, notes)
+    if errors:
+        raise problems.refusal(config, {}, errors)
     return found, found.coerce(frame)["c"], notes
 
 

@@ -98,6 +98,7 @@ def _write(
         "git_dirty": run.tags["git.dirty"],
         "data_source": run.tags["data.source"],
         "data_digest": run.tags["data.digest"],
+        "data_left_out": run.tags["data.left_out"],
         "model_sha256": run.tags["model.sha256"],
         "task": run.config.task,
         "target": run.config.data.target,

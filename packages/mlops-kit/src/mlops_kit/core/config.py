@@ -83,7 +83,7 @@ def _flow(value: Any) -> str:
     if isinstance(value, list):
         quoted = (json.dumps(text, ensure_ascii=False) for text in value)
         items = [text if _is_plain(f"[{text}]", [text]) else q for text, q in zip(value, quoted)]
-        return f"[{', '.join(items)}]"
+        return f"[{','.join(items)}]"
     if isinstance(value, str) and (value[:1] in _TEXT_BEGINS or _is_plain(value, value)):
         return value
     return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What kind each column is, and rows brought into those kinds."""
+"""The columns that a model takes, and rows brought into their types."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from mlops_kit.core.errors import UserError
 from mlops_kit.core.features import LARGEST
 from mlops_kit.core.values import TRUTH, Missing
 
-from . import date_spelling, number_spelling, spelling
-from .number_spelling import Spelling
-from .settings import DataConfig
+from . import date_spelling, number_spelling
+from .number_spelling import PLAIN, Spelling
+from .problems import shortened, some
 
 KINDS = ("numeric", "boolean", "categorical", "date")
 
-_NUMBER = (numbers.Real, Decimal, np.bool_)
-_MOST_NAMES = 10
-_PLAIN = Spelling()
+_MOST_WRONG = 3
+NUMBER = (numbers.Real, Decimal, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,19 @@ class Columns:
         """
         missing = [name for name in self.kinds if name not in frame]
         if missing:
-            raise UserError(f"the rows lack the columns {', '.join(missing)}")
+            raise UserError(f"the rows lack the columns {some(missing)}")
         words = Missing(self.missing_values)
-        return pd.DataFrame(
-            {name: self._coerce(name, frame[name], words) for name in self.kinds}, index=frame.index
-        )
+        coerced, wrong = {}, []
+        for name in self.kinds:
+            try:
+                coerced[name] = self._coerce(name, frame[name], words)
+            except UserError as error:
+                wrong.append(str(error))
+        if wrong:
+            more = f"; and {len(wrong) - _MOST_WRONG} more like these"
+            told = "; ".join(wrong[:_MOST_WRONG])
+            raise UserError(told + (more if len(wrong) > _MOST_WRONG else ""))
+        return pd.DataFrame(coerced, index=frame.index)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; `Columns(**value)` brings them back."""
@@ -85,7 +92,7 @@ class Columns:
         strangers = np.flatnonzero(coerced.isna() & values.notna())
         if len(strangers):
             raise UserError(
-                f"column {name!r} is {kind} but holds {plain(values.iloc[strangers[0]])!r}"
+                f"column {shortened(name)!r} is {kind} but holds {shown(values.iloc[strangers[0]])}"
                 f" in row {strangers[0] + 1}"
             )
         if kind == "date":
@@ -114,112 +121,16 @@ def _finite(name: str, numeric: Any, missing: Missing) -> Any:
     return numeric
 
 
+def shown(value: Any) -> str:
+    """Return a value as a sentence quotes it, the beginning of a long text."""
+    return repr(shortened(plain(value)) if isinstance(value, str) else plain(value))
+
+
 def plain(value: Any) -> Any:
     """Return a value as a sentence shows it: 1.0, not np.float64(1.0)."""
     if isinstance(value, np.generic):
         return value.item()
     return str(value) if isinstance(value, pd.Timestamp) else value
-
-
-def infer(frame: Any, config: DataConfig, notes: list[str] | None = None) -> Columns:
-    """Find the kind of each column of `frame`; `notes` takes which spellings were found without being told.
-
-    Raises:
-        UserError: A column mixes numbers and text, or holds values of no supported kind, or such as can be read in more
-            than one way; the sentence tells every such column.
-    """
-    usual = spelling.usual(config)
-    columns = Columns(
-        {}, {}, {name: str(usual) for name in frame if usual != _PLAIN}, config.missing_values
-    )
-    found: dict[str, spelling.Found] = {}
-    problems = []
-    for name in frame:
-        try:
-            columns.kinds[name] = _kind(name, frame[name], config, found)
-        except UserError as error:
-            problems.append(str(error))
-    if problems:
-        raise UserError("; ".join(problems))
-    for name, its in found.items():
-        formats = columns.number_formats if its.kind == "numeric" else columns.date_formats
-        formats[name] = str(its.written)
-    for name in set(columns.number_formats) - set(columns.named("numeric")):
-        del columns.number_formats[name]
-    if notes is not None:
-        notes += _told(found, config)
-    return columns
-
-
-def _told(found: dict[str, spelling.Found], config: DataConfig) -> list[str]:
-    """Return a sentence for each kind whose spelling nobody has told."""
-    told = []
-    for kind, key in (("numeric", config.numbers), ("date", config.dates)):
-        names = [name for name, its in found.items() if its.kind == kind and name not in key]
-        shown = ", ".join(f"{name} as {found[name].written}" for name in names[:_MOST_NAMES])
-        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-        if names:
-            told.append(f"{'numbers' if kind == 'numeric' else 'dates'} are read in {shown}{more}")
-    return told
-
-
-def _kind(name: str, values: Any, config: DataConfig, found: dict[str, spelling.Found]) -> str:
-    """Return the kind of a column; `found` takes how it is written, where that is not the usual way."""
-    if name in config.dates:
-        found[name] = spelling.Found("date", config.dates[name])
-        return "date"
-    if name in config.numbers:
-        texts = [text for text in values.dropna() if isinstance(text, str)]
-        named = number_spelling.parse(config.numbers[name])
-        found[name] = spelling.Found("numeric", str(number_spelling.with_affix(named, texts)))
-        return "numeric"
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return "date"
-    if name in config.categorical or isinstance(values.dtype, pd.CategoricalDtype):
-        return "categorical"
-    if pd.api.types.is_bool_dtype(values):
-        return "boolean"
-    if pd.api.types.is_complex_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
-        raise UserError(f"column {name!r} holds {values.dtype} values: add it to data.drop")
-    if pd.api.types.is_numeric_dtype(values):
-        return "numeric"
-    present = tidy(values, Missing(config.missing_values)).dropna()
-    return _kind_of_objects(name, present, config, found)
-
-
-def _kind_of_objects(
-    name: str, present: Any, config: DataConfig, found: dict[str, spelling.Found]
-) -> str:
-    """Judge a column by its values, as its type says nothing: text from a CSV file, or objects."""
-    if present.map(lambda value: isinstance(value, (bool, np.bool_))).all():
-        return "boolean"
-    if present.map(lambda value: isinstance(value, _NUMBER)).all():
-        return "numeric"
-    if present.map(lambda value: isinstance(value, datetime.date)).all():
-        return "date"
-    other = present[~present.map(lambda value: isinstance(value, (str, *_NUMBER))).astype(bool)]
-    if len(other):
-        kind = type(other.iloc[0]).__name__
-        raise UserError(f"column {name!r} holds {kind} values: add it to data.drop")
-    texts = present.astype(str)
-    if texts.str.lower().isin(("true", "false")).all():
-        return "boolean"
-    if date_spelling.dates(texts, None).notna().all():
-        return "date"
-    is_number = as_number(present, spelling.usual(config)).notna()
-    its = None if is_number.all() else spelling.find(name, texts, config)
-    if its is not None:
-        found[name] = its
-        return its.kind
-    strangers = present[~is_number]
-    # A text column may hold a few numbers ("4", "4x4"); a number column must not hold text.
-    if 0 < len(strangers) <= len(present) / 2:
-        raise UserError(
-            f"column {name!r} mixes numbers and text: {strangers.iloc[0]!r} in row"
-            f" {strangers.index[0] + 1} (add such texts to data.missing_values, or the column to"
-            " data.categorical or data.drop)"
-        )
-    return "categorical" if len(strangers) else "numeric"
 
 
 def tidy(values: Any, missing: Missing) -> Any:
@@ -283,7 +194,7 @@ class _Categories(dict):  # type: ignore[type-arg] # by text; a number would be 
         return np.nan if text in self._missing.texts else text
 
 
-def as_number(values: Any, its: Spelling = _PLAIN) -> Any:
+def as_number(values: Any, its: Spelling = PLAIN) -> Any:
     """Return `values` as float64, texts by their spelling; what is no number is NaN."""
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
         return values.astype("float64")
@@ -292,7 +203,7 @@ def as_number(values: Any, its: Spelling = _PLAIN) -> Any:
     found = np.full(len(objects), np.nan)
     found[is_text] = its.numbers(objects[is_text])
     for place in np.flatnonzero(~is_text):
-        if isinstance(objects[place], _NUMBER):
+        if isinstance(objects[place], NUMBER):
             found[place] = _as_float(objects[place])
     return pd.Series(found, index=values.index, name=values.name)
 

@@ -58,7 +58,7 @@ class Spelling:
             column = pyarrow.array(texts, pyarrow.string(), from_pandas=True)
         except (pyarrow.ArrowException, UnicodeEncodeError):  # half of a character is no number
             column = pyarrow.array([_encodable(text) for text in texts], pyarrow.string())
-        if self == Spelling():
+        if self == PLAIN:
             try:
                 return _as_floats(column.cast(pyarrow.float64()))
             except pyarrow.ArrowInvalid:
@@ -96,6 +96,9 @@ class Spelling:
             if isinstance(text, str) and text.lstrip("+-").lower() in _INFINITE:
                 numbers[place] = -np.inf if text.startswith("-") else np.inf
         return numbers
+
+
+PLAIN = Spelling()
 
 
 def parse(example: str) -> Spelling:

@@ -38,6 +38,9 @@ class DataConfig(Section):
     target: str = Field(description="the name of the column to predict, a text (quote a number)")
     drop: list[str] = Field([], description=COLUMN_NAMES)
     keep: list[str] = Field([], description=COLUMN_NAMES)
+    policy: Literal["fix", "strict"] = Field("fix", description="fix or strict")
+    max_left_out: float = Field(0.5, ge=0, le=1, description="a share of the rows, 0 to 1")
+    min_class_rows: int = Field(3, ge=1, description="a whole number, 1 or more")
     categorical: list[str] = Field([], description=COLUMN_NAMES)
     dates: dict[str, str] = Field({}, description="a mapping of column names to strptime formats")
     numbers: dict[str, _Number] = Field(
@@ -81,8 +84,8 @@ class SplitConfig(Section):
 class TableSettings(Section):
     """The keys of configs/train.yaml that decide about rows; `TrainConfig` has them beside its own."""
 
-    task: Literal["classification", "regression"] = Field(
-        description="classification or regression"
+    task: Literal["auto", "classification", "regression"] = Field(
+        "auto", description="auto, classification or regression"
     )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="a whole number, 0 to 4294967295")
     data: DataConfig = Field(description="a mapping; see configs/train.yaml")

@@ -221,9 +221,13 @@ def _read_files(
 
 
 def _read_parquet(files: list[Path], config: DataConfig, content: Content, notes: list[str]) -> Any:
+    from pyarrow import parquet
+
     with refusing_parquet(config):
         names = parquet_names(files, config)
-        columns = ((name, _parquet_column(files, name, config)) for name in names)
+        # What a file says of itself is read once: of a wide table it is more than a column.
+        described = {file: parquet.read_metadata(file) for file in files}
+        columns = ((name, _parquet_column(described, name, config)) for name in names)
         return _taken(names, columns, config, content, notes)
 
 
@@ -248,14 +252,15 @@ def parquet_names(files: list[Path], config: DataConfig) -> list[str]:
     return found[0]
 
 
-def _parquet_column(files: list[Path], name: str, config: DataConfig) -> Any:
+def _parquet_column(described: dict[Path, Any], name: str, config: DataConfig) -> Any:
     from pyarrow import parquet
 
     # Whole numbers with gaps would become floats, which lose the last digits of long ones.
     exact = {"integer_object_nulls": name.strip() in as_texts(config)}
-    parts = [
-        parquet.read_table(file, columns=[name]).column(name).to_pandas(**exact) for file in files
-    ]
+    parts = []
+    for path, metadata in described.items():
+        with parquet.ParquetFile(path, metadata=metadata) as file:
+            parts.append(file.read(columns=[name]).column(name).to_pandas(**exact))
     values = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
     return values.rename(name)
 

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mlops_kit.core.config import as_set
-from mlops_kit.core.errors import UserError
-
 from . import date_spelling, number_spelling
 from .number_spelling import Spelling
+from .problems import ColumnError, Way, some
 from .settings import DataConfig
 
 # From this share on, of the values or of the distinct ones, a column is one of numbers or dates with mistakes in it.
@@ -41,7 +39,7 @@ def find(name: str, present: Any, config: DataConfig) -> Found | None:
     """Return how a column's texts, none of them missing, are written, or None if they are neither numbers nor dates.
 
     Raises:
-        UserError: They can be read in more than one way, or all but a few can be read; a line to paste says what mends it.
+        ColumnError: They can be read in more than one way, or all but a few can be read.
     """
     counts = present.value_counts()
     texts = [str(text) for text in counts.index]
@@ -54,16 +52,9 @@ def find(name: str, present: Any, config: DataConfig) -> Found | None:
     if best < 1 and ways[0].found == Found("numeric", str(usual(config))):
         return None  # numbers and texts: there is nothing to tell of their spelling
     if best < 1:
-        raise UserError(_all_but(name, present, texts, ways[0], config))
+        raise _all_but(name, present, texts, ways[0])
     if len(ways) > 1:
-        first, second = ways[:2]
-        place = int(np.argmax(first.values != second.values))
-        lines = " or ".join(
-            f"{_shown(way.values[place])}: {line(name, way.found, config)}" for way in ways
-        )
-        raise UserError(
-            f"column {name!r} holds {_what(first)} like {texts[place]!r}, which may mean {lines}"
-        )
+        raise _doubt(name, texts, ways)
     return ways[0].found
 
 
@@ -85,7 +76,7 @@ def of_numbers(name: str, values: Any, config: DataConfig) -> Spelling:
     """Return how the numbers of a column are written: as the config says, or else the usual way, or one that is found.
 
     Raises:
-        UserError: As `find`.
+        ColumnError: As `find`.
     """
     texts = values[values.map(lambda value: isinstance(value, str)).astype(bool)]
     if name in config.numbers:
@@ -97,19 +88,6 @@ def of_numbers(name: str, values: Any, config: DataConfig) -> Spelling:
         if found is not None and found.kind == "numeric":
             return number_spelling.parse(str(found.written))
     return its
-
-
-def line(name: str, found: Found, config: DataConfig) -> str:
-    """Return a line to paste that names how a column is written."""
-    key, written = "dates", found.written
-    if found.kind == "numeric":
-        # Without its sign, which is found; and a number where YAML takes it for one.
-        its = number_spelling.parse(str(written))
-        key, written = "numbers", str(Spelling(its.thousands, its.decimal))
-    value = 1234.5 if written == "1234.5" else written
-    if any(mark in name for mark in ".=\"'\\") or name != name.strip():
-        return as_set({f"data.{key}": {**getattr(config, key), name: value}})
-    return as_set({f"data.{key}.{name}": value})
 
 
 def _shown(value: Any) -> str:
@@ -124,15 +102,37 @@ def _what(way: _Way) -> str:
     return "numbers" if way.found.kind == "numeric" else "dates"
 
 
-def _all_but(name: str, present: Any, texts: list[str], way: _Way, config: DataConfig) -> str:
+def _doubt(name: str, texts: list[str], ways: list[_Way]) -> ColumnError:
+    first, second = ways[:2]
+    place = int(np.argmax(first.values != second.values))
+    meanings = [_shown(way.values[place]) for way in ways]
+    told = f"holds {_what(first)} like {texts[place]!r}, which may mean {' or '.join(meanings)}"
+    return ColumnError(name, told, *(_out(name, way, said) for way, said in zip(ways, meanings)))
+
+
+def _out(name: str, way: _Way, meaning: str) -> Way:
+    """Return the way out that names how a column is written."""
+    if way.found.kind == "date":
+        return Way({"dates": {name: way.found.written}}, f"for {meaning}")
+    # Without its sign, which is found; and a number where YAML takes it for one.
+    its = number_spelling.parse(str(way.found.written))
+    written = str(Spelling(its.thousands, its.decimal))
+    value = 1234.5 if written == "1234.5" else written
+    return Way({"numbers": {name: value}}, f"for {meaning}")
+
+
+def _all_but(name: str, present: Any, texts: list[str], way: _Way) -> ColumnError:
     others = [text for text, reads in zip(texts, way.reads) if not reads]
     row = int(np.flatnonzero(present == others[0])[0])
-    shown = ", ".join(repr(text[:30]) for text in others[:_SHOWN])
-    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
     like = next(text for text, reads in zip(texts, way.reads) if reads)
-    missing = as_set({"data.missing_values": [*config.missing_values, *others[:_SHOWN]]})
-    return (
-        f"column {name!r} holds {_what(way)} like {like!r}, but for {shown}{more} (the first in row"
-        f" {present.index[row] + 1}): mend these, or {missing} if they mean missing, or"
-        f" {as_set({'data.categorical': [*config.categorical, name]})} to keep all as texts"
+    told = (
+        f"holds {_what(way)} like {like!r}, but for {some([repr(text) for text in others], _SHOWN)}"
+        f" (the first in row {present.index[row] + 1})"
     )
+    texts_kept = Way({"categorical": [name]}, "to keep all as texts")
+    if len(others) > _SHOWN:
+        return ColumnError(name, told, texts_kept)
+    as_missing = Way({"missing_values": others}, "where such mean missing")
+    # A text like "<0.006" tells something of a number; no day is that of an impossible date.
+    both = (as_missing, texts_kept) if way.found.kind == "date" else (texts_kept, as_missing)
+    return ColumnError(name, told, *both)

@@ -37,15 +37,17 @@ def threads(cells: int) -> int:
 
 
 def describe(dataset: Dataset) -> str:
-    """Return the numbers of rows and columns, as the `data` line shows them."""
+    """Return the task, the numbers of rows and columns and what was left out, as the `data` line shows them."""
     text = (
-        f"{len(dataset.train_rows)} rows to fit on, {len(dataset.test_rows)} held out,"
+        f"{dataset.task}, {len(dataset.train_rows)} rows to fit on, {len(dataset.test_rows)} held out,"
         f" {len(dataset.columns.kinds)} columns ({dataset.columns.summary()})"
     )
     if dataset.repeated:
         text += (
             f"; {dataset.repeated} held-out rows are duplicates of rows to fit on, which flatters"
         )
+    if dataset.left_out:
+        text += f"; left out: {', '.join(dataset.left_out)}"
     return "; ".join([text, *dataset.notes])
 
 
@@ -95,6 +97,7 @@ def track(
         "data.digest": dataset.digest,
         "data.rows": f"{len(dataset.train_rows)} to fit on, {len(dataset.test_rows)} held out",
         "data.columns": dataset.columns.summary(),
+        "data.left_out": ", ".join(dataset.left_out) or "nothing",
         "data.notes": "; ".join(dataset.notes) or "none",
     }
     settings = config.model_dump(mode="json")
