@@ -88,7 +88,13 @@ GUIDES = (
     "adr/0008-a-kit-in-the-repository",
 )
 DOCUMENTS = (
-    *("README.md", "CONTRIBUTING.md", "SECURITY.md", ".github/pull_request_template.md"),
+    *(
+        "README.md",
+        "AGENTS.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        ".github/pull_request_template.md",
+    ),
     *(f"docs/{name}.md" for name in GUIDES),
 )
 SETTINGS = tuple(

@@ -18,9 +18,9 @@ from mlops_kit.ci.metrics import commands as ci_commands
 from mlops_kit.ci.pipelines import commands as pipeline_commands
 from mlops_kit.ci.settings import CI_PRICES, CiPricesConfig
 from mlops_kit.core import job_summary, project
-from mlops_kit.core.config import schema
+from mlops_kit.core.config import load, schema
 from mlops_kit.core.console import say, show_table
-from mlops_kit.core.errors import ends_in_a_sentence
+from mlops_kit.core.errors import UserError, ends_in_a_sentence
 from mlops_kit.delivery.deploy import commands as deployment_commands
 from mlops_kit.delivery.deploy.settings import DEPLOY, DeployConfig
 from mlops_kit.delivery.image import commands as image_commands
@@ -210,6 +210,22 @@ def config_schema() -> None:
 
     for path in (path for path in KINDS if path.exists()):
         write_text(path.with_suffix(".schema.json"), schema(KINDS[path]))
+
+
+@app.command("config-check")
+def config_check() -> None:
+    """Print what is wrong in configs/, a line for each file; exit 2 if there is any."""
+    wrong = []
+    for path, kind in KINDS.items():
+        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+            try:
+                load(kind, file)
+            except UserError as error:
+                wrong.append(str(error))
+    for sentence in wrong:
+        say(sentence)
+    if wrong:
+        raise typer.Exit(2)
 
 
 def main() -> None:

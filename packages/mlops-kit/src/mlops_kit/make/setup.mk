@@ -53,6 +53,11 @@ lock: $(INSTALLED) ## Refresh requirements.txt from the pyproject.toml files
 	@$(if $(wildcard docker),$(MAKE) --no-print-directory image-lock)
 	@echo "lock: requirements.txt is fresh; next: make install quality-gates"
 
+# By whatever Python is there: a broken installation is what it is asked about.
+.PHONY: doctor
+doctor: ## Print what a bug report needs: versions, machine, settings without secrets, what is wrong
+	@$(or $(PYTHON),python3) -IS $(KIT)/make/doctor.py $(PACKAGE) $(PROFILE) "$(PYTHONS)"
+
 .PHONY: config-schema
 config-schema: $(INSTALLED) ## Write the JSON schemas that editors check configs/*.yaml against
 	@$(RUN) config-schema
