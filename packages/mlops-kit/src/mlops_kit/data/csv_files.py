@@ -17,8 +17,10 @@ from typing import Any, TextIO
 
 import pandas as pd
 
+from mlops_kit.core.config import as_set
 from mlops_kit.core.errors import UserError, one_line
 
+from .problems import shortened, some
 from .settings import DataConfig
 
 # Excel's first line, which is no header.
@@ -59,7 +61,7 @@ def layout(files: list[Path], config: DataConfig) -> Layout:
         if other.names != first.names:
             raise UserError(
                 f"{config.source}: {file.name} has other columns than {files[0].name}:"
-                f" {', '.join(sorted({*other.names} ^ {*first.names})) or 'another order'}"
+                f" {some(sorted({*other.names} ^ {*first.names})) or 'another order'}"
             )
     return first
 
@@ -101,7 +103,7 @@ def refusing(config: DataConfig) -> Iterator[None]:
         is_utf_16 = getattr(error, "object", b"")[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         other = "utf-16" if is_utf_16 else "cp1252"
         raise UserError(
-            f"{config.source} is not {config.encoding}: {error}; try data.encoding: {other}"
+            f"{config.source} is not {config.encoding}: {error}; try {as_set({'data.encoding': other})}"
         ) from None
     except LookupError:
         raise UserError(
@@ -130,9 +132,9 @@ def check_names(names: list[str], config: DataConfig) -> None:
     Raises:
         UserError: One is.
     """
-    twice = sorted({repr(name) for name in names if names.count(name) > 1})
+    twice = sorted({repr(shortened(name)) for name in names if names.count(name) > 1})
     if twice:
-        raise UserError(f"{config.source} has more than one column named {', '.join(twice)}")
+        raise UserError(f"{config.source} has more than one column named {some(twice)}")
 
 
 def delimiter(file: Path, config: DataConfig) -> str:
@@ -157,7 +159,7 @@ def _layout(file: Path, config: DataConfig) -> Layout:
     check_names(names, config)
     around = [name for name, as_read in zip(names, header) if name != as_read]
     if around:
-        notes.append(f"blanks are cut around the name of {', '.join(around[:10])}")
+        notes.append(f"blanks are cut around the name of {some(around)}")
     # pandas calls columns without a name so.
     named = [name or f"Unnamed: {place}" for place, name in enumerate(names)]
     return Layout(named, mark, blanks, tuple(notes))
@@ -171,7 +173,8 @@ def _check_header(header: list[str], mark: str, config: DataConfig) -> None:
             if other != mark and other in header[0]:
                 raise UserError(
                     f"{config.source} has one column under data.delimiter {mark!r} but"
-                    f" {header[0].count(other) + 1} under {other!r}: set data.delimiter"
+                    f" {header[0].count(other) + 1} under {other!r}:"
+                    f" {as_set({'data.delimiter': other})}"
                 )
 
 

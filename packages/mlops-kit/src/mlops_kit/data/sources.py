@@ -19,6 +19,7 @@ from . import csv_files, s3
 from .columns import as_number, as_text, has_blanks, may_hold_texts, tidy
 from .csv_files import check_names
 from .number_spelling import parse
+from .problems import some
 from .row_hash import Content
 from .settings import DataConfig
 from .spelling import usual
@@ -85,7 +86,7 @@ def _taken(
         if str(name) not in config.drop:
             kept[name] = values
     if around:
-        notes.append(f"blanks are cut around values of {', '.join(around[:10])}")
+        notes.append(f"blanks are cut around values of {some(around)}")
     return pd.DataFrame(kept, copy=False)
 
 
@@ -247,7 +248,7 @@ def parquet_names(files: list[Path], config: DataConfig) -> list[str]:
         if found[0] != found[-1]:
             differing = sorted({*found[0]} ^ {*found[-1]}) or ["another order"]
             raise UserError(
-                f"{config.source}: {file.name} has other columns than {files[0].name}: {', '.join(differing[:10])}"
+                f"{config.source}: {file.name} has other columns than {files[0].name}: {some(differing)}"
             )
     return found[0]
 
