@@ -80,6 +80,8 @@ class Columns:
         kind = self.kinds[name]
         if kind == "categorical":
             return as_text(values, missing)
+        if kind == "numeric" and _is_number(values):
+            return _finite(name, values.to_numpy(dtype="float64", na_value=np.nan), missing)
         values = tidy(values, missing)
         if kind == "date":
             coerced = self._as_date(name, values)
@@ -97,7 +99,7 @@ class Columns:
             )
         if kind == "date":
             return coerced.mask(coerced.isin(missing.dates(self.date_formats.get(name))))
-        return _finite(name, coerced, missing) if kind == "numeric" else coerced
+        return _finite(name, coerced.to_numpy(), missing) if kind == "numeric" else coerced
 
     def _as_date(self, name: str, values: Any) -> Any:
         its_format = self.date_formats.get(name)
@@ -109,16 +111,18 @@ class Columns:
             ) from None
 
 
-def _finite(name: str, numeric: Any, missing: Missing) -> Any:
+def _finite(name: str, numbers: Any, missing: Missing) -> Any:
     """Return the numbers without infinite ones and such as mean "missing"."""
-    numeric = numeric.where(np.isfinite(numeric) & ~numeric.isin(missing.numbers))
-    large = np.flatnonzero(numeric.abs() > LARGEST)
+    there = np.isfinite(numbers)
+    if missing.numbers:
+        there &= ~np.isin(numbers, list(missing.numbers))
+    large = np.flatnonzero(there & (np.abs(numbers) > LARGEST))
     if len(large):
         raise UserError(
-            f"column {name!r} holds {numeric.iloc[large[0]]:g}, accepted are numbers up to {LARGEST:.1e},"
+            f"column {shortened(name)!r} holds {numbers[large[0]]:g}, accepted are numbers up to {LARGEST:.1e},"
             f" in row {large[0] + 1}"
         )
-    return numeric
+    return numbers if there.all() else np.where(there, numbers, np.nan)
 
 
 def shown(value: Any) -> str:
@@ -196,7 +200,7 @@ class _Categories(dict):  # type: ignore[type-arg] # by text; a number would be 
 
 def as_number(values: Any, its: Spelling = PLAIN) -> Any:
     """Return `values` as float64, texts by their spelling; what is no number is NaN."""
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
+    if _is_number(values):
         return values.astype("float64")
     objects = values.astype(object).to_numpy()
     is_text = np.array([isinstance(value, str) for value in objects], dtype=bool)
@@ -206,6 +210,10 @@ def as_number(values: Any, its: Spelling = PLAIN) -> Any:
         if isinstance(objects[place], NUMBER):
             found[place] = _as_float(objects[place])
     return pd.Series(found, index=values.index, name=values.name)
+
+
+def _is_number(values: Any) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
 
 
 def _as_float(value: Any) -> float:

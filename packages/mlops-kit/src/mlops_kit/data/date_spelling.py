@@ -47,7 +47,8 @@ def dates(texts: Any, its_format: str | None) -> Any:
     if its_format is None:
         for part in _ISO_PARTS:
             places = [place for place, text in enumerate(distinct) if part.fullmatch(text)]
-            found[places] = _many(distinct[places], "ISO8601")
+            if places:
+                found[places] = _many(distinct[places], "ISO8601")
     else:
         _check(its_format)
         if _ALIKE.fullmatch(its_format):

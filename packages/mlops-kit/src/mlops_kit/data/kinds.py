@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from .problems import ColumnError, Way, shortened, some
 from .settings import DataConfig
 
 _MOST_TEXTS = 20
+# Quick to tell, and true of whatever may be a number or a date.
+_NO_MERE_WORD = re.compile(r"[0-9]|inf", re.I)
 _KEEPS_ALL = "to keep all texts, which data.missing_values would lose"
 
 
@@ -93,18 +96,14 @@ def _kind_of_objects(
     name: str, present: Any, config: DataConfig, found: dict[str, spelling.Found]
 ) -> str:
     """Judge a column by its values, as its type says nothing: text from a CSV file, or objects."""
-    if present.map(lambda value: isinstance(value, (bool, np.bool_))).all():
-        return "boolean"
-    if present.map(lambda value: isinstance(value, NUMBER)).all():
-        return "numeric"
-    if present.map(lambda value: isinstance(value, datetime.date)).all():
-        return "date"
-    other = present[~present.map(lambda value: isinstance(value, (str, *NUMBER))).astype(bool)]
-    if len(other):
-        raise _of_no_kind(name, type(other.iloc[0]).__name__)
+    if set(map(type, present)) != {str} and (kind := _kind_of_others(name, present)):
+        return kind
     texts = present.astype(str)
-    if texts.str.lower().isin(("true", "false")).all():
+    distinct = texts.unique()
+    if all(text.lower() in ("true", "false") for text in distinct):
         return "boolean"
+    if not any(map(_NO_MERE_WORD.search, distinct)):
+        return "categorical"
     if date_spelling.dates(texts, None).notna().all():
         return "date"
     is_number = as_number(present, spelling.usual(config)).notna()
@@ -118,6 +117,20 @@ def _kind_of_objects(
         told = f"mixes numbers and text: {_texts(strangers)}"
         raise ColumnError(name, told, Way({"categorical": [name]}, _KEEPS_ALL))
     return "categorical" if len(strangers) else "numeric"
+
+
+def _kind_of_others(name: str, present: Any) -> str | None:
+    """Return the kind of values that are no texts; None where some are."""
+    if present.map(lambda value: isinstance(value, (bool, np.bool_))).all():
+        return "boolean"
+    if present.map(lambda value: isinstance(value, NUMBER)).all():
+        return "numeric"
+    if present.map(lambda value: isinstance(value, datetime.date)).all():
+        return "date"
+    other = present[~present.map(lambda value: isinstance(value, (str, *NUMBER))).astype(bool)]
+    if len(other):
+        raise _of_no_kind(name, type(other.iloc[0]).__name__)
+    return None
 
 
 def _of_no_kind(name: str, values: Any) -> ColumnError:

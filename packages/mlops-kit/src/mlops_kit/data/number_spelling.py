@@ -25,7 +25,10 @@ _SIGN = r"(?:[$€£¥%]|USD|EUR|GBP|CHF|JPY)"
 _SIGNED = re.compile(
     rf"[-+(]?\s*(?P<before>{_SIGN}?)\s*[-+]?[0-9.,][0-9.,'’{_BLANKS}]*?\s*(?P<after>{_SIGN}?)\s*\)?"
 )
+# Quick to tell, and true of how every number begins.
+_MAY_BE_NUMBER = re.compile(rf"[-+(]?\s*{_SIGN}?\s*[-+]?[.,]?[0-9]")
 _PARTS = ("whole", "part", "power", "minus", "sign")  # the groups of a number's pattern
+_SAMPLE = 200
 _INFINITE = {"inf": np.inf, "infinity": np.inf}
 
 # The marks of thousands and of the fraction that are looked for, the simplest first.
@@ -121,12 +124,14 @@ def parse(example: str) -> Spelling:
 
 def candidates(texts: list[str], most: float) -> list[tuple[Spelling, Array]]:
     """Return the spellings in which at least the share `most` of `texts` are numbers, each with these; of equal ones the first."""
-    before, after = _affix(texts[:200])
+    sample = texts[:_SAMPLE]
+    if sum(_MAY_BE_NUMBER.match(text) is not None for text in sample) < most / 2 * len(sample):
+        return []
+    before, after = _affix(sample)
     found: list[tuple[Spelling, Array]] = []
     for thousands, decimal in _MARKS:
         spelling = Spelling(thousands, decimal, before, after)
-        sample = spelling.numbers(np.array(texts[:200], dtype=object))
-        if np.isfinite(sample).mean() < most / 2:
+        if np.isfinite(spelling.numbers(np.array(sample, dtype=object))).mean() < most / 2:
             continue
         numbers = spelling.numbers(np.array(texts, dtype=object))
         if np.isfinite(numbers).mean() >= most and not any(

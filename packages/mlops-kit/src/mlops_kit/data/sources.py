@@ -33,6 +33,8 @@ FILE = "a .csv, .tsv, .txt (each also .gz) or .parquet file"
 # How the note begins that says why a target is missing.
 MEANS_MISSING = "texts of the target that mean missing:"
 _PATTERN = frozenset("*?[")
+# So many values of Parquet are read at a time, but always whole columns.
+_VALUES = 1_000_000
 
 # Numbers as JSON and scoring read them, to the last digit; newer pandas always does and warns of the option.
 _EXACT: dict[str, Any] = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
@@ -45,7 +47,7 @@ def read(
 
     Columns that the config names as categories, dates or numbers in a spelling of their own are texts, as the source has
     them. `content` takes every column; the data frame has those that `config.drop` does not name. From Parquet the columns
-    come one at a time, so that no more than one of those to drop is ever in memory. `notes` takes what was made of the
+    of a large file come one at a time, so that no more than one of those to drop is ever in memory. `notes` takes what was made of the
     source without being told.
 
     Raises:
@@ -222,14 +224,9 @@ def _read_files(
 
 
 def _read_parquet(files: list[Path], config: DataConfig, content: Content, notes: list[str]) -> Any:
-    from pyarrow import parquet
-
     with refusing_parquet(config):
         names = parquet_names(files, config)
-        # What a file says of itself is read once: of a wide table it is more than a column.
-        described = {file: parquet.read_metadata(file) for file in files}
-        columns = ((name, _parquet_column(described, name, config)) for name in names)
-        return _taken(names, columns, config, content, notes)
+        return _taken(names, _parquet_columns(files, names, config), config, content, notes)
 
 
 def parquet_names(files: list[Path], config: DataConfig) -> list[str]:
@@ -253,16 +250,26 @@ def parquet_names(files: list[Path], config: DataConfig) -> list[str]:
     return found[0]
 
 
-def _parquet_column(described: dict[Path, Any], name: str, config: DataConfig) -> Any:
+def _parquet_columns(
+    files: list[Path], names: list[str], config: DataConfig
+) -> Iterator[tuple[str, Any]]:
     from pyarrow import parquet
 
+    rows = sum(parquet.read_metadata(file).num_rows for file in files)
+    # Each read takes the whole file's description again, so a wide table is read many columns at a time.
+    at_once = max(1, _VALUES // max(1, rows))
+    for start in range(0, len(names), at_once):
+        some_names = names[start : start + at_once]
+        parts = [parquet.read_table(file, columns=some_names, partitioning=None) for file in files]
+        for name in some_names:
+            yield name, _joined([part.column(name) for part in parts], name, config)
+
+
+def _joined(parts: list[Any], name: str, config: DataConfig) -> Any:
     # Whole numbers with gaps would become floats, which lose the last digits of long ones.
     exact = {"integer_object_nulls": name.strip() in as_texts(config)}
-    parts = []
-    for path, metadata in described.items():
-        with parquet.ParquetFile(path, metadata=metadata) as file:
-            parts.append(file.read(columns=[name]).column(name).to_pandas(**exact))
-    values = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+    series = [part.to_pandas(**exact) for part in parts]
+    values = series[0] if len(series) == 1 else pd.concat(series, ignore_index=True)
     return values.rename(name)
 
 
