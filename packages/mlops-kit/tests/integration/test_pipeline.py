@@ -12,7 +12,7 @@ import pytest
 from sklearn.linear_model import RidgeClassifier
 
 from mlops_kit.core.project import current
-from mlops_kit.experiments import model_storage
+from mlops_kit.experiments import model_storage, runs
 from mlops_kit.experiments import store as tracking
 
 WEAK = (
@@ -375,19 +375,33 @@ def orders(**columns):
 
 
 def test_what_was_left_out_is_told_everywhere(command, project):
-    own = orders()
+    own = orders(paid=[f"${number}.50" for number in range(100)] * 2)
     noted = "1 column counting the rows (id), 2 rows without a target"
+    spelled = "numbers are read in paid as $1234.5"
     trained = command("train", SET=own)
-    assert f"; left out: {noted}" in trained.out
+    assert f"; left out: {noted}; {spelled}" in trained.out
     for name in ("validate", "register", "report", "export"):
         done = command(name, SET=own)
         assert done.code == 0, done.err
     assert report("train")["data.left_out"] == noted
-    assert noted in Path("reports/index.html").read_text()
-    assert noted in Path("artifacts/model/model-card.md").read_text()
+    for page in ("reports/index.html", "artifacts/model/model-card.md"):
+        assert noted in Path(page).read_text()
+        assert spelled in Path(page).read_text()
     exported = json.loads(Path("artifacts/model/model.json").read_text())
-    assert exported["data_left_out"] == noted
-    assert [column["name"] for column in exported["columns"]] == ["a"]
+    assert (exported["data_left_out"], exported["data_notes"]) == (noted, spelled)
+    assert [column["name"] for column in exported["columns"]] == ["a", "paid"]
+
+
+def test_a_run_knows_how_the_numbers_of_its_target_are_written(command, project):
+    draw = np.random.default_rng(0)
+    texts = [f"${amount:,.2f}" for amount in draw.gamma(2, 1000, 200)]
+    pd.DataFrame({"a": draw.normal(size=200), "y": texts}).to_csv("orders.csv", index=False)
+    own = "data.source=orders.csv data.target=y task=auto validation.metric=r2 model.params={}"
+    trained = command("train", SET=f"{own} validation.thresholds={{}}")
+    assert trained.code == 0, trained.err
+    with tracking.connected() as client:
+        config = runs.find(client, report("train")["run_id"]).config
+    assert config.data.numbers == {"y": "1,234.5"}
 
 
 def test_strict_stops_at_columns_that_the_champion_does_not_have(command, project):

@@ -532,3 +532,31 @@ def test_the_digest_is_that_of_the_file(settings):
 def test_labels_that_differ_only_in_case_or_blanks_are_refused(settings):
     rows = frame(y=["yes", "no", "Yes ", "no"] * (ROWS // 4))
     assert "classes 'yes' and 'Yes', which differ only in case" in refused(rows, settings)
+
+
+def test_a_target_and_a_column_are_told_together(settings):
+    rows = frame(y=np.arange(ROWS) / 4, mixed=["5+", *range(ROWS - 1)])
+    sentence = refused(rows, settings)
+    assert sentence.startswith("target 'y' holds fractions like 0.25")
+    assert pasted(sentence) == "data.categorical=[mixed]"
+
+
+def test_classes_in_a_spelling_of_numbers_stay_texts(settings):
+    prices = np.random.default_rng(0).permutation(np.resize(["$5", "$10"], ROWS))
+    found = load(frame(y=prices), settings, "task=auto")
+    assert (found.task, set(found.train_target)) == ("classification", {"$5", "$10"})
+    assert found.notes == []
+
+
+def test_a_target_of_numbers_in_a_spelling_of_its_own_is_read_and_noted(settings):
+    amounts = [f"${amount:,.2f}" for amount in np.random.default_rng(0).gamma(2, 1000, ROWS)]
+    found = load(frame(y=amounts), settings, "task=auto")
+    assert (found.task, found.target_format) == ("regression", "$1,234.5")
+    assert "numbers are read in y as $1,234.5" in found.notes
+    assert found.train_target.max() > 1000
+
+
+def test_codes_named_as_categorical_are_classes(settings):
+    codes = np.random.default_rng(0).permutation(np.resize([f"{n:03}" for n in range(30)], ROWS))
+    found = load(frame(y=codes), settings, "task=auto data.categorical=[y]")
+    assert (found.task, found.train_target[0][0]) == ("classification", "0")

@@ -219,3 +219,51 @@ def test_a_column_of_dates_is_read_as_each_date_is(its_format):
 def test_a_category_is_the_text_that_a_file_has(value, text):
     assert values.category(value) == text
     assert values.category(text) == text
+
+
+def _problems(columns_of_texts, **keys):
+    frame = pd.DataFrame(columns_of_texts, dtype=object)
+    config = DataConfig(source="d.csv", target="y", **keys)
+    _, errors = kinds.infer(frame, config)
+    return str(problems.refusal(config, {}, errors))
+
+
+def test_many_columns_in_doubt_take_one_short_sentence_and_one_line():
+    amounts = {f"amount {n}": ["51,494", "697"] for n in range(40)}
+    days = {f"day {n}": ["03/04/2013", "12/11/2013"] for n in range(40)}
+    sentence = _problems({**amounts, **days})
+    assert len(sentence) <= problems.LONGEST
+    assert (
+        "column 'amount 0' holds numbers like '51,494', which may mean 51494 or 51.494" in sentence
+    )
+    assert "more columns like these; the line takes the first way for each: SET=" in sentence
+    assert sentence.count("SET=") == 1
+
+
+def test_the_line_for_two_columns_mends_both():
+    texts = {"c": ["51,494", "697"], "d": ["03/04/2013", "12/11/2013"]}
+    sentence = _problems(texts)
+    assert sentence.endswith('SET="data.numbers.c=1,234.5 data.dates.d=%d/%m/%Y"')
+    config = DataConfig(
+        source="d.csv", target="y", numbers={"c": "1,234.5"}, dates={"d": "%d/%m/%Y"}
+    )
+    assert kinds.infer(pd.DataFrame(texts), config)[1] == []
+
+
+@pytest.mark.parametrize("strange", ["x" * 5000, 'a "quoted" text, ' * 9])
+def test_long_texts_and_names_take_a_short_sentence(strange):
+    usual = [f"${amount}.50" for amount in range(100)]
+    sentence = _problems({"n" * 100: [*usual, *(f"{n} {strange}" for n in range(4))]})
+    assert len(sentence) <= problems.LONGEST
+    assert 'SET="data.categorical=[nnn' in sentence
+
+
+def test_what_columns_cannot_hold_is_told_together_and_shortly():
+    rows = pd.DataFrame({f"d{n}": ["soon " * 999, "01.02.2013"] for n in range(50)}, dtype=object)
+    config = DataConfig(source="d.csv", target="y", dates=dict.fromkeys(rows, "%d.%m.%Y"))
+    found, _ = kinds.infer(rows, config)
+    with pytest.raises(UserError) as caught:
+        found.coerce(rows)
+    assert "column 'd1' is date but holds 'soon soon" in str(caught.value)
+    assert str(caught.value).endswith("; and 47 more like these")
+    assert len(str(caught.value)) <= problems.LONGEST

@@ -99,6 +99,7 @@ def _write(
         "data_source": run.tags["data.source"],
         "data_digest": run.tags["data.digest"],
         "data_left_out": run.tags["data.left_out"],
+        "data_notes": run.tags["data.notes"],
         "model_sha256": run.tags["model.sha256"],
         "task": run.config.task,
         "target": run.config.data.target,

@@ -28,7 +28,7 @@ class Dataset:
     `task` is classification or regression; `digest` is the SHA-256 of the source's bytes; `train_fingerprints` are those of
     the rows to fit on, and `repeated` counts the held-out rows that have one of them: whose features and target are the
     same. `notes` say what was made of the source's texts without being told, and `left_out` which of its columns and rows
-    are not among these, and why.
+    are not among these, and why; `target_format` is 1234.5 as the target's texts write it, where that was found.
     """
 
     columns: Columns
@@ -42,6 +42,7 @@ class Dataset:
     task: str
     notes: list[str]
     left_out: list[str]
+    target_format: str | None = None
 
 
 def load(config: TableSettings) -> Dataset:
@@ -79,6 +80,7 @@ def load(config: TableSettings) -> Dataset:
         task=prepared.task,
         notes=notes,
         left_out=left_out + prepared.left_out,
+        target_format=prepared.written,
     )
 
 

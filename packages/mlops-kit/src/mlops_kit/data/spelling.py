@@ -90,6 +90,12 @@ def of_numbers(name: str, values: Any, config: DataConfig) -> Spelling:
     return its
 
 
+def without_sign(written: str) -> str:
+    """Return 1234.5 in the same marks without a sign like $, which is found in each table."""
+    its = number_spelling.parse(written)
+    return str(Spelling(its.thousands, its.decimal))
+
+
 def _shown(value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)[:16]
 
@@ -114,9 +120,8 @@ def _out(name: str, way: _Way, meaning: str) -> Way:
     """Return the way out that names how a column is written."""
     if way.found.kind == "date":
         return Way({"dates": {name: way.found.written}}, f"for {meaning}")
-    # Without its sign, which is found; and a number where YAML takes it for one.
-    its = number_spelling.parse(str(way.found.written))
-    written = str(Spelling(its.thousands, its.decimal))
+    written = without_sign(str(way.found.written))
+    # A number where YAML takes it for one.
     value = 1234.5 if written == "1234.5" else written
     return Way({"numbers": {name: value}}, f"for {meaning}")
 

@@ -29,12 +29,14 @@ class Target:
     """The task, the values of the rows that are kept, which rows these are, and what was left out.
 
     `values` are float64 in regression, else int64, bool or text labels; `kept` is a mask, shape (rows of the source,).
+    `written` is 1234.5 as the target's texts write it, where that was found.
     """
 
     task: str
     values: npt.NDArray[Any]
     kept: npt.NDArray[np.bool_]
     left_out: list[str]
+    written: str | None = None
 
 
 def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
@@ -47,8 +49,9 @@ def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
             the task.
     """
     name = config.data.target
+    numbers, written = values, None
     if config.task != "classification":
-        values = _in_its_spelling(values, config, notes)
+        numbers, written = _in_its_spelling(values, config.data)
     kept = np.array(values.notna(), dtype=np.bool_)
     left_out = []
     if not kept.all():
@@ -56,10 +59,12 @@ def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
         why = "".join(f" ({note})" for note in notes if note.startswith(MEANS_MISSING))
         _check_share(missing, len(kept), f"target {name!r} is missing{why}", config)
         left_out.append(f"{missing} {_rows(missing)} without a target")
-        values = values[kept]
-    task = config.task if config.task != "auto" else found_task(values, config.data)
+        values, numbers = values[kept], numbers[kept]
+    task = config.task if config.task != "auto" else found_task(numbers, config.data)
     if task == "regression":
-        return Target(task, _numbers(values, config), kept, left_out)
+        if written:
+            notes.append(f"numbers are read in {name} as {written}")
+        return Target(task, _numbers(numbers, config), kept, left_out, written)
     labels = _labels(values, name)
     _check_distinct(labels, len(labels) / 2, name)
     small = [] if config.data.policy == "strict" else _small_classes(labels, config)
@@ -99,21 +104,19 @@ def found_task(values: Any, config: DataConfig) -> str:
     return "classification" if whole and there.nunique() <= few else "regression"
 
 
-def _in_its_spelling(values: Any, config: TableSettings, notes: list[str]) -> Any:
-    """Return a target as numbers where all its texts are such, and note a spelling that nobody told."""
-    data = config.data
+def _in_its_spelling(values: Any, data: DataConfig) -> tuple[Any, str | None]:
+    """Return a target as numbers where all its texts are such, and how these are written where nobody told."""
     if data.target in data.categorical or not may_hold_texts(values):
-        return values
+        return values, None
     try:
         its = spelling.of_numbers(data.target, values, data)
     except ColumnError as error:
         raise problems.refusal(data, {}, [error]) from None
     numbers = as_number(values, its)
     if numbers.notna().sum() < values.notna().sum():
-        return values
-    if its != spelling.usual(data) and data.target not in data.numbers:
-        notes.append(f"numbers are read in {data.target} as {its}")
-    return numbers
+        return values, None
+    told = its == spelling.usual(data) or data.target in data.numbers
+    return numbers, None if told else str(its)
 
 
 def _check_share(rows: int, total: int, told: str, config: TableSettings) -> None:

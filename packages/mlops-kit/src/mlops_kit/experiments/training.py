@@ -12,6 +12,7 @@ from mlops_kit.core import cpu_count
 from mlops_kit.core.errors import UserError, one_line
 from mlops_kit.core.provenance import tags, versions
 from mlops_kit.data import Dataset
+from mlops_kit.data.spelling import without_sign
 
 from . import accelerator, model_storage
 from . import pipeline as model
@@ -101,6 +102,9 @@ def track(
         "data.notes": "; ".join(dataset.notes) or "none",
     }
     settings = config.model_dump(mode="json")
+    if dataset.target_format:  # labels that arrive later are read in the same way
+        found = without_sign(dataset.target_format)
+        settings["data"]["numbers"][config.data.target] = found
     with mlflow.start_run(experiment_id=experiment, tags=origin) as run:
         mlflow.log_params(parameters(settings))
         mlflow.log_metrics(_with_bounds(measured))
