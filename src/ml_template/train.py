@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from mlops_kit.core.console import step
 from mlops_kit.core.files import write_json
-from mlops_kit.experiments import runs, store, training
+from mlops_kit.experiments import champion, runs, store, training
 from mlops_kit.experiments.metrics import estimates
 from mlops_kit.experiments.predictions import predict
 from mlops_kit.experiments.settings import TrainConfig, metric_names
@@ -24,12 +24,14 @@ def train(config: TrainConfig) -> dict[str, Any]:
     """
     with step("data") as running:
         dataset = load(config)
+        config = config.for_task(dataset.task)
         running.detail = training.describe(dataset)
     # The store is opened before the work begins: a server that is down must not cost a long fit.
     with (
         store.connected() as client,
         threadpool_limits(training.threads(dataset.train_rows.size)),
     ):
+        champion.check_columns(client, config, dataset)
         experiment = store.experiment_id(client, config.experiment)
         with step("fit") as running:
             pipeline, device = training.fit(config, dataset)

@@ -111,7 +111,7 @@ def exported_checkout(tmp_path_factory, environment):
 
 
 @pytest.fixture
-def settings():
+def settings(checkout):
     """A function from `"key=value …"` overrides to a config that starts from the smallest one."""
     base = {
         "experiment": "e",
@@ -122,7 +122,8 @@ def settings():
     }
 
     def make(overrides: str = "") -> TrainConfig:
-        Path("settings.yaml").write_text(yaml.safe_dump(base))
-        return load_train(Path("settings.yaml"), overrides)
+        path = checkout / "settings.yaml"
+        path.write_text(yaml.safe_dump(base))
+        return load_train(path, overrides)
 
     return make

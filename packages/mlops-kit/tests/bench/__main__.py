@@ -25,6 +25,7 @@ from parts import ROOT, install, install_again, pip, train
 from report import aligned, compared, machine, write
 from serving import serving
 from sizes import sizes
+from tables import tables
 
 from image import image
 
@@ -45,6 +46,7 @@ TABLES = {
     "image": image,
     "deploy": deploying,
     "monitor": monitor,
+    "tables": tables,
 }
 
 

@@ -6,11 +6,13 @@ import sqlite3
 from pathlib import Path
 
 import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import RidgeClassifier
 
 from mlops_kit.core.project import current
-from mlops_kit.experiments import model_storage, open_runs
+from mlops_kit.experiments import model_storage, open_runs, runs
 from mlops_kit.experiments import store as tracking
 
 WEAK = (
@@ -369,14 +371,71 @@ def test_a_moved_repository_keeps_its_models(command, registered, tmp_path_facto
 
 def test_regression_goes_the_same_way(command, project):
     own = (
-        "data.source=sklearn:diabetes task=regression validation.metric=r2 model.params={}"
-        " validation.thresholds.accuracy= validation.thresholds.r2=0.3"
+        "data.source=sklearn:diabetes task=auto validation.metric=r2 model.params={}"
+        " validation.thresholds.r2=0.3"
     )
     for name in ("train", "validate", "register"):
         done = command(name, SET=own)
         assert done.code == 0, done.err
     names = [check["name"] for check in report("validation")["checks"]]
     assert names == ["r2", "mae", "rmse", "r2 against champion", "prediction of one row"]
+
+
+def orders(**columns):
+    """Write a table of 200 rows with an index and a few gaps in the target."""
+    draw = np.random.default_rng(0)
+    rows = pd.DataFrame({"id": np.arange(200), "a": draw.normal(size=200), **columns})
+    rows["y"] = np.where(rows["a"] + draw.normal(size=200) > 0, "yes", "no")
+    rows["y"] = rows["y"].where(rows.index > 1)
+    rows.to_csv("orders.csv", index=False)
+    return "data.source=orders.csv data.target=y model.params={} validation.thresholds={}"
+
+
+def test_what_was_left_out_is_told_everywhere(command, project):
+    own = orders(paid=[f"${number}.50" for number in range(100)] * 2)
+    noted = "1 column counting the rows (id), 2 rows without a target"
+    spelled = "numbers are read in paid as $1234.5"
+    trained = command("train", SET=own)
+    assert f"; left out: {noted}; {spelled}" in trained.out
+    for name in ("validate", "register", "report", "export"):
+        done = command(name, SET=own)
+        assert done.code == 0, done.err
+    assert report("train")["data.left_out"] == noted
+    for page in ("reports/index.html", "artifacts/model/model-card.md"):
+        assert noted in Path(page).read_text()
+        assert "numbers are read in paid as" in Path(page).read_text()
+    exported = json.loads(Path("artifacts/model/model.json").read_text())
+    assert (exported["data_left_out"], exported["data_notes"]) == (noted, spelled)
+    assert [column["name"] for column in exported["columns"]] == ["a", "paid"]
+
+
+def test_a_run_knows_how_the_numbers_of_its_target_are_written(command, project):
+    draw = np.random.default_rng(0)
+    texts = [f"${amount:,.2f}" for amount in draw.gamma(2, 1000, 200)]
+    pd.DataFrame({"a": draw.normal(size=200), "y": texts}).to_csv("orders.csv", index=False)
+    own = "data.source=orders.csv data.target=y task=auto validation.metric=r2 model.params={}"
+    trained = command("train", SET=f"{own} validation.thresholds={{}}")
+    assert trained.code == 0, trained.err
+    with tracking.connected() as client:
+        config = runs.find(client, report("train")["run_id"]).config
+    assert config.data.numbers == {"y": "1,234.5"}
+
+
+def test_strict_stops_at_columns_that_the_champion_does_not_have(command, project):
+    own = f"{orders()} data.drop=[id] "
+    for name in ("train", "validate", "register"):
+        assert command(name, SET=own).code == 0
+    strict = f"{own} data.policy=strict"
+    rows = pd.read_csv("orders.csv").dropna(subset=["y"])
+    rows.to_csv("orders.csv", index=False)
+    assert command("train", SET=strict).code == 0
+    rows.rename(columns={"a": "b"}).to_csv("orders.csv", index=False)
+    done = command("train", SET=strict)
+    assert done.code == 2
+    assert "since version 1 of churn columns are new (b), gone (a)" in done.err
+    rows.assign(a=np.resize(["x", "z"], len(rows))).to_csv("orders.csv", index=False)
+    assert "columns are of another kind (a)" in command("train", SET=strict).err
+    assert command("train", SET=own).code == 0
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from mlops_kit.core.values import category
+
 pytestmark = pytest.mark.slow
 
 LARGEST = 3.4028234663852886e38
@@ -56,7 +58,10 @@ def numbers(column):
 
 
 def texts(column):
-    return st.one_of(st.sampled_from(column["categories"]), st.text(max_size=20))
+    drawn_texts = st.one_of(st.sampled_from(column["categories"]), st.text(max_size=20))
+    if column["missing"]:
+        return drawn_texts
+    return drawn_texts.filter(lambda text: category(text) not in column["missing_values"])
 
 
 def values(column):

@@ -170,8 +170,11 @@ def test_what_the_model_did_not_see_is_told_at_the_end(at, command):
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({}, "error: DATA is not set; accepted: a .csv, .csv.gz or .parquet file\n"),
-        ({"DATA": "new.csv"}, "error: OUT is not set; accepted: a .csv, .csv.gz or .parquet"),
+        (
+            {},
+            "error: DATA is not set; accepted: a .csv, .tsv, .txt (each also .gz) or .parquet file\n",
+        ),
+        ({"DATA": "new.csv"}, "error: OUT is not set; accepted: a .csv, .tsv, .txt (each"),
         ({"DATA": "new.csv", "OUT": "s.csv", "MODEL_DIR": "no"}, "error: no/SHA256SUMS not found"),
         ({"DATA": "new.csv", "OUT": "s.csv", "SET": "data.delimiter=xx"}, "error: SET: data.del"),
     ],

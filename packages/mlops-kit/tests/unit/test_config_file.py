@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from mlops_kit.ci.settings import CiPricesConfig
-from mlops_kit.core.config import schema
+from mlops_kit.core.config import as_set, schema
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.project import current
 from mlops_kit.delivery.deploy.settings import DeployConfig, load_deploy
@@ -237,10 +238,8 @@ def test_a_key_that_is_no_text_is_unknown(settings):
 @pytest.mark.parametrize(
     ("lacking", "accepted"),
     [
-        ("task", "classification or regression"),
         ("experiment", "letters, digits, spaces"),
         ("data.target", "the name of the column to predict"),
-        ("validation.metric", "a metric of the task"),
         ("data", "a mapping"),
     ],
 )
@@ -260,7 +259,7 @@ def test_all_mistakes_are_told_at_once(settings):
     sentence = refused(settings, "sead=1 split.test_size=2 task=clustering")
     assert "'sead'" in sentence
     assert "split.test_size is 2" in sentence
-    assert "task is 'clustering'; accepted: classification or regression" in sentence
+    assert "task is 'clustering'; accepted: auto, classification or regression" in sentence
 
 
 # --- values -----------------------------------------------------------------------------------
@@ -287,7 +286,7 @@ def test_a_mistake_in_the_file_names_the_file(settings):
         ("seed=1.5", "seed is 1.5; accepted: a whole number"),
         ("seed=many", "seed is 'many'; accepted: a whole number"),
         ("seed=true", "seed is True; accepted: a whole number"),
-        ("task=Regression", "task is 'Regression'; accepted: classification or regression"),
+        ("task=Regression", "task is 'Regression'; accepted: auto, classification or regression"),
         ("split.test_size=0", "split.test_size is 0; accepted: 0.01 to 0.9"),
         ("split.test_size=0.91", "split.test_size is 0.91; accepted: 0.01 to 0.9"),
         ("split.test_size=.nan", "split.test_size is nan; accepted: 0.01 to 0.9"),
@@ -302,7 +301,15 @@ def test_a_mistake_in_the_file_names_the_file(settings):
         (r"""'data.delimiter="\""'""", "accepted: one ASCII character"),
         ("data.encoding=../x", "data.encoding is '../x'; accepted: the name of a text encod"),
         ('data.encoding="a b"', "data.encoding is 'a b'; accepted: the name of a text encoding"),
-        ("data.delimiter=''", "data.delimiter is None; accepted: one ASCII character"),
+        ("data.comment=ab", "data.comment is 'ab'; accepted: one ASCII character"),
+        ("data.skip_rows=-1", "data.skip_rows is -1; accepted: a whole number of lines"),
+        ("data.thousands=x", "data.thousands is 'x'; accepted: ',', '.', a blank"),
+        ("data.thousands=.", "data.thousands is '.', as data.decimal is; accepted: another mark"),
+        (
+            "data.numbers.a=12",
+            "data.numbers.a is 12; accepted: a mapping of column names to 1234.5",
+        ),
+        ("data.numbers.a=1.2", "data.numbers.a is 1.2; accepted: a mapping of column names to 12"),
         ("model.params=3", "model.params is 3; accepted: a mapping"),
         ("experiment=a/b", "experiment is 'a/b'; accepted: letters, digits"),
         (f"experiment={'a' * 101}", "accepted: letters, digits, spaces and . _ - (at most 100"),
@@ -343,6 +350,30 @@ def test_changing_the_task_alone_tells_that_the_metric_does_not_fit(settings):
     sentence = refused(settings, "task=regression")
     assert "validation.metric is 'accuracy'; accepted for regression: r2, mae, rmse" in sentence
     assert settings("task=regression validation.metric=mae").task == "regression"
+
+
+def test_a_first_command_needs_source_and_target_only():
+    path = written("experiment: e\nregistered_model: m\n")
+    found = load_train(path, "data.source=a.csv data.target=y")
+    assert (found.task, found.data.policy, found.validation.worst()) == ("auto", "fix", {})
+
+
+def test_the_task_of_the_target_brings_its_metric_and_thresholds(settings):
+    thresholds = "'validation.thresholds={accuracy: 0.9, r2: 0.5}'"
+    path = written("experiment: e\nregistered_model: m\ndata: {source: a.csv, target: y}\n")
+    found = load_train(path, thresholds)
+    classes, numbers = found.for_task("classification"), found.for_task("regression")
+    assert (classes.validation.metric, classes.validation.worst()) == ("roc_auc", {"accuracy": 0.9})
+    assert (numbers.validation.metric, numbers.validation.worst()) == ("r2", {"r2": 0.5})
+
+
+def test_a_metric_of_another_task_than_the_target_has_is_told():
+    path = written("experiment: e\nregistered_model: m\ndata: {source: a.csv, target: y}\n")
+    found = load_train(path, "validation.metric=mae")
+    with pytest.raises(
+        UserError, match=r"validation\.metric is 'mae'; accepted for classification: acc"
+    ):
+        found.for_task("classification")
 
 
 # --- SET --------------------------------------------------------------------------------------
@@ -447,3 +478,28 @@ def test_any_set_is_a_config_or_a_sentence(overrides):
 def _loads_or_tells(path, overrides):
     with contextlib.suppress(UserError):  # any other exception fails the test
         assert isinstance(load_train(path, overrides), TrainConfig)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"data.decimal": ","},
+        {"data.comment": "#"},
+        {"data.thousands": " "},
+        {"data.dates.since": "%d/%m/%Y"},
+        {"data.numbers.income": "1,234.5"},
+        {"data.numbers.income": "1'234.5"},
+        {"data.numbers": {"a.b [%]": "$1 234,5", 'c "d"': "1234.5 %"}},
+        {"data.missing_values": ["NA", "#N/A", "-999", "?", "a b", "it's", "null", ", "]},
+        {"data.categorical": ["plz", "größe [m²]", "1"], "data.decimal": ","},
+    ],
+)
+def test_a_line_to_paste_gives_the_value_through_shell_and_make(settings, tmp_path, wanted):
+    (tmp_path / "Makefile").write_text("export SET\nall:\n\t@printenv SET\n")
+    line = as_set(wanted)
+    said = subprocess.run(f"make {line}", shell=True, text=True, capture_output=True, cwd=tmp_path)
+    data = settings(said.stdout.rstrip("\n")).data
+    for key, value in wanted.items():
+        section, _, name = key.partition("data.")[2].partition(".")
+        found = getattr(data, section)
+        assert (found[name] if name else found) == value

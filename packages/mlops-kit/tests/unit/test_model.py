@@ -158,7 +158,9 @@ def test_a_nearly_empty_column_does_no_harm_where_boosting_looks_at_a_sample(
 def test_training_takes_a_part_without_any_value_of_a_column(settings, task):
     rows, columns = table().assign(n=np.nan), columns_of("nbkd")
     target = target_of(rows, task)
-    dataset = Dataset(columns, rows, target, rows, target, "", np.array([], np.uint64), 0)
+    dataset = Dataset(
+        columns, rows, target, rows, target, "", np.array([], np.uint64), 0, task, [], []
+    )
     fitted_to_it = training._fit(configured(settings, "hist_gradient_boosting", task), dataset)
     assert len(fitted_to_it.predict(table())) == ROWS
 

@@ -9,7 +9,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from mlops_kit.core.errors import UserError
-from mlops_kit.data.columns import Columns, infer
+from mlops_kit.core.values import MISSING
+from mlops_kit.data.columns import Columns
+from mlops_kit.data.kinds import infer
 from mlops_kit.experiments import model_storage
 from mlops_kit.experiments.pipeline import build
 
@@ -27,7 +29,7 @@ def fitted(checkout, settings):
         }
     )
     config = settings("model.kind=hist_gradient_boosting")
-    columns = infer(frame, config.data)
+    columns, _ = infer(frame, config.data)
     rows = columns.coerce(frame)
     return build(config, columns).fit(rows, np.arange(60) % 2), columns, rows, rows[:20]
 
@@ -47,9 +49,10 @@ def test_the_profile_tells_kinds_ranges_and_what_may_be_missing(fitted, checkout
     number, text, date, truth = found
     assert number["minimum"] == fitted[2]["n"].min()
     assert number["maximum"] == fitted[2]["n"].max()
-    assert text == {"name": "c", "kind": "categorical", "missing": True}
+    words = sorted({"", *MISSING})
+    assert text == {"name": "c", "kind": "categorical", "missing": True, "missing_values": words}
     assert (date["minimum"], date["maximum"]) == ("2026-01-01T00:00:00", "2026-03-01T00:00:00")
-    assert truth == {"name": "b", "kind": "boolean", "missing": False}
+    assert truth == {"name": "b", "kind": "boolean", "missing": False, "missing_values": []}
 
 
 def test_of_many_held_out_rows_a_part_from_everywhere_is_stored(fitted, checkout, monkeypatch):

@@ -22,6 +22,7 @@ CARD = {
             "name": NASTY,
             "kind": "categorical",
             "missing": True,
+            "missing_values": ["NA"],
             "categories": [NASTY],
             "codes": [0.0],
         }
@@ -43,6 +44,7 @@ def test_it_holds_what_it_shows_of_the_model_and_nothing_else(needs_key):
     assert held.pop("example_answer") == {"prediction": 1.0}
     (column,) = held.pop("columns")
     seen = {"minimum": None, "maximum": None, "categories": [NASTY], "format": None}
+    seen["missing_values"] = ["NA"]
     assert column == {
         "name": NASTY,
         "kind": "categorical",

@@ -9,16 +9,38 @@ from mlops_kit.artifact import request_schema
 from mlops_kit.artifact.request_schema import RefusedRowsError
 
 COLUMNS = [
-    {"name": "number", "kind": "numeric", "missing": False, "minimum": 1.0, "maximum": 2.0},
-    {"name": "truth", "kind": "boolean", "missing": False},
+    {
+        "name": "number",
+        "kind": "numeric",
+        "missing": False,
+        "missing_values": [],
+        "minimum": 1.0,
+        "maximum": 2.0,
+    },
+    {"name": "truth", "kind": "boolean", "missing": False, "missing_values": []},
     {
         "name": "text",
         "kind": "categorical",
         "missing": False,
+        "missing_values": [],
         "categories": [f"c{number}" for number in range(12)],
     },
-    {"name": "day", "kind": "date", "missing": False, "minimum": None, "format": None},
-    {"name": "own day", "kind": "date", "missing": False, "minimum": None, "format": "%d.%m.%y"},
+    {
+        "name": "day",
+        "kind": "date",
+        "missing": False,
+        "missing_values": [],
+        "minimum": None,
+        "format": None,
+    },
+    {
+        "name": "own day",
+        "kind": "date",
+        "missing": False,
+        "missing_values": [],
+        "minimum": None,
+        "format": "%d.%m.%y",
+    },
 ]
 ROW = {"number": 1.5, "truth": True, "text": "c1", "day": "2026-11-23", "own day": "23.11.26"}
 LARGEST = 3.4028234663852886e38
@@ -105,7 +127,7 @@ def test_what_is_no_boolean_is_refused(text):
     assert refusal("truth", text)["type"] == "bool_type"
 
 
-@pytest.mark.parametrize("text", ["1", "true", "null", "[]", "{}"])
+@pytest.mark.parametrize("text", ["null", "[]", "{}"])
 def test_what_is_no_text_is_refused(text):
     assert refusal("text", text)["type"] == "string_type"
 
@@ -139,7 +161,7 @@ def test_dates_come_in_utc(text, date):
         *("1577836800", "20200101", 1577836800, 1.5),
         # Not in any year from 1 to 9999, once in UTC.
         *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
-        *("2026-02-30", "2026-1-1", "2026-W01-1", "-0001-01-01", " 2026-01-01", "now", "", None),
+        *("2026-02-30", "2026-1-1", "2026-W01-1", "-0001-01-01", "now", "", None),
         *(True, [], {}, "2026-11-23T10:00:00+99:00", "2026-11-23T25:00"),
     ],
 )
@@ -155,7 +177,13 @@ def test_a_date_in_the_datas_own_format_has_no_other():
 
 
 def test_a_date_in_a_format_with_a_zone_comes_in_utc():
-    column = {"name": "d", "kind": "date", "missing": False, "format": "%Y-%m-%d %H:%M %z"}
+    column = {
+        "name": "d",
+        "kind": "date",
+        "missing": False,
+        "missing_values": [],
+        "format": "%Y-%m-%d %H:%M %z",
+    }
     text = json.dumps({"rows": [{"d": "2026-11-23 01:00 +0200"}]})
     assert check(text, [column]) == [{"d": datetime.datetime(2026, 11, 22, 23)}]
 
@@ -273,7 +301,7 @@ def test_of_a_key_given_twice_the_last_one_counts():
     ],
 )
 def test_columns_may_have_any_name(name):
-    column = {"name": name, "kind": "numeric", "missing": True}
+    column = {"name": name, "kind": "numeric", "missing": True, "missing_values": []}
     assert check(json.dumps({"rows": [{name: 1}, {name: None}]}), [column])[0] == {name: 1.0}
     assert (
         name

@@ -29,7 +29,17 @@ def dataset(target, rows=None):
     rows = pd.DataFrame({"a": np.arange(float(len(target)))}) if rows is None else rows
     columns = Columns(dict.fromkeys(rows, "numeric"))
     return Dataset(
-        columns, rows, np.array(target), rows, np.array(target), "", np.array([], np.uint64), 0
+        columns,
+        rows,
+        np.array(target),
+        rows,
+        np.array(target),
+        "",
+        np.array([], np.uint64),
+        0,
+        "classification",
+        [],
+        [],
     )
 
 

@@ -28,7 +28,7 @@ CARD = {
     "metrics": {},
     "classes": [],
     "derived": [],
-    "columns": [{"name": "x", "kind": "numeric", "missing": True}],
+    "columns": [{"name": "x", "kind": "numeric", "missing": True, "missing_values": []}],
     "golden": [{"row": {"x": 1.0}, "answer": {"prediction": 1.0}}],
     "parity": {"rows": 1, "worst": 0.0, "tolerance": 1e-5, "scale": 1.0},
 }

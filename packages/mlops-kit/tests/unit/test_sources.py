@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_kit.core.config import as_set
 from mlops_kit.core.errors import UserError
 from mlops_kit.data import row_hash, sources
 from mlops_kit.data.settings import DataConfig
@@ -120,8 +121,8 @@ def test_an_unnamed_index_in_parquet_is_no_column_and_a_named_one_is():
     frame, _ = read("data.parquet")
     assert list(frame) == ["a", "b", "y"]
     assert list(frame.index) == [0, 1, 2]
-    FRAME.set_index("a").to_parquet("data.parquet")
-    assert list(read("data.parquet")[0]) == ["a", "b", "y"]
+    FRAME.set_index(pd.Index(["r", "s", "t"], name="id")).to_parquet("data.parquet")
+    assert sorted(read("data.parquet")[0]) == ["a", "b", "id", "y"]
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -132,9 +133,9 @@ def test_a_missing_file_is_told_with_where_paths_start():
     assert sentence == "data.source data/nope.csv not found (paths start at the repository)"
 
 
-def test_a_folder_is_no_file():
+def test_an_empty_folder_is_told():
     Path("data.csv").mkdir()
-    assert "data.source data.csv not found" in refused("data.csv")
+    assert refused("data.csv") == "data.source data.csv is a folder without a file"
 
 
 @pytest.mark.parametrize("source", ["data.xlsx", "data", "", "data.CSVX", "https://x/data.html"])
@@ -165,24 +166,24 @@ def test_a_header_alone_has_no_rows():
     assert refused("data.parquet") == "data.parquet has no rows"
 
 
-@pytest.mark.parametrize(("used", "name"), [(";", "';'"), ("\t", "'\\t'"), ("|", "'|'")])
-def test_the_wrong_delimiter_is_told_with_the_right_one(used, name):
+@pytest.mark.parametrize("used", [";", "\t", "|"])
+def test_the_wrong_delimiter_is_told_with_the_right_one(used):
     sentence = refused("data.csv", f"a{used}b{used}y\n1{used}2{used}3\n".encode())
     assert sentence == (
-        "data.csv has one column under data.delimiter ',' but 3 under"
-        f" {name}: set data.delimiter"
+        f"data.csv has one column under data.delimiter ',' but 3 under {used!r}:"
+        f" {as_set({'data.delimiter': used})}"
     )
 
 
 def test_the_wrong_encoding_is_told_with_another_to_try():
     sentence = refused("data.csv", "name,y\nMüller,1\n".encode("cp1252"))
     assert sentence.startswith("data.csv is not utf-8: ")
-    assert sentence.endswith("; try data.encoding: cp1252")
+    assert sentence.endswith('; try SET="data.encoding=cp1252"')
 
 
 def test_utf_16_is_recognised_by_its_first_bytes():
     sentence = refused("data.csv", "name,y\nMüller,1\n".encode("utf-16"))
-    assert sentence.endswith("; try data.encoding: utf-16")
+    assert sentence.endswith('; try SET="data.encoding=utf-16"')
     assert list(read_bytes("name,y\nMüller,1\n".encode("utf-16"), encoding="utf-16")) == [
         "name",
         "y",
@@ -293,3 +294,104 @@ def test_a_sample_names_its_classes():
     frame, _ = read("sklearn:breast_cancer")
     assert set(frame["target"]) == {"benign", "malignant"}
     assert (frame["target"] == "benign").sum() == 357
+
+
+# --- layouts of CSV, and more than one file --------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["d.CSV", "d.tsv", "d.TSV.GZ", "d.txt", "d.Parquet", "d.csv.Gz"])
+def test_the_kind_of_a_file_is_told_by_its_name_in_any_case(name):
+    if name.lower().endswith(".parquet"):
+        FRAME.to_parquet(name)
+    else:
+        sep = "\t" if ".tsv" in name.lower() else ","
+        text = FRAME.to_csv(index=False, sep=sep).encode()
+        Path(name).write_bytes(gzip.compress(text) if name.lower().endswith(".gz") else text)
+    pd.testing.assert_frame_equal(read(name)[0], FRAME, check_dtype=False)
+
+
+@pytest.mark.parametrize("line", [b"sep=;\n", b'"sep=;"\r\n', b"SEP=;\n"])
+def test_the_line_that_excel_writes_above_the_header_names_the_delimiter(line):
+    assert read_bytes(line + b"a;y\n1,5;2\n", decimal=",").to_dict("list") == {"a": [1.5], "y": [2]}
+
+
+def test_lines_above_the_header_are_skipped():
+    assert read_bytes(b'Report "x\nof May\na,y\n1,2\n', skip_rows=2).to_dict("list") == {
+        "a": [1],
+        "y": [2],
+    }
+
+
+def test_lines_that_begin_as_comments_are_left_out_and_no_others():
+    content = b'# made by hand\na,y\nC#,1\n#x,9\n"two\n# lines",2\n'
+    frame = read_bytes(content, comment="#")
+    assert frame.to_dict("list") == {"a": ["C#", "two\n# lines"], "y": [1, 2]}
+
+
+def test_fields_in_quotes_may_stand_behind_blanks():
+    frame = read_bytes(b'a, b, y\n1, "x, y", 2\n3, z, 4\n')
+    assert frame.to_dict("list") == {"a": [1, 3], "b": ["x, y", "z"], "y": [2, 4]}
+
+
+def parts(folder, suffix):
+    """Write FRAME twice into a folder as Spark does, in two files."""
+    Path(folder).mkdir()
+    for number in (0, 1):
+        path = Path(folder, f"part-0000{number}{suffix}")
+        if suffix == ".parquet":
+            FRAME.to_parquet(path)
+        else:
+            path.write_bytes(CSV.rstrip() if number == 0 else b"\n" + CSV)
+    Path(folder, "_SUCCESS").touch()
+    Path(folder, ".part-00000.crc").touch()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("source", ["t", "t/part-*", "./t/part-0000[01].*"])
+def test_a_folder_or_a_pattern_is_all_its_files_one_after_another(suffix, source):
+    parts("t", suffix)
+    frame, digest = read(source)
+    expected = pd.concat([FRAME, FRAME], ignore_index=True)
+    pd.testing.assert_frame_equal(frame, expected, check_dtype=False)
+    Path("t", f"part-00001{suffix}").unlink()
+    assert read(source)[1] != digest
+
+
+def test_what_a_column_holds_is_decided_over_all_files():
+    Path("t").mkdir()
+    Path("t/a.csv").write_text("k,y\n007,1\n")
+    Path("t/b.csv").write_text("k,y\nx7,1\n")
+    assert read("t")[0]["k"].tolist() == ["007", "x7"]
+
+
+@pytest.mark.parametrize(
+    ("files", "source", "sentence"),
+    [
+        ({"t/a.csv": "a,y\n", "t/b.csv": "a,z\n"}, "t", "b.csv has other columns than a.csv: y, z"),
+        ({"t/a.csv": "a,y\n", "t/b.csv": "y,a\n"}, "t", "other columns than a.csv: another order"),
+        ({"t/a.csv": "a,y\n", "t/b.parquet": "x"}, "t", "files of CSV and of Parquet"),
+        ({"t/a.csv": "a,y\n", "t/b.xlsx": "x"}, "t", "'t: b.xlsx'; accepted"),
+        ({"t/year=2020/a.csv": "a,y\n"}, "t", "the folder 'year=2020', and what its name says"),
+        ({"t/a.csv": "a,y\n"}, "t/*.parquet", "t/*.parquet matches no file"),
+    ],
+)
+def test_files_that_are_no_one_table_are_refused(files, source, sentence):
+    for name, text in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    assert sentence in refused(source)
+
+
+def test_a_target_that_is_missing_says_why():
+    notes = []
+    content = b"a,y\n1,None\n2,Some\n3, NA\n4,None\n"
+    Path("data.csv").write_bytes(content)
+    sources.read(DataConfig(source="data.csv", target="y"), notes=notes)
+    assert notes[0].startswith("texts of the target that mean missing: 'None' (2), 'NA' (1); where")
+    assert read_bytes(content, missing_values=[])["y"].tolist() == ["None", "Some", "NA", "None"]
+
+
+def test_a_target_with_gaps_keeps_its_numbers():
+    assert read_bytes(b"a,y\n1,3\n2,NA\n3,5\n")["y"].tolist()[::2] == [3, 5]
+    texts = read_bytes(b"a,y\n1,03\n2,NA\n3,05\n", categorical=["y"])["y"]
+    assert texts.tolist()[::2] == ["03", "05"]

@@ -143,7 +143,31 @@ def test_too_few_rows_of_a_regression_are_told(settings):
         held_out(table(2), np.array([1.0, 2.0]), settings(REGRESSION))
 
 
-def test_copies_of_too_few_distinct_rows_are_told(settings):
+def test_copies_of_few_distinct_rows_are_dealt_one_by_one(settings):
+    rows = pd.DataFrame({"a": [1.0, 2.0, 3.0] * 40})
+    target = np.array([0, 1] * 60)
+    mask = held_out(rows, target, settings())
+    assert [mask[target == label].sum() for label in (0, 1)] == [12, 12]
+    order = np.random.default_rng(0).permutation(120)
+    again = held_out(rows.iloc[order], target[order], settings())
+    counts = [
+        pd.crosstab(frame["a"], [labels, held])
+        for frame, labels, held in (
+            (rows, target, mask),
+            (rows.iloc[order], target[order], again),
+        )
+    ]
+    np.testing.assert_array_equal(*counts)
+
+
+def test_strict_refuses_copies_of_few_distinct_rows(settings):
     rows = pd.DataFrame({"a": [1.0, 2.0, 3.0] * 40})
     with pytest.raises(UserError, match="are copies of so few distinct rows"):
-        held_out(rows, np.array([0, 0, 0] * 40), settings())
+        held_out(rows, np.array([0, 0, 0] * 40), settings("data.policy=strict"))
+
+
+def test_copies_of_few_distinct_rows_go_to_all_folds(settings):
+    rows = pd.DataFrame({"a": [1.0, 2.0] * 60})
+    place, distinct = split.places(rows, np.array([0, 1] * 60), settings())
+    assert set(distinct) == {60}
+    assert sorted(np.bincount(place % 3)) == [40, 40, 40]

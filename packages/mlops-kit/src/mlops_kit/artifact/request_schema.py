@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import datetime
-import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Annotated, Any, Literal, Optional, Union
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError, from_json
+from pydantic_core import PydanticCustomError, PydanticKnownError, from_json
 from typing_extensions import TypedDict
 
 from mlops_kit.core.features import LARGEST
+from mlops_kit.core.values import category, date
 
 _MOST_PROBLEMS = 100
-
-# pydantic would take "20200101" for seconds since 1970, too.
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class RefusedRowsError(ValueError):
@@ -154,54 +151,69 @@ def _field(column: dict[str, Any], example: Any) -> Any:
     return Annotated[kind, Field(description=_told(column), examples=[example])]
 
 
-def _number(_column: dict[str, Any]) -> Any:
-    return Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
+def _number(column: dict[str, Any]) -> Any:
+    number = Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
+    if not column["missing_values"]:
+        return number
+    return Annotated[number, AfterValidator(_with_missing(column, column["missing_values"]))]
 
 
 def _truth(_column: dict[str, Any]) -> Any:
     return bool
 
 
-def _text(_column: dict[str, Any]) -> Any:
-    return str
+def _text(column: dict[str, Any]) -> Any:
+    """Return the text of a category; a number or a truth counts as the text that a file has of it."""
+    known = {text: text for text in column["categories"]}
+    with_missing = _with_missing(column, column["missing_values"])
+
+    def parse(value: Any) -> Any:
+        if isinstance(value, str) and value in known:
+            return value
+        if not isinstance(value, (str, int, float)):
+            raise PydanticKnownError("string_type")
+        return with_missing(category(value))
+
+    return Annotated[Any, PlainValidator(parse), WithJsonSchema({"type": "string"})]
 
 
 def _date(column: dict[str, Any]) -> Any:
     """Return a date and time in UTC; without a zone it is UTC already."""
     its_format = column["format"]
-    if its_format is None:
-        iso = Annotated[datetime.datetime, Field(strict=False), BeforeValidator(_checked_iso)]
-        return Annotated[iso, AfterValidator(_in_utc)]
-
-    def parse(text: Any) -> datetime.datetime:
-        try:
-            return datetime.datetime.strptime(text, its_format)
-        except (TypeError, ValueError):
-            raise _no_date(f"in the form {its_format}") from None
-
-    own = Annotated[datetime.datetime, BeforeValidator(parse), WithJsonSchema({"type": "string"})]
-    return Annotated[own, AfterValidator(_in_utc)]
-
-
-def _checked_iso(text: Any) -> str:
-    if isinstance(text, str) and _ISO_DATE.match(text):
-        return text
-    raise _no_date("like 2026-11-23 or 2026-11-23T10:00:00Z")
-
-
-def _in_utc(date: datetime.datetime) -> datetime.datetime:
-    if date.tzinfo is None:
-        return date
-    try:
-        return date.astimezone(datetime.timezone.utc).replace(tzinfo=None)
-    except OverflowError:
-        raise _no_date("from year 1 to 9999 in UTC") from None
-
-
-def _no_date(accepted: str) -> PydanticCustomError:
-    return PydanticCustomError(
-        "date", "Input should be a text with a date {accepted}", {"accepted": accepted}
+    accepted = (
+        f"in the form {its_format}"
+        if its_format
+        else "like 2026-11-23 or 2026-11-23T10:00:00Z, from year 1 to 9999 in UTC"
     )
+    words = map(datetime.datetime.fromisoformat, column["missing_values"])
+    with_missing = _with_missing(column, words)
+
+    def parse(text: Any) -> Any:
+        found = date(text, its_format) if isinstance(text, str) else None
+        if found is None:
+            message = "Input should be a text with a date {accepted}"
+            raise PydanticCustomError("date", message, {"accepted": accepted})
+        return with_missing(found)
+
+    schema = {"type": "string"} if its_format else {"type": "string", "format": "date-time"}
+    return Annotated[Any, PlainValidator(parse), WithJsonSchema(schema)]
+
+
+def _with_missing(column: dict[str, Any], words: Iterable[Any]) -> Callable[[Any], Any]:
+    """Return what makes None of a value that means "missing", where training saw some missing, and else refuses it."""
+    meant, may_be_missing = frozenset(words), column["missing"]
+
+    def checked(value: Any) -> Any:
+        if value not in meant:
+            return value
+        if may_be_missing:
+            return None
+        message = (
+            "Input should not be {value}, which means missing: training saw no row without a value"
+        )
+        raise PydanticCustomError("missing_value", message, {"value": repr(value)})
+
+    return checked
 
 
 _KINDS = {"numeric": _number, "boolean": _truth, "categorical": _text, "date": _date}
@@ -218,5 +230,6 @@ def _told(column: dict[str, Any]) -> str:
     if column["kind"] == "date":
         told.append(f"in the form {column['format']}" if column["format"] else "ISO 8601, UTC")
     if column["missing"]:
-        told.append("null if missing")
+        words = [str(word) for word in column["missing_values"] if word != ""]
+        told.append(f"null if missing{', or ' if words else ''}{', '.join(words[:10])}")
     return "; ".join(told)

@@ -32,6 +32,10 @@ _Config = TypeVar("_Config", bound=BaseModel)
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 
 
+# With these no value of YAML begins: in SET, data.decimal=, and data.comment=# and data.dates.since=%d/%m/%Y are texts.
+_TEXT_BEGINS = frozenset(",%@`#")
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, but 1e-3 is a number, as in YAML 1.2; PyYAML wants 1.0e-3."""
 
@@ -61,6 +65,35 @@ def load(kind: type[_Config], path: Path, overrides: str = "", variable: str = "
             origin = variable if _is_changed(problem, changed) else str(path)
             told.append(f"{origin}: {_sentence(kind, dict(problem))}")
         raise UserError("; ".join(told)) from None
+
+
+def as_set(settings: dict[str, Any], variable: str = "SET") -> str:
+    """Return a line to paste, SET="…", that gives keys like `data.decimal` these values."""
+    words = []
+    for key, value in settings.items():
+        word = f"{key}={_flow(value)}"
+        words.append(shlex.quote(word) if re.search(r"[\s'\"\\]", word) else word)
+    # In double quotes the shell takes some characters, and make takes $.
+    line = re.sub(r'([\\"`$])', r"\\\1", " ".join(words).replace("$", "$$"))
+    return f'{variable}="{line}"'
+
+
+def _flow(value: Any) -> str:
+    """Return a value in YAML's flow style, which JSON is; texts without quotes where they can be."""
+    if isinstance(value, list):
+        quoted = (json.dumps(text, ensure_ascii=False) for text in value)
+        items = [text if _is_plain(f"[{text}]", [text]) else q for text, q in zip(value, quoted)]
+        return f"[{','.join(items)}]"
+    if isinstance(value, str) and (value[:1] in _TEXT_BEGINS or _is_plain(value, value)):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain(text: str, value: Any) -> bool:
+    try:
+        return bool(_parse(text) == value)
+    except _NOT_YAML:
+        return False
 
 
 def schema(kind: type[BaseModel]) -> str:
@@ -105,7 +138,7 @@ def _override(settings: dict[str, Any], overrides: str, variable: str) -> set[st
                     f"{variable} has {word!r}, but {parent!r} is a value and has no keys"
                 )
         try:
-            place[last] = _parse(value)
+            place[last] = value if value[:1] in _TEXT_BEGINS else _parse(value)
         except _NOT_YAML:
             raise UserError(
                 f"{variable} has {word!r}, whose value is not YAML (quote what has blanks: 'key=[a, b]')"
@@ -136,7 +169,7 @@ def _sentence(kind: type[BaseModel], problem: dict[str, Any]) -> str:
         return f"unknown key {key!r}{nearest}"
     if problem["type"] == "missing":
         return f"{key!r} is missing; accepted: {fields[where[-1]]}"
-    if not where:
+    if not where or _message(problem).startswith(f"{key}."):  # of keys beside one another
         return _message(problem)
     accepted = _accepted(kind, where) or problem["msg"]
     return f"{key} is {reprlib.repr(problem['input'])}; accepted: {accepted}"

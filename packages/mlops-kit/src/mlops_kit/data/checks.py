@@ -1,27 +1,35 @@
-"""What must hold before anything is fitted; pandera runs the checks and gathers every failure."""
+"""What is looked for in the features before anything is fitted: each check is one pass of NumPy over a column."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-import pandera.pandas as pa
-from pandera.errors import SchemaErrorReason
 
 from mlops_kit.core.errors import UserError, did_you_mean
 
-from .columns import Columns, as_number, plain
+from . import problems
+from .columns import Columns
+from .problems import Found
 from .settings import TableSettings
 
 # Below this many rows for each value, perfect agreement with the target is likely by chance.
 _ROWS_PER_VALUE = 10
+_FEWEST_ROWS = 2 * _ROWS_PER_VALUE
 _LEAK_SAMPLE = 10_000
 # In how many ways a class must be able to lie among the rows, for one of them to be no coincidence.
 _PLACES = 100_000
-_MOST_CLASSES = 100
+
+# The share of distinct texts from which on a column names its rows.
+_IDENTIFYING = 0.9
+# What an index is called; of whole numbers, each there once, such a name is enough, whatever their order.
+_INDEX_NAME = re.compile(r"unnamed: \d+|(.*[_ .-])?id|row_?(names?|id|num(ber)?|no|nr)", re.I)
+# Whole numbers that follow one another are no index where they can be years.
+_YEARS = (1500, 2200)
 
 
 def check_names(known: list[str], config: TableSettings) -> None:
@@ -34,9 +42,9 @@ def check_names(known: list[str], config: TableSettings) -> None:
     if data.target not in known:
         raise UserError(
             f"data.target {data.target!r} is no column of {data.source}"
-            f"{did_you_mean(data.target, known, most=3)}; its columns: {_some(known)}"
+            f"{did_you_mean(data.target, known, most=3)}; its columns: {problems.some(known)}"
         )
-    for key in ("drop", "keep", "categorical", "dates"):
+    for key in ("drop", "keep", "categorical", "dates", "numbers"):
         for name in getattr(data, key):
             if name not in known:
                 raise UserError(
@@ -49,175 +57,121 @@ def check_names(known: list[str], config: TableSettings) -> None:
         raise UserError(f"{data.source} has no column left to predict {data.target!r} from")
 
 
-def check_target(values: Any, config: TableSettings) -> Any:
-    """Return the target as an array: float64 in regression, else of int64, bool or text labels.
+def useless(
+    rows: Any, columns: Columns, kept: npt.NDArray[np.bool_], keep: list[str]
+) -> tuple[Found, dict[str, str]]:
+    """Return the columns that tell nothing, by reason, and the earlier twin of each column that has one.
 
-    Raises:
-        UserError: Values are missing, or do not fit the task.
+    `rows` are all rows of the source, in `columns`' types, and `kept` those that have a target: an index counts all of them.
+    Columns of `keep` are not looked at.
     """
-    name = config.data.target
-    if values.isna().any():
-        raise UserError(
-            f"target {name!r} is missing in {values.isna().sum()} of {len(values)} rows, the first"
-            f" is row {int(np.argmax(values.isna())) + 1}: remove these rows"
+    found: Found = {
+        reason: []
+        for reason in (
+            problems.EMPTY,
+            problems.CONSTANT,
+            problems.INDEX,
+            problems.IDENTIFIER,
+            problems.TWIN,
         )
-    if config.task == "regression":
-        return _check_numbers(values, name)
-    if pd.api.types.is_float_dtype(values) and not (values % 1 == 0).all():
-        raise UserError(
-            f"target {name!r} holds fractions like {values[values % 1 != 0].iloc[0]}:"
-            " task: regression fits such a target"
-        )
-    if pd.api.types.is_bool_dtype(values):
-        labels = values.to_numpy(dtype=bool)
-    elif pd.api.types.is_numeric_dtype(values):
-        if not -(2**63) <= float(values.min()) <= float(values.max()) < 2**63:
-            raise UserError(
-                f"target {name!r} holds {values.max()}, too large a number for a class: make the classes texts"
-            )
-        labels = values.to_numpy(dtype=np.int64)
-    else:
-        labels = values.astype(str).to_numpy(dtype=object)
-        _check_spelling(labels, name)
-    classes = len(pd.unique(labels))
-    if classes < 2:
-        raise UserError(
-            f"target {name!r} has one class only, {plain(labels[0])!r}: two or more are needed"
-        )
-    if classes > min(_MOST_CLASSES, len(labels) / 2):
-        raise UserError(
-            f"target {name!r} has {classes} distinct values in {len(labels)} rows, too many for"
-            " classes: is task: regression meant?"
-        )
-    return labels
-
-
-def _check_spelling(labels: Any, name: str) -> None:
-    first: dict[str, str] = {}
-    for label in pd.unique(labels):
-        twin = first.setdefault(label.strip().casefold(), label)
-        if twin != label:
-            raise UserError(
-                f"target {name!r} has the classes {twin!r} and {label!r}, which differ only in case or"
-                " blanks: make them one"
-            )
-
-
-def _check_numbers(values: Any, name: str) -> Any:
-    numeric = as_number(values)
-    wrong = np.flatnonzero(~np.isfinite(numeric))
-    if len(wrong):
-        raise UserError(
-            f"target {name!r} holds {plain(values.iloc[wrong[0]])!r} in row {wrong[0] + 1};"
-            " task: regression takes finite numbers"
-        )
-    if numeric.nunique() < 2:
-        raise UserError(f"target {name!r} is {numeric.iloc[0]:g} in every row")
-    return numeric.to_numpy()
-
-
-def check_rows(rows: Any, columns: Columns, target: Any, config: TableSettings) -> None:
-    """Check the features: constant, repeated, identifying and leaking columns.
-
-    Raises:
-        UserError: Any check failed; the sentence tells all of them.
-    """
-    twins = _twins(rows)
-    checked = {
-        name: pa.Column(
-            None,
-            nullable=True,
-            checks=_checks(name, kind, rows, twins.get(name), target, config),
-        )
-        for name, kind in columns.kinds.items()
-        if name not in config.data.keep
     }
-    try:
-        pa.DataFrameSchema(checked).validate(rows, lazy=True)
-    except pa.errors.SchemaErrors as error:
-        if any(one.reason_code is SchemaErrorReason.CHECK_ERROR for one in error.schema_errors):
-            raise  # a check that broke has not found anything
-        told = dict.fromkeys(error.failure_cases["check"])
-        raise UserError(f"{config.data.source}: {'; '.join(told)}") from None
-
-
-def _checks(
-    name: str, kind: str, rows: Any, twin: str | None, target: Any, config: TableSettings
-) -> list[pa.Check]:
-    remedy = "add it to data.drop (or to data.keep, if it must stay)"
-    if rows[name].nunique() < 2 and (rows[name].isna().all() or rows[name].notna().all()):
-        constant = (
-            "empty" if rows[name].isna().all() else f"{plain(rows[name].iloc[0])!r} in every row"
-        )
-        return [_check(_varies, f"column {name!r} is {constant}: {remedy}")]
-    checks = [
-        _check(
-            lambda values: not _predicts(values, kind, target, config.task),
-            f"column {name!r} predicts {config.data.target!r} without a mistake, which only a leak"
-            f" does: {remedy}",
-        )
-    ]
-    if twin:
-        checks.append(
-            _check(
-                lambda values: not values.equals(rows[twin]),
-                f"columns {twin!r} and {name!r} hold the same values: add one to data.drop"
-                f" (or {name!r} to data.keep, if it must stay)",
-            )
-        )
-    if kind == "numeric":
-        checks.append(
-            _check(
-                lambda values: len(values) < 2 * _ROWS_PER_VALUE
-                or not (values.diff()[1:] == 1).all(),
-                f"column {name!r} counts the rows, like an index: {remedy}",
-            )
-        )
-    if kind == "categorical":
-        checks.append(
-            _check(
-                lambda values: values.nunique() < max(len(values), 3),
-                f"column {name!r} has a different text in every row, like an identifier: {remedy}",
-            )
-        )
-    return checks
-
-
-def _check(holds: Callable[[Any], bool], sentence: str) -> pa.Check:
-    # By default pandera would leave out the missing values, and the rest lie beside other targets.
-    return pa.Check(holds, error=sentence, ignore_na=False)
-
-
-def _varies(values: Any) -> bool:
-    return bool(values.nunique(dropna=False) > 1)
-
-
-def _twins(rows: Any) -> dict[str, str]:
-    """Return, for each column whose content hashes like an earlier one's, that one's name."""
-    first: dict[int, str] = {}
-    twins = {}
-    for name in rows:
-        content = int(pd.util.hash_pandas_object(rows[name], index=True).sum())
+    first: dict[Any, str] = {}
+    twins: dict[str, str] = {}
+    for name, kind in columns.kinds.items():
+        whole = rows[name].to_numpy()
+        values = whole if kept.all() else whole[kept]
+        content = _content(values, kind)
         if content in first:
             twins[name] = first[content]
         first.setdefault(content, name)
-    return twins
+        if name in keep:
+            continue
+        if reason := _reason(name, kind, whole, values):
+            found[reason].append(name)
+        elif name in twins:
+            found[problems.TWIN].append(name)
+    return found, twins
 
 
-def _predicts(values: Any, kind: str, target: Any, task: str) -> bool:
-    """Tell whether one column alone gives the target for every row."""
-    if len(values) < 2 * _ROWS_PER_VALUE or (task == "classification" and _by_chance(target)):
-        return False
-    if kind == "categorical":
-        of_value = pd.DataFrame({"value": values.fillna(""), "target": target}).groupby("value")
-        enough = len(values) >= _ROWS_PER_VALUE * of_value.ngroups
-        return bool(enough and (of_value["target"].nunique() == 1).all())
-    numbers = values.astype("int64").where(values.notna()) if kind == "date" else values
+def leaks(rows: Any, columns: Columns, target: Any, task: str) -> list[str]:
+    """Return the columns each of which alone gives the target for every row."""
+    if len(rows) < _FEWEST_ROWS or (task == "classification" and _by_chance(target)):
+        return []
+    of_categories = columns.named("categorical")
+    others = [name for name in columns.kinds if name not in of_categories]
+    codes = pd.factorize(target)[0]
+    found = {name for name in of_categories if _determines(rows[name], codes)}
     if task == "regression":
-        ranks = numbers.rank(), pd.Series(target).rank()
-        return bool(numbers.notna().all() and abs(ranks[0].corr(ranks[1])) > 1 - 1e-9)
-    few = slice(None, None, -(-len(values) // _LEAK_SAMPLE))
-    return _separates(numbers[few], target[few]) and _separates(numbers, target)
+        found.update(_same_order(rows[others], target))
+    else:
+        found.update(name for name in others if _parts(rows[name], codes))
+    return [name for name in columns.kinds if name in found]
+
+
+def _reason(name: str, kind: str, whole: Any, values: Any) -> str:
+    missing = pd.isna(values)
+    if missing.all():
+        return problems.EMPTY
+    if not missing.any() and (values == values[0]).all():
+        return problems.CONSTANT
+    if kind == "numeric" and _counts(name, whole):
+        return problems.INDEX
+    if kind == "categorical" and _identifies(values[~missing]):
+        return problems.IDENTIFIER
+    return ""
+
+
+def _counts(name: str, values: Any) -> bool:
+    """Tell whether whole numbers, each there once, are those of the rows: by the column's name, or because none is left out."""
+    low, high = values.min(), values.max()  # NaN where one is missing
+    named = _INDEX_NAME.fullmatch(name) is not None
+    follow = high - low == len(values) - 1 and not (_YEARS[0] <= low and high <= _YEARS[1])
+    if not (named or (follow and len(values) >= _FEWEST_ROWS)):
+        return False
+    whole = bool(np.isfinite(low + high)) and not (values % 1).any()
+    return whole and len(np.unique(values)) == len(values)
+
+
+def _identifies(texts: Any) -> bool:
+    distinct = len(pd.unique(texts))
+    return distinct > 2 and distinct >= _IDENTIFYING * len(texts)
+
+
+def _content(values: Any, kind: str) -> Any:
+    """Return what two columns of the same values share."""
+    if kind == "categorical":
+        return hash(pd.util.hash_array(values).tobytes())
+    numbers = values + 0.0 if values.dtype.kind == "f" else values  # -0.0 is 0.0
+    return values.dtype.kind, hash(numbers.tobytes())
+
+
+def _determines(values: Any, codes: Any) -> bool:
+    """Tell whether each category has one target, and enough rows."""
+    category, found = pd.factorize(values.fillna(""))
+    if len(values) < _ROWS_PER_VALUE * len(found):
+        return False
+    of_category = np.empty(len(found), dtype=codes.dtype)
+    of_category[category] = codes
+    return bool((of_category[category] == codes).all())
+
+
+def _same_order(rows: Any, target: Any) -> list[str]:
+    """Return the columns that order the rows as a target of numbers does, up or down."""
+    wanted = _centred_ranks(pd.Series(target))
+    found = []
+    for name in rows:
+        if rows[name].isna().any():
+            continue
+        ranks = _centred_ranks(rows[name])
+        spread = math.sqrt((ranks @ ranks) * (wanted @ wanted))
+        if spread and abs(ranks @ wanted) / spread > 1 - 1e-9:
+            found.append(name)
+    return found
+
+
+def _centred_ranks(values: Any) -> Any:
+    ranks = values.rank().to_numpy()
+    return ranks - ranks.mean()
 
 
 def _by_chance(labels: Any) -> bool:
@@ -226,18 +180,23 @@ def _by_chance(labels: Any) -> bool:
     return math.comb(len(labels), min(int(rarest), _ROWS_PER_VALUE)) < _PLACES
 
 
-def _separates(numbers: Any, labels: Any) -> bool:
-    """Tell whether cuts along one column, one fewer than there are classes, part all the classes."""
-    from sklearn.tree import DecisionTreeClassifier
-
-    classes = len(pd.unique(labels))
-    if classes < 2:
-        return True
-    # Ranks, because the tree rounds to float32, which dates and large numbers do not survive.
-    feature = numbers.rank(method="dense").to_numpy(dtype="float64").reshape(-1, 1)
-    tree = DecisionTreeClassifier(max_leaf_nodes=classes, random_state=0).fit(feature, labels)
-    return bool(tree.score(feature, labels) == 1.0)
+def _parts(values: Any, codes: Any) -> bool:
+    """Tell whether cuts along a column, one fewer than there are classes, part all of them; missing values may lie anywhere."""
+    numbers, missing = values.to_numpy(), values.isna().to_numpy()
+    few = slice(None, None, -(-len(numbers) // _LEAK_SAMPLE))
+    parts = _separates(numbers[few], missing[few], codes[few])
+    return parts and _separates(numbers, missing, codes)
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+def _separates(numbers: Any, missing: Any, codes: Any) -> bool:
+    without, codes = codes[missing], codes[~missing]
+    if (without != without[:1]).any():
+        return False
+    numbers = numbers[~missing]
+    order = np.argsort(numbers)
+    numbers, codes = numbers[order], codes[order]
+    changes = codes[1:] != codes[:-1]
+    if (changes & (numbers[1:] == numbers[:-1])).any():
+        return False
+    # One block for each class; a class that only missing values have needs a cut of its own, which they get.
+    return int(changes.sum()) == max(0, len(np.unique(codes)) - 1)

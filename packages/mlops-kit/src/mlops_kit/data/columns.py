@@ -1,10 +1,10 @@
-"""What kind each column is, and rows brought into those kinds."""
+"""The columns that a model takes, and rows brought into their types."""
 
 from __future__ import annotations
 
 import datetime
+import math
 import numbers
-import re
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -12,28 +12,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops_kit.core import values as meaning
 from mlops_kit.core.errors import UserError
+from mlops_kit.core.features import LARGEST
+from mlops_kit.core.values import TRUTH, Missing
 
-from .settings import DataConfig
+from . import date_spelling, number_spelling
+from .number_spelling import PLAIN, Spelling
+from .problems import shortened, some
 
-TRUTH = {"true": 1.0, "false": 0.0}
 KINDS = ("numeric", "boolean", "categorical", "date")
 
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_WITH_COMMA = r"[-+]?\d+(,\d+)?"
-_NUMBER = (numbers.Real, Decimal, np.bool_)
+_MOST_WRONG = 3
+NUMBER = (numbers.Real, Decimal, np.bool_)
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The kind of every feature, in the data's order, and the formats of dates that are not ISO.
+    """The kind of every feature, in the data's order, how its texts are written, and what means "missing".
 
     Kinds: `numeric` and `boolean` (float64, a boolean 0 or 1), `categorical` (text), `date`
-    (datetime64, UTC); missing values are NaN or NaT.
+    (datetime64, UTC); missing values are NaN or NaT. `date_formats` are strptime's, of dates that are not ISO;
+    `number_formats` are 1234.5 as a column writes it, where that is another way.
     """
 
     kinds: dict[str, str]
     date_formats: dict[str, str] = field(default_factory=dict)
+    number_formats: dict[str, str] = field(default_factory=dict)
+    missing_values: list[str] = field(default_factory=lambda: list(meaning.MISSING))
 
     def named(self, kind: str) -> list[str]:
         """Return the names of the columns of one kind."""
@@ -52,30 +58,48 @@ class Columns:
         """
         missing = [name for name in self.kinds if name not in frame]
         if missing:
-            raise UserError(f"the rows lack the columns {', '.join(missing)}")
-        return pd.DataFrame(
-            {name: self._coerce(name, frame[name]) for name in self.kinds}, index=frame.index
-        )
+            raise UserError(f"the rows lack the columns {some(missing)}")
+        words = Missing(self.missing_values)
+        coerced, wrong = {}, []
+        for name in self.kinds:
+            try:
+                coerced[name] = self._coerce(name, frame[name], words)
+            except UserError as error:
+                wrong.append(str(error))
+        if wrong:
+            more = f"; and {len(wrong) - _MOST_WRONG} more like these"
+            told = "; ".join(wrong[:_MOST_WRONG])
+            raise UserError(told + (more if len(wrong) > _MOST_WRONG else ""))
+        return pd.DataFrame(coerced, index=frame.index)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; `Columns(**value)` brings them back."""
         return asdict(self)
 
-    def _coerce(self, name: str, values: Any) -> Any:
+    def _coerce(self, name: str, values: Any, missing: Missing) -> Any:
         kind = self.kinds[name]
         if kind == "categorical":
-            return _as_text(values)
+            return as_text(values, missing)
+        if kind == "numeric" and _is_number(values):
+            return _finite(name, values.to_numpy(dtype="float64", na_value=np.nan), missing)
+        values = tidy(values, missing)
         if kind == "date":
             coerced = self._as_date(name, values)
+        elif kind == "boolean":
+            coerced = _as_truth(values)
         else:
-            coerced = _as_truth(values) if kind == "boolean" else as_number(values)
+            coerced = as_number(
+                values, number_spelling.parse(self.number_formats.get(name, "1234.5"))
+            )
         strangers = np.flatnonzero(coerced.isna() & values.notna())
         if len(strangers):
             raise UserError(
-                f"column {name!r} is {kind} but holds {plain(values.iloc[strangers[0]])!r}"
+                f"column {shortened(name)!r} is {kind} but holds {shown(values.iloc[strangers[0]])}"
                 f" in row {strangers[0] + 1}"
             )
-        return coerced.where(np.isfinite(coerced)) if kind == "numeric" else coerced
+        if kind == "date":
+            return coerced.mask(coerced.isin(missing.dates(self.date_formats.get(name))))
+        return _finite(name, coerced.to_numpy(), missing) if kind == "numeric" else coerced
 
     def _as_date(self, name: str, values: Any) -> Any:
         its_format = self.date_formats.get(name)
@@ -87,6 +111,25 @@ class Columns:
             ) from None
 
 
+def _finite(name: str, numbers: Any, missing: Missing) -> Any:
+    """Return the numbers without infinite ones and such as mean "missing"."""
+    there = np.isfinite(numbers)
+    if missing.numbers:
+        there &= ~np.isin(numbers, list(missing.numbers))
+    large = np.flatnonzero(there & (np.abs(numbers) > LARGEST))
+    if len(large):
+        raise UserError(
+            f"column {shortened(name)!r} holds {numbers[large[0]]:g}, accepted are numbers up to {LARGEST:.1e},"
+            f" in row {large[0] + 1}"
+        )
+    return numbers if there.all() else np.where(there, numbers, np.nan)
+
+
+def shown(value: Any) -> str:
+    """Return a value as a sentence quotes it, the beginning of a long text."""
+    return repr(shortened(plain(value)) if isinstance(value, str) else plain(value))
+
+
 def plain(value: Any) -> Any:
     """Return a value as a sentence shows it: 1.0, not np.float64(1.0)."""
     if isinstance(value, np.generic):
@@ -94,93 +137,90 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, pd.Timestamp) else value
 
 
-def infer(frame: Any, config: DataConfig) -> Columns:
-    """Find the kind of each column of `frame`.
-
-    Raises:
-        UserError: A column mixes numbers and text, or holds values of no supported kind; the
-            sentence tells every such column.
-    """
-    kinds, problems = {}, []
-    for name in frame:
-        try:
-            kinds[name] = _kind(name, frame[name], config)
-        except UserError as error:
-            problems.append(str(error))
-    if problems:
-        raise UserError("; ".join(problems))
-    return Columns(kinds, dict(config.dates))
+def tidy(values: Any, missing: Missing) -> Any:
+    """Return a column without blanks around its texts, and NaN where one means "missing"; other types stay what they are."""
+    if not may_hold_texts(values):
+        return values
+    words = missing.texts
+    places, each = _distinct(values)
+    found = np.empty(len(each) + 1, dtype=object)
+    found[:-1] = [
+        (np.nan if (text := value.strip()) in words else text) if isinstance(value, str) else value
+        for value in each
+    ]
+    found[-1] = np.nan
+    return pd.Series(found[places], index=values.index, name=values.name, dtype=object)
 
 
-def _kind(name: str, values: Any, config: DataConfig) -> str:
-    if name in config.dates or pd.api.types.is_datetime64_any_dtype(values):
-        return "date"
-    if name in config.categorical or isinstance(values.dtype, pd.CategoricalDtype):
-        return "categorical"
-    if pd.api.types.is_bool_dtype(values):
-        return "boolean"
-    if pd.api.types.is_complex_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
-        raise UserError(f"column {name!r} holds {values.dtype} values: add it to data.drop")
-    if pd.api.types.is_numeric_dtype(values):
-        return "numeric"
-    return _kind_of_objects(name, values.dropna())
+def has_blanks(values: Any) -> bool:
+    """Tell whether a text of the column has blanks around it."""
+    if not may_hold_texts(values):
+        return False
+    _, each = _distinct(values)
+    return any(isinstance(text, str) and text != text.strip() for text in each)
 
 
-def _kind_of_objects(name: str, present: Any) -> str:
-    """Judge a column by its values, as its type says nothing: text from a CSV file, or objects."""
-    if present.map(lambda value: isinstance(value, (bool, np.bool_))).all():
-        return "boolean"
-    if present.map(lambda value: isinstance(value, _NUMBER)).all():
-        return "numeric"
-    if present.map(lambda value: isinstance(value, datetime.date)).all():
-        return "date"
-    other = present[~present.map(lambda value: isinstance(value, (str, *_NUMBER))).astype(bool)]
-    if len(other):
-        kind = type(other.iloc[0]).__name__
-        raise UserError(f"column {name!r} holds {kind} values: add it to data.drop")
-    if present.astype(str).str.lower().isin(TRUTH).all():
-        return "boolean"
-    if _as_date(present).notna().all():
-        return "date"
-    if _has_decimal_commas(present):
-        raise UserError(
-            f"column {name!r} holds numbers with a decimal comma, like {present.iloc[0]!r}:"
-            " set data.decimal to ',' (or add the column to data.categorical)"
-        )
-    strangers = present[as_number(present).isna()]
-    # A text column may hold a few numbers ("4", "4x4"); a number column must not hold text.
-    if 0 < len(strangers) <= len(present) / 2:
-        raise UserError(
-            f"column {name!r} mixes numbers and text: {strangers.iloc[0]!r} in row"
-            f" {strangers.index[0] + 1} (add such texts to data.missing_values, or the column to"
-            " data.categorical or data.drop)"
-        )
-    return "categorical" if len(strangers) else "numeric"
+def _distinct(values: Any) -> tuple[Any, Any]:
+    """Return the values that are to be looked at, and the place of each of the column's among them; -1 where there is none."""
+    if isinstance(values.dtype, pd.StringDtype):
+        places, each = pd.factorize(values)
+        return places, np.asarray(each, dtype=object)
+    # Among objects, 1 and true are the same to pandas.
+    return np.arange(len(values)), values.to_numpy(dtype=object)
 
 
-def _has_decimal_commas(present: Any) -> bool:
-    texts = present.astype(str)
-    return bool(texts.str.fullmatch(_WITH_COMMA).all() and texts.str.contains(",").any())
+def may_hold_texts(values: Any) -> bool:
+    """Tell whether a column's type is that of texts, or of anything."""
+    return values.dtype == object or isinstance(values.dtype, pd.StringDtype)
 
 
-def _as_text(values: Any) -> Any:
-    texts = [np.nan if gone else _text(value) for value, gone in zip(values, values.isna())]
-    return pd.Series(texts, index=values.index, dtype=object)
+def as_text(values: Any, missing: Missing) -> Any:
+    """Return a column as the texts of categories; NaN where they are missing."""
+    known = _Categories(missing)
+    gone = values.isna()
+    texts = [
+        np.nan if lacks else known[value] if type(value) is str else known.of(value)
+        for value, lacks in zip(values.astype(object), gone)
+    ]
+    return pd.Series(texts, index=values.index, name=values.name, dtype=object)
 
 
-def _text(value: Any) -> str:
-    # A whole number reads the same whether or not missing or broken neighbours make it a float.
-    whole = isinstance(value, (float, np.floating)) and value.is_integer()
-    return str(int(value) if whole else value)
+class _Categories(dict):  # type: ignore[type-arg] # by text; a number would be found as the truth that equals it
+    def __init__(self, missing: Missing) -> None:
+        self._missing = missing
+
+    def __missing__(self, text: str) -> Any:
+        self[text] = self.of(text)
+        return self[text]
+
+    def of(self, value: Any) -> Any:
+        text = meaning.category(value)
+        return np.nan if text in self._missing.texts else text
 
 
-def as_number(values: Any) -> Any:
-    """Return `values` as float64; what is no number is NaN."""
-    if pd.api.types.is_numeric_dtype(values):
+def as_number(values: Any, its: Spelling = PLAIN) -> Any:
+    """Return `values` as float64, texts by their spelling; what is no number is NaN."""
+    if _is_number(values):
         return values.astype("float64")
-    values = values.astype(object)
-    able = values.map(lambda value: isinstance(value, (str, *_NUMBER))).astype(bool)
-    return pd.to_numeric(values.where(able, np.nan), errors="coerce").astype("float64")
+    objects = values.astype(object).to_numpy()
+    is_text = np.array([isinstance(value, str) for value in objects], dtype=bool)
+    found = np.full(len(objects), np.nan)
+    found[is_text] = its.numbers(objects[is_text])
+    for place in np.flatnonzero(~is_text):
+        if isinstance(objects[place], NUMBER):
+            found[place] = _as_float(objects[place])
+    return pd.Series(found, index=values.index, name=values.name)
+
+
+def _is_number(values: Any) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _as_truth(values: Any) -> Any:
@@ -191,31 +231,26 @@ def _as_truth(values: Any) -> Any:
 
 
 def _as_date(values: Any, its_format: str | None = None) -> Any:
-    if not pd.api.types.is_datetime64_any_dtype(values):
-        texts = _as_text(values)
-        if its_format is None:  # pandas would take "2019", "now" and "20261123" for dates, too
-            is_iso = texts.map(lambda text: bool(_ISO_DATE.match(str(text)))).astype(bool)
-            texts = texts.where(is_iso, np.nan)
-        days = values.map(lambda value: isinstance(value, datetime.date)).astype(bool)
-        values = texts.where(~days, values.astype(object))
-    dates = pd.to_datetime(values, format=its_format or "ISO8601", errors="coerce", utc=True)
-    dates = dates.dt.tz_localize(None).astype("datetime64[us]")
-    # pandas 2 has no room for days like 9999-12-31, which stand for "never".
-    if values.dtype == object:
-        far = values[dates.isna() & values.notna()].map(lambda text: _far_date(text, its_format))
-        dates = dates.where(dates.notna(), far.astype("datetime64[us]"))
-    return dates
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return _naive(values)
+    objects = values.astype(object)
+    gone = objects.isna()  # NaT is a datetime, too
+    days = objects.map(lambda value: isinstance(value, datetime.date)).astype(bool) & ~gone
+    texts = objects.mask(days | gone).map(meaning.category, na_action="ignore")
+    found = date_spelling.dates(texts.astype(object), its_format)
+    return (
+        found.where(~days, objects[days].map(_day).astype("datetime64[us]"))
+        if days.any()
+        else found
+    )
 
 
-def _far_date(value: Any, its_format: str | None) -> Any:
-    text = str(value)
-    try:
-        if its_format is None:
-            date = datetime.datetime.fromisoformat(re.sub("Z$", "+00:00", text))
-        else:
-            date = datetime.datetime.strptime(text, its_format)
-        if date.tzinfo is not None:
-            date = date.astimezone(datetime.timezone.utc).replace(tzinfo=None)
-        return np.datetime64(date, "us")
-    except (ValueError, OverflowError):
-        return np.datetime64("NaT", "us")
+def _naive(values: Any) -> Any:
+    zoned = values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz is not None else values
+    return zoned.astype("datetime64[us]")
+
+
+def _day(value: Any) -> Any:
+    if not isinstance(value, datetime.datetime):
+        return np.datetime64(value, "us")
+    return np.datetime64(meaning.in_utc(value), "us")

@@ -9,20 +9,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import checks
-from .columns import Columns, infer
+from mlops_kit.core.errors import UserError
+
+from . import checks, policy, problems
+from .columns import Columns
+from .kinds import infer
 from .row_hash import Content
 from .settings import TableSettings
 from .sources import read
 from .split import held_out
+from .target import prepare
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Checked rows: features as data frames in `columns`' types, targets as arrays.
 
-    `digest` is the SHA-256 of the source's bytes; `train_fingerprints` are those of the rows to fit on, and `repeated`
-    counts the held-out rows that have one of them: whose features and target are the same.
+    `task` is classification or regression; `digest` is the SHA-256 of the source's bytes; `train_fingerprints` are those of
+    the rows to fit on, and `repeated` counts the held-out rows that have one of them: whose features and target are the
+    same. `notes` say what was made of the source's texts without being told, and `left_out` which of its columns and rows
+    are not among these, and why; `target_format` is 1234.5 as the target's texts write it, where that was found.
     """
 
     columns: Columns
@@ -33,6 +39,10 @@ class Dataset:
     digest: str
     train_fingerprints: npt.NDArray[np.uint64]
     repeated: int
+    task: str
+    notes: list[str]
+    left_out: list[str]
+    target_format: str | None = None
 
 
 def load(config: TableSettings) -> Dataset:
@@ -42,16 +52,21 @@ def load(config: TableSettings) -> Dataset:
         UserError: The source cannot be read, or a check failed; the sentence tells all of them.
     """
     content = Content()
-    frame, digest = read(config.data, content)
+    notes: list[str] = []
+    frame, digest = read(config.data, content, notes)
     checks.check_names(content.names, config)
     frame.columns = [str(name) for name in frame]
-    columns = infer(frame.drop(columns=config.data.target), config.data)
-    rows, target = columns.coerce(frame), frame[config.data.target]
+    columns, errors = infer(frame.drop(columns=config.data.target), config.data, notes)
+    try:
+        rows, prepared = columns.coerce(frame), prepare(frame[config.data.target], config, notes)
+    except UserError as error:
+        raise problems.with_columns(error, config.data, errors) from None
     del frame  # what is large should be there once
-    target = checks.check_target(target, config)
-    checks.check_rows(rows, columns, target, config)
+    columns, left_out = policy.choose(rows, columns, prepared, config, errors)
+    rows, target = policy.selected(rows, columns, prepared), prepared.values
     # By all columns of the source: leaving one out must not deal the rows anew.
-    test = held_out(content, target, config)
+    config = config.model_copy(update={"task": prepared.task})
+    test = held_out(content.only(prepared.kept), target, config)
     numbers = fingerprints(rows, target)
     return Dataset(
         columns=columns,
@@ -62,6 +77,10 @@ def load(config: TableSettings) -> Dataset:
         digest=digest,
         train_fingerprints=numbers[~test],
         repeated=int(np.isin(numbers[test], numbers[~test]).sum()),
+        task=prepared.task,
+        notes=notes,
+        left_out=left_out + prepared.left_out,
+        target_format=prepared.written,
     )
 
 

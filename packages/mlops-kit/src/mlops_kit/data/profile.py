@@ -4,26 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlops_kit.core.values import Missing
+
 from .columns import Columns
 
 
 def profile(columns: Columns, rows: Any) -> list[dict[str, Any]]:
     """Return for each column its name, kind, whether values were missing, and its range.
 
-    Numbers have `minimum` and `maximum`; dates the same as ISO texts in UTC, and the `format` that the
-    data's texts have (None: ISO).
+    Numbers have `minimum` and `maximum`; dates the same as ISO texts in UTC. `format` is how the data's texts write them:
+    1234.5 in a spelling of its own, or strptime's (None: the usual one, ISO). `missing_values` are the values besides
+    None that mean "missing" in a request.
     """
     return [_described(name, kind, rows[name], columns) for name, kind in columns.kinds.items()]
 
 
 def _described(name: str, kind: str, values: Any, columns: Columns) -> dict[str, Any]:
     described: dict[str, Any] = {"name": name, "kind": kind, "missing": bool(values.isna().any())}
+    described["missing_values"] = _words(name, kind, columns)
     present = values.dropna()
     if kind == "numeric":
         described["minimum"] = float(present.min()) if len(present) else None
         described["maximum"] = float(present.max()) if len(present) else None
+        described["format"] = columns.number_formats.get(name)
     if kind == "date":
         described["minimum"] = present.min().isoformat() if len(present) else None
         described["maximum"] = present.max().isoformat() if len(present) else None
         described["format"] = columns.date_formats.get(name)
     return described
+
+
+def _words(name: str, kind: str, columns: Columns) -> list[Any]:
+    words = Missing(columns.missing_values)
+    if kind == "categorical":
+        return sorted(words.texts)
+    if kind == "numeric":
+        return sorted(words.numbers)
+    if kind == "date":
+        return [
+            moment.isoformat() for moment in sorted(words.dates(columns.date_formats.get(name)))
+        ]
+    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,12 @@ class Content:
         self._hashes = self._with(_alike(values))
         self._added += 1
 
+    def only(self, kept: npt.NDArray[np.bool_]) -> Content:
+        """Return the content of the rows that `kept`, shape (rows,), selects."""
+        some = copy(self)
+        some._hashes = None if self._hashes is None else self._hashes[kept]
+        return some
+
     def numbers(self, target: Any, seed: int) -> Numbers:
         """Return a number for each row, shape (rows,), by its columns, its target and the seed."""
         whole: Numbers = self._with(pd.Series(target)) + np.uint64(97531)
@@ -41,7 +48,7 @@ class Content:
         """Return the hashes with one more column in them, as pandas combines those of a frame."""
         hashes = pd.util.hash_pandas_object(values, index=False).to_numpy(dtype=np.uint64)
         total, at = len(self.names) + 1, self._added
-        factor = 1000003 + sum(82520 + 2 * (total - before) for before in range(at))
+        factor = 1000003 + at * (82520 + 2 * total) - at * (at - 1)
         begun = np.uint64(0x345678) if self._hashes is None else self._hashes
         combined: Numbers = (begun ^ hashes) * np.uint64(factor)
         return combined
@@ -54,6 +61,12 @@ def of(rows: Any) -> Content:
     for name in rows:
         content.add(rows[name])
     return content
+
+
+def apart(numbers: Numbers) -> Numbers:
+    """Return numbers that tell copies apart, the first, the second … of each; which of them is which makes no difference."""
+    copies = pd.Series(numbers).groupby(numbers).cumcount().to_numpy(dtype=np.uint64)
+    return np.where(copies > 0, _mix(numbers ^ _mix(copies, 0), 0), numbers)
 
 
 def _alike(values: Any) -> Any:

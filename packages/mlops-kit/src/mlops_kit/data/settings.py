@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal, Optional
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mlops_kit.core.config import COLUMN_NAMES, Section
+from mlops_kit.core.values import MISSING
+
+_EXAMPLES = '1234.5, "1234,5", "1,234.5", "1.234,5", "1 234,5" or "1\'234.5", with a sign like % or $ or without'
+
+
+def _example(value: Any) -> Any:
+    """Take 1234.5 without quotes, which is a number to YAML."""
+    return str(value) if isinstance(value, float) else value
+
+
+def _checked(example: str) -> str:
+    from .number_spelling import (
+        parse,  # pyarrow takes a moment, and this module is read by every command
+    )
+
+    parse(example)
+    return example
+
+
+_Number = Annotated[str, BeforeValidator(_example), AfterValidator(_checked)]
 
 
 class DataConfig(Section):
     """Where the rows come from and how to read them."""
 
     source: str = Field(
-        description="sklearn:NAME, a path or an s3:// URL that ends in .csv, .csv.gz or .parquet"
+        description="sklearn:NAME, or a file, a folder, a pattern like data/part-*.csv or an s3:// URL"
     )
     target: str = Field(description="the name of the column to predict, a text (quote a number)")
     drop: list[str] = Field([], description=COLUMN_NAMES)
     keep: list[str] = Field([], description=COLUMN_NAMES)
+    policy: Literal["fix", "strict"] = Field("fix", description="fix or strict")
+    max_left_out: float = Field(0.5, ge=0, le=1, description="a share of the rows, 0 to 1")
+    min_class_rows: int = Field(3, ge=1, description="a whole number, 1 or more")
     categorical: list[str] = Field([], description=COLUMN_NAMES)
     dates: dict[str, str] = Field({}, description="a mapping of column names to strptime formats")
-    missing_values: list[str] = Field([], description="a list of texts, in quotes")
-    delimiter: str = Field(
-        ",",
+    numbers: dict[str, _Number] = Field(
+        {}, description=f"a mapping of column names to 1234.5 as they write it: {_EXAMPLES}"
+    )
+    missing_values: list[str] = Field(list(MISSING), description="a list of texts, in quotes")
+    delimiter: Optional[str] = Field(
+        None,
         pattern=r"^[\t !#-~]$",
         description='one ASCII character, in quotes (a tab: "\\t"), not a quote itself',
     )
     decimal: Literal[".", ","] = Field(".", description="'.' or ',', in quotes")
+    thousands: Literal["", ",", ".", " ", "'"] = Field(
+        "", description="',', '.', a blank or an apostrophe, in quotes, or nothing"
+    )
+    skip_rows: int = Field(0, ge=0, description="a whole number of lines, 0 or more")
+    comment: str = Field(
+        "", pattern=r"^[!#-~]?$", description="one ASCII character, in quotes, or nothing"
+    )
     encoding: str = Field(
         "utf-8",
         pattern=r"^[A-Za-z0-9._-]+$",
         description="the name of a text encoding, like utf-8 or cp1252",
     )
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> DataConfig:
+        if self.thousands == self.decimal:
+            raise ValueError(
+                f"data.thousands is {self.thousands!r}, as data.decimal is; accepted: another mark"
+            )
+        return self
 
 
 class SplitConfig(Section):
@@ -43,8 +84,8 @@ class SplitConfig(Section):
 class TableSettings(Section):
     """The keys of configs/train.yaml that decide about rows; `TrainConfig` has them beside its own."""
 
-    task: Literal["classification", "regression"] = Field(
-        description="classification or regression"
+    task: Literal["auto", "classification", "regression"] = Field(
+        "auto", description="auto, classification or regression"
     )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="a whole number, 0 to 4294967295")
     data: DataConfig = Field(description="a mapping; see configs/train.yaml")

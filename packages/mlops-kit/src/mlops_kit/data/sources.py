@@ -1,81 +1,192 @@
-"""Where rows come from: scikit-learn's samples, CSV and Parquet files, S3."""
+"""Where rows come from: scikit-learn's samples, CSV and Parquet files, folders of these, S3."""
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
 import hashlib
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from mlops_kit.core.config import as_set
 from mlops_kit.core.errors import UserError, did_you_mean, one_line
 from mlops_kit.core.files import scratch
+from mlops_kit.core.values import Missing, category
 
-from . import s3
+from . import csv_files, s3
+from .columns import as_number, as_text, has_blanks, may_hold_texts, tidy
+from .csv_files import check_names
+from .number_spelling import parse
+from .problems import some
 from .row_hash import Content
 from .settings import DataConfig
+from .spelling import usual
 
 SAMPLES = ("breast_cancer", "diabetes", "iris", "wine")
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
-
-# The texts that mean "missing" in every CSV file: those of pandas, told to it, so that they stay the same.
-MISSING = (
-    *("", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "NULL", "null", "None"),
-    *("NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+SUFFIXES = (
+    *(".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz"),
+    ".parquet",
 )
+FILE = "a .csv, .tsv, .txt (each also .gz) or .parquet file"
+# How the note begins that says why a target is missing.
+MEANS_MISSING = "texts of the target that mean missing:"
+_PATTERN = frozenset("*?[")
+# So many values of Parquet are read at a time, but always whole columns.
+_VALUES = 1_000_000
+
+# Numbers as JSON and scoring read them, to the last digit; newer pandas always does and warns of the option.
+_EXACT: dict[str, Any] = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
 
 
-def read(config: DataConfig, content: Content | None = None) -> tuple[Any, str]:
+def read(
+    config: DataConfig, content: Content | None = None, notes: list[str] | None = None
+) -> tuple[Any, str]:
     """Return the rows of `config.source` as a data frame, and the SHA-256 of the source's bytes.
 
-    `content` takes every column; the data frame has those that `config.drop` does not name. From Parquet the columns
-    come one at a time, so that no more than one of those to drop is ever in memory.
+    Columns that the config names as categories, dates or numbers in a spelling of their own are texts, as the source has
+    them. `content` takes every column; the data frame has those that `config.drop` does not name. From Parquet the columns
+    of a large file come one at a time, so that no more than one of those to drop is ever in memory. `notes` takes what was made of the
+    source without being told.
 
     Raises:
         UserError: The source is not there or cannot be read as what it claims to be.
     """
-    content = content or Content()
+    content, notes = content or Content(), [] if notes is None else notes
     if config.source.startswith("sklearn:"):
         frame, digest = _read_sample(config.source)
-        return _taken(frame, config, content), digest
-    if not config.source.endswith(SUFFIXES):
-        raise UserError(
-            f"data.source is {config.source!r}; accepted: sklearn:NAME, or a path or s3:// URL that"
-            f" ends in {', '.join(SUFFIXES)}"
-        )
-    with located(config.source, "data.source") as path:
-        return _read_file(path, config, content)
+        return _taken(list(frame), frame.items(), config, content, notes), digest
+    with located(config.source, "data.source") as files:
+        return _read_files(files, config, content, notes)
 
 
-def _taken(frame: Any, config: DataConfig, content: Content) -> Any:
-    """Give every column to `content` and return the frame without those to drop."""
-    content.begin(list(frame))
-    for name in frame:
-        content.add(frame[name])
-    return frame.drop(columns=[name for name in frame if str(name) in config.drop])
+def as_texts(config: DataConfig) -> set[str]:
+    """Return the columns that have to be texts as the source has them, for what they mean is in their spelling."""
+    return {*config.categorical, *config.dates, *config.numbers}
+
+
+def _taken(
+    names: list[Any],
+    columns: Iterable[tuple[Any, Any]],
+    config: DataConfig,
+    content: Content,
+    notes: list[str],
+) -> Any:
+    """Give every column to `content` and return a data frame of those that are not to drop."""
+    content.begin(names)
+    around, texts, missing = [], as_texts(config), Missing(config.missing_values)
+    kept = {}
+    for name, raw in columns:
+        values = as_text(raw, missing) if str(name) in texts else tidy(raw, missing)
+        if has_blanks(raw):
+            around.append(str(name))
+        if str(name) == config.target:
+            notes += _why_missing(raw, config, missing)
+            values = _typed(values, config)
+        content.add(values)
+        if str(name) not in config.drop:
+            kept[name] = values
+    if around:
+        notes.append(f"blanks are cut around values of {some(around)}")
+    return pd.DataFrame(kept, copy=False)
+
+
+def _why_missing(values: Any, config: DataConfig, missing: Missing) -> list[str]:
+    """Return a sentence where texts of the target mean "missing"; they might be classes."""
+    if not may_hold_texts(values):
+        return []
+    texts = pd.Series([text.strip() for text in values if isinstance(text, str)], dtype=object)
+    counts = texts[texts.isin(missing.texts - {""})].value_counts()
+    if not len(counts):
+        return []
+    told = ", ".join(f"{text!r} ({count:,})" for text, count in counts.items())
+    others = [word for word in config.missing_values if category(word) not in set(counts.index)]
+    line = as_set({"data.missing_values": others})
+    return [f"{MEANS_MISSING} {told}; where such are values: {line}"]
+
+
+def _typed(values: Any, config: DataConfig) -> Any:
+    """Return the target as numbers where all its texts are; one that is named as categorical stays text."""
+    if config.target in config.categorical:
+        return values
+    if not (may_hold_texts(values) and values.map(lambda v: isinstance(v, (str, float))).all()):
+        return values
+    written = config.numbers.get(config.target, str(usual(config)))
+    numbers = as_number(values, parse(written))
+    return numbers if numbers.notna().sum() == values.notna().sum() else values
 
 
 @contextmanager
-def located(source: str, key: str) -> Iterator[Path]:
-    """Give the file that `source`, the value of `key`, names; from S3 it is fetched for the while.
+def located(source: str, key: str) -> Iterator[list[Path]]:
+    """Give the files that `source`, the value of `key`, names, in order; from S3 they are fetched for the while.
+
+    Of a folder, or of an s3:// URL that ends in a slash, it is all files but such as begin with _ or a dot.
 
     Raises:
-        UserError: It is not there or cannot be fetched.
+        UserError: None is there or can be fetched, or they are of different kinds.
     """
     if source.startswith("s3://"):
         with scratch() as folder:
-            yield s3.download(source, folder, key)
+            if source.endswith("/"):
+                s3.download_all(source, folder, SUFFIXES, key)
+                yield _of_one_kind(_within(folder, source, key), source, key)
+            else:
+                _check_suffix(source, source, key)
+                yield [s3.download(source, folder, key)]
         return
     path = Path(source)
-    if not path.is_file():
-        raise UserError(f"{key} {source} not found (paths start at the repository)")
-    yield path
+    if source and path.is_dir():
+        yield _of_one_kind(_within(path, source, key), source, key)
+    elif _PATTERN & set(source) and not path.exists():
+        found = sorted(one for one in Path(path.anchor).glob(_relative(path)) if one.is_file())
+        if not found:
+            raise UserError(f"{key} {source} matches no file (paths start at the repository)")
+        yield _of_one_kind(found, source, key)
+    else:
+        _check_suffix(source, source, key)
+        if not path.is_file():
+            raise UserError(f"{key} {source} not found (paths start at the repository)")
+        yield [path]
+
+
+def is_parquet(file: Path) -> bool:
+    """Tell whether a file is one of Parquet, by its name; all others are CSV."""
+    return file.name.lower().endswith(".parquet")
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(path.anchor))
+
+
+def _check_suffix(name: str, source: str, key: str) -> None:
+    if not name.lower().endswith(SUFFIXES):
+        sample = "sklearn:NAME, or " if key == "data.source" else ""
+        raise UserError(
+            f"{key} is {source!r}; accepted: {sample}a path or s3:// URL that ends in"
+            f" {', '.join(SUFFIXES)}, a folder or a pattern of such files"
+        )
+
+
+def _within(folder: Path, source: str, key: str) -> list[Path]:
+    found = sorted(one for one in folder.iterdir() if not one.name.startswith(("_", ".")))
+    parts = [one.name for one in found if one.is_dir()]
+    if parts:
+        raise UserError(
+            f"{key} {source} holds the folder {parts[0]!r}, and what its name says of the rows would be lost; accepted: a"
+            " folder of files alone, or a pattern like part=*/*.parquet where the names do not matter"
+        )
+    if not found:
+        raise UserError(f"{key} {source} is a folder without a file")
+    return found
+
+
+def _of_one_kind(files: list[Path], source: str, key: str) -> list[Path]:
+    for file in files:
+        _check_suffix(file.name, f"{source}: {file.name}", key)
+    if len({is_parquet(file) for file in files}) > 1:
+        raise UserError(f"{key} {source} holds files of CSV and of Parquet; accepted: one kind")
+    return files
 
 
 def _read_sample(source: str) -> tuple[Any, str]:
@@ -94,45 +205,72 @@ def _read_sample(source: str) -> tuple[Any, str]:
     return frame, hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
 
 
-def _read_file(path: Path, config: DataConfig, content: Content) -> tuple[Any, str]:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    if path.suffix == ".parquet":
-        frame = _read_parquet(path, config, content)
+def _read_files(
+    files: list[Path], config: DataConfig, content: Content, notes: list[str]
+) -> tuple[Any, str]:
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
+    if is_parquet(files[0]):
+        frame = _read_parquet(files, config, content, notes)
     else:
-        frame = _taken(_read_csv(path, config), config, content)
+        rows = _read_csv(files, config, notes)
+        frame = _taken(list(rows), rows.items(), config, content, notes)
     if not len(frame):
         raise UserError(f"{config.source} has no rows")
     return frame, digest.hexdigest()
 
 
-def _read_parquet(path: Path, config: DataConfig, content: Content) -> Any:
+def _read_parquet(files: list[Path], config: DataConfig, content: Content, notes: list[str]) -> Any:
+    with refusing_parquet(config):
+        names = parquet_names(files, config)
+        return _taken(names, _parquet_columns(files, names, config), config, content, notes)
+
+
+def parquet_names(files: list[Path], config: DataConfig) -> list[str]:
+    """Return the columns of the files, all of which have the same ones; an index without a name is none.
+
+    Raises:
+        UserError: They differ, or a name is there twice.
+    """
     from pyarrow import parquet
 
-    with refusing_parquet(config):
-        schema = parquet.read_schema(path)
-        check_names(schema.names, config)
-        others = [name for name in schema.names if name not in _index_columns(schema)]
-        # With any column comes the index, which is no column where it has no name.
-        first = pd.read_parquet(path, engine="pyarrow", columns=others[:1] or None)
-        first = first.reset_index(drop=first.index.names == [None])
-        kept = {name: first[name] for name in first if name not in others}
-        content.begin([*kept, *others])
-        for name in kept:
-            content.add(kept[name])
-        for name in others:
-            values = pd.read_parquet(path, engine="pyarrow", columns=[name])[name]
-            values = values.reset_index(drop=True)
-            content.add(values)
-            if name not in config.drop:
-                kept[name] = values
-    return pd.DataFrame({name: kept[name] for name in kept if name not in config.drop})
+    found: list[list[str]] = []
+    for file in files:
+        names = parquet.read_schema(file).names
+        check_names([name.strip() for name in names], config)
+        found.append([name for name in names if not name.startswith("__index_level_")])
+        if found[0] != found[-1]:
+            differing = sorted({*found[0]} ^ {*found[-1]}) or ["another order"]
+            raise UserError(
+                f"{config.source}: {file.name} has other columns than {files[0].name}: {some(differing)}"
+            )
+    return found[0]
 
 
-def _index_columns(schema: Any) -> list[Any]:
-    return list((schema.pandas_metadata or {}).get("index_columns", []))
+def _parquet_columns(
+    files: list[Path], names: list[str], config: DataConfig
+) -> Iterator[tuple[str, Any]]:
+    from pyarrow import parquet
+
+    rows = sum(parquet.read_metadata(file).num_rows for file in files)
+    # Each read takes the whole file's description again, so a wide table is read many columns at a time.
+    at_once = max(1, _VALUES // max(1, rows))
+    for start in range(0, len(names), at_once):
+        some_names = names[start : start + at_once]
+        parts = [parquet.read_table(file, columns=some_names, partitioning=None) for file in files]
+        for name in some_names:
+            yield name, _joined([part.column(name) for part in parts], name, config)
+
+
+def _joined(parts: list[Any], name: str, config: DataConfig) -> Any:
+    # Whole numbers with gaps would become floats, which lose the last digits of long ones.
+    exact = {"integer_object_nulls": name.strip() in as_texts(config)}
+    series = [part.to_pandas(**exact) for part in parts]
+    values = series[0] if len(series) == 1 else pd.concat(series, ignore_index=True)
+    return values.rename(name)
 
 
 @contextmanager
@@ -146,93 +284,24 @@ def refusing_parquet(config: DataConfig) -> Iterator[None]:
         raise UserError(f"{config.source} is not Parquet: {one_line(error)}") from None
 
 
-def _read_csv(path: Path, config: DataConfig) -> Any:
-    with refusing_csv(config):
-        header = check_header(path, config)
-        frame = pd.read_csv(
-            path,
-            sep=config.delimiter,
-            decimal=config.decimal,
-            encoding=encoding(config),
-            keep_default_na=False,
-            na_values=[*MISSING, *config.missing_values],
-            low_memory=False,
-        )
-    check_fields(frame, header, config)
+def _read_csv(files: list[Path], config: DataConfig, notes: list[str]) -> Any:
+    words = ["", *config.missing_values]
+    with csv_files.refusing(config):
+        layout = csv_files.layout(files, config)
+        notes += layout.notes
+        texts = as_texts(config)
+        # Of the target, what means "missing" is counted by its text.
+        inferred = [name for name in layout.names if name not in {*texts, config.target}]
+        with csv_files.opened(files, config) as (text, _):
+            frame = pd.read_csv(
+                text,
+                **layout.options(),
+                decimal=config.decimal,
+                dtype={name: object for name in layout.names if name in texts},
+                keep_default_na=False,
+                na_values={**dict.fromkeys(inferred, words), config.target: [""]},
+                low_memory=False,
+                **_EXACT,
+            )
+    csv_files.check_fields(frame, layout.names, config)
     return frame
-
-
-@contextmanager
-def refusing_csv(config: DataConfig) -> Iterator[None]:
-    """Tell in a sentence what pandas says of a file that is none of CSV."""
-    try:
-        yield
-    except UnicodeError as error:
-        is_utf_16 = getattr(error, "object", b"")[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        other = "utf-16" if is_utf_16 else "cp1252"
-        raise UserError(
-            f"{config.source} is not {config.encoding}: {error}; try data.encoding: {other}"
-        ) from None
-    except LookupError:
-        raise UserError(
-            f"data.encoding is {config.encoding!r}; accepted: a text encoding that Python knows,"
-            " like utf-8 or cp1252"
-        ) from None
-    except (pd.errors.ParserError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{config.source} is not CSV: {one_line(error)}") from None
-
-
-def encoding(config: DataConfig) -> str:
-    """Return the encoding to read with: Excel begins a file with a byte order mark, which is no part of a name."""
-    return "utf-8-sig" if codecs.lookup(config.encoding).name == "utf-8" else config.encoding
-
-
-def check_fields(frame: Any, header: list[str], config: DataConfig) -> None:
-    """Check that pandas did not take the first fields for an index.
-
-    Raises:
-        UserError: It did.
-    """
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise UserError(
-            f"{config.source} has rows of more fields than its header names ({len(header)})"
-        )
-
-
-def check_header(path: Path, config: DataConfig) -> list[str]:
-    """Return the names of the columns.
-
-    Raises:
-        UserError: There are none, one is there twice, or another delimiter parts them.
-    """
-    header = _header(path, encoding(config), config.delimiter)
-    if not header:
-        raise UserError(f"{config.source} is empty: a line of column names is expected")
-    if len(header) == 1:
-        for other in ";\t|,":
-            if other != config.delimiter and other in header[0]:
-                raise UserError(
-                    f"{config.source} has one column under data.delimiter {config.delimiter!r} but"
-                    f" {header[0].count(other) + 1} under {other!r}: set data.delimiter"
-                )
-    check_names(header, config)
-    return header
-
-
-def _header(path: Path, its_encoding: str, delimiter: str) -> list[str]:
-    """Return the first line that is not blank, as pandas does."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding=its_encoding, newline="") as file:
-        lines = csv.reader(file, delimiter=delimiter)
-        return next((names for names in lines if any(name.strip() for name in names)), [])
-
-
-def check_names(names: list[str], config: DataConfig) -> None:
-    """Check that no name is there twice.
-
-    Raises:
-        UserError: One is.
-    """
-    twice = sorted({repr(name) for name in names if names.count(name) > 1})
-    if twice:
-        raise UserError(f"{config.source} has more than one column named {', '.join(twice)}")

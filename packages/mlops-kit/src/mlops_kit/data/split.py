@@ -11,10 +11,15 @@ import pandas as pd
 from mlops_kit.core.errors import UserError
 
 from .columns import plain
-from .row_hash import Content, of
+from .row_hash import Content, apart, of
 from .settings import TableSettings
 
 Places = npt.NDArray[np.int64]
+
+# Two rows are what the estimators need of each class to fit anything.
+_FEWEST = 2
+# Rows are few distinct ones where these are a smaller share, or their copies move more than this share to one side.
+_DISTINCT = 0.1
 
 
 def held_out(content: Content, target: Any, config: TableSettings) -> npt.NDArray[np.bool_]:
@@ -22,32 +27,45 @@ def held_out(content: Content, target: Any, config: TableSettings) -> npt.NDArra
 
     Each row gets a number from its content and the seed; within each class (in regression: over all
     rows) the lowest `split.test_size` of them are held out. So the split is stratified, does not
-    depend on the rows' order, and exact copies, having the same number, stay on one side.
+    depend on the rows' order, and exact copies, having the same number, stay on one side; but where so
+    few rows are distinct that this would miss the share, copies are dealt one by one.
 
     Raises:
-        UserError: A part would be left without rows of every class.
+        UserError: A part would be left without rows of every class; or, under data.policy strict, too few
+            rows are distinct.
     """
     numbers, groups = content.numbers(target, config.seed), _groups(target, config.task)
     mask = np.zeros(len(target), dtype=bool)
     for group in pd.unique(groups):
         of_group = groups == group
-        wanted = max(1, round(of_group.sum() * config.split.test_size))
-        highest = np.sort(numbers[of_group])[wanted - 1]
-        mask |= of_group & (numbers <= highest)
-        _check_parts(mask[of_group], wanted, group, config)
+        wanted = held_out_rows(int(of_group.sum()), config)
+        held = _lowest(numbers[of_group], wanted)
+        if config.data.policy == "fix" and not _fits(held, wanted):
+            held = _lowest(apart(numbers[of_group]), wanted)
+        mask[of_group] = held
+        _check_parts(held, wanted, group, config)
     return mask
+
+
+def held_out_rows(rows: int, config: TableSettings) -> int:
+    """Return how many of the rows of a class (in regression: of all) are to be held out."""
+    return max(1, round(rows * config.split.test_size))
 
 
 def places(rows: Any, target: Any, config: TableSettings) -> tuple[Places, Places]:
     """Return each row's place in a shuffled order of its class, and how many the class has; both (rows,).
 
-    Copies share a place. The places modulo a number are stratified folds, and the lowest a stratified part.
+    Copies share a place, but where few rows are distinct. The places modulo a number are stratified folds, and the lowest
+    a stratified part.
     """
     numbers, groups = of(rows).numbers(target, config.seed), _groups(target, config.task)
     place, distinct = np.zeros((2, len(rows)), dtype=np.int64)
     for group in pd.unique(groups):
         of_group = groups == group
-        place[of_group] = np.unique(numbers[of_group], return_inverse=True)[1]
+        its_numbers = numbers[of_group]
+        if len(np.unique(its_numbers)) < _DISTINCT * len(its_numbers):
+            its_numbers = apart(its_numbers)
+        place[of_group] = np.unique(its_numbers, return_inverse=True)[1]
         distinct[of_group] = place[of_group].max() + 1
     return place, distinct
 
@@ -56,17 +74,27 @@ def _groups(target: Any, task: str) -> Any:
     return target if task == "classification" else np.zeros(len(target))
 
 
+def _lowest(numbers: Any, wanted: int) -> npt.NDArray[np.bool_]:
+    return np.asarray(numbers <= np.sort(numbers)[wanted - 1], dtype=np.bool_)
+
+
+def _fits(held: npt.NDArray[np.bool_], wanted: int) -> bool:
+    """Tell whether about as many are held out as are wanted, and enough are left."""
+    count = int(held.sum())
+    return len(held) - count >= _FEWEST and count <= wanted + _DISTINCT * len(held)
+
+
 def _check_parts(held: Any, wanted: int, group: Any, config: TableSettings) -> None:
+    if _fits(held, wanted):
+        return
     of_what = f" of class {plain(group)!r}" if config.task == "classification" else ""
-    # Two rows are what the estimators need of each class to fit anything.
-    if len(held) - held.sum() < 2:
+    if len(held) - held.sum() < _FEWEST:
         raise UserError(
             f"{len(held)} rows{of_what} are too few for split.test_size {config.split.test_size}:"
             " at least 2 distinct rows must be left to fit on, and 1 to judge on"
         )
-    if held.sum() > wanted + 0.1 * len(held):
-        raise UserError(
-            f"the rows{of_what} are copies of so few distinct rows that duplicates would lie on both"
-            f" sides of the split ({held.sum()} of {len(held)} held out, {wanted} wanted): remove"
-            " duplicate rows, or keep a column that tells them apart"
-        )
+    raise UserError(
+        f"the rows{of_what} are copies of so few distinct rows that duplicates would lie on both"
+        f" sides of the split ({held.sum()} of {len(held)} held out, {wanted} wanted): remove"
+        ' duplicate rows, keep a column that tells them apart, or SET="data.policy=fix"'
+    )

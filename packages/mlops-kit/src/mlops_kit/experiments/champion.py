@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mlops_kit.core.errors import UserError
 from mlops_kit.data import Dataset, fingerprints
+from mlops_kit.data.problems import some
 
 from . import runs
 from .metrics import Estimate, gains, value
@@ -33,6 +34,32 @@ class Comparison:
     gain: Estimate | None = None
     rows: int = 0
     metrics: dict[str, Any] = field(default_factory=dict)
+
+
+def check_columns(client: Any, config: TrainConfig, dataset: Dataset) -> None:
+    """Under data.policy strict, make sure that the features are those of the champion of `registered_model`.
+
+    They are in its model's columns.json, names and kinds; without a champion there is nothing to compare with.
+
+    Raises:
+        UserError: A column is new, gone or of another kind, or the champion cannot be read.
+    """
+    champion = runs.champion(client, config.registered_model)
+    if config.data.policy != "strict" or champion is None:
+        return
+    before = runs.columns(runs.find(client, champion.run_id)).kinds
+    now = dataset.columns.kinds
+    changes = {
+        "new": [name for name in now if name not in before],
+        "gone": [name for name in before if name not in now],
+        "of another kind": [n for n in now if n in before and now[n] != before[n]],
+    }
+    told = [f"{what} ({some(names)})" for what, names in changes.items() if names]
+    if told:
+        raise UserError(
+            f"{config.data.source}: since version {champion.version} of {config.registered_model} columns are"
+            f" {', '.join(told)}, which data.policy strict refuses: SET=\"data.policy=fix\""
+        )
 
 
 def compare(

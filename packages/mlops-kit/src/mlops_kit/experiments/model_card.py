@@ -65,6 +65,8 @@ def _data(run: Run) -> list[str]:
         ["SHA-256", run.tags["data.digest"]],
         ["rows", run.tags.get("data.rows", "not noted")],
         ["columns", run.tags.get("data.columns", "not noted")],
+        ["left out", _plain(run.tags.get("data.left_out", "not noted"))],
+        ["notes", _plain(run.tags.get("data.notes", "not noted"))],
     ]
     return table(["", ""], known)
 

@@ -111,14 +111,7 @@ def load(folder: Path, expected: str, what: str) -> StoredModel:
         UserError: A file is missing, or the SHA-256 is not `expected`.
         CannotLoadError: The files are right, but hold what cannot be loaded here.
     """
-    try:
-        found = digest(folder)
-    except FileNotFoundError as error:
-        raise UserError(f"{what} lacks {Path(error.filename).name}") from None
-    if found != expected:
-        raise UserError(
-            f"{what} was changed after training: its SHA-256 is {found}, not {expected}"
-        )
+    _check_digest(folder, expected, what)
     try:
         stored = _read(folder)
     except Exception as error:  # what a file of another release holds can fail in any way
@@ -127,6 +120,31 @@ def load(folder: Path, expected: str, what: str) -> StoredModel:
     if derived and derived.digest != project.current().features_digest:
         raise CannotLoadError(f"{what} was trained with another features.py: make pipeline")
     return stored
+
+
+def columns(folder: Path, expected: str, what: str) -> Columns:
+    """Return the columns that the model in `folder` takes; `what` names it in errors.
+
+    Raises:
+        UserError: A file is missing, or the SHA-256 is not `expected`.
+    """
+    _check_digest(folder, expected, what)
+    return _columns(folder)
+
+
+def _columns(folder: Path) -> Columns:
+    return Columns(**json.loads((folder / COLUMNS).read_text(encoding="utf-8")))
+
+
+def _check_digest(folder: Path, expected: str, what: str) -> None:
+    try:
+        found = digest(folder)
+    except FileNotFoundError as error:
+        raise UserError(f"{what} lacks {Path(error.filename).name}") from None
+    if found != expected:
+        raise UserError(
+            f"{what} was changed after training: its SHA-256 is {found}, not {expected}"
+        )
 
 
 def _check_types(file: Path) -> None:
@@ -140,7 +158,7 @@ def _check_types(file: Path) -> None:
 
 def _read(folder: Path) -> StoredModel:
     pipeline = skops_file.load(folder / MODEL)
-    columns = Columns(**json.loads((folder / COLUMNS).read_text(encoding="utf-8")))
+    columns = _columns(folder)
     described = json.loads((folder / PROFILE).read_text(encoding="utf-8"))
     held_out = columns.coerce(pd.read_parquet(folder / HELD_OUT))
     return StoredModel(pipeline, columns, described, held_out)

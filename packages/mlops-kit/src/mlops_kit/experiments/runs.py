@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -187,14 +189,31 @@ def load_model(run: Run) -> model_storage.StoredModel:
     Raises:
         UserError: The artifact is gone or was changed.
     """
+    with _downloaded(run) as folder:
+        return model_storage.load(folder, run.tags["model.sha256"], _what(run))
+
+
+def columns(run: Run) -> data.Columns:
+    """Return the columns that the model of `run` takes, after the same comparison; nothing else of it is loaded.
+
+    Raises:
+        UserError: The artifact is gone or was changed.
+    """
+    with _downloaded(run) as folder:
+        return model_storage.columns(folder, run.tags["model.sha256"], _what(run))
+
+
+def _what(run: Run) -> str:
+    return f"the model of run {run.run_id}"
+
+
+@contextmanager
+def _downloaded(run: Run) -> Iterator[Path]:
     import mlflow
 
     with scratch() as folder:
         try:
             path = mlflow.artifacts.download_artifacts(run.tags["model.uri"], dst_path=str(folder))
         except (mlflow.exceptions.MlflowException, OSError) as error:
-            raise UserError(
-                f"the model of run {run.run_id} cannot be read: {one_line(error)}"
-            ) from None
-        what = f"the model of run {run.run_id}"
-        return model_storage.load(Path(path), run.tags["model.sha256"], what)
+            raise UserError(f"{_what(run)} cannot be read: {one_line(error)}") from None
+        yield Path(path)

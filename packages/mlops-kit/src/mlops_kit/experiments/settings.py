@@ -28,6 +28,9 @@ METRICS: dict[str, tuple[str, ...]] = {
     "regression": ("r2", "mae", "rmse"),
 }
 
+# In which a run is compared with the champion, where the config names none.
+DEFAULT_METRICS = {"classification": "roc_auc", "regression": "r2"}
+
 _FROM_0_TO_1 = Field(None, ge=0, le=1, description="0 to 1")
 _AT_LEAST_0 = Field(None, ge=0, description="a number, 0 or more")
 
@@ -68,7 +71,7 @@ class SliceConfig(Section):
 class ValidationConfig(Section):
     """When a run is good enough to be registered."""
 
-    metric: str = Field(description="a metric of the task")
+    metric: str = Field("", description="a metric of the task; default: roc_auc or r2")
     thresholds: Thresholds = Field(Thresholds(), description="a mapping of metrics to numbers")
     own_thresholds: dict[str, float] = Field(
         {}, description="written under thresholds: those of metrics.py's own metrics"
@@ -101,19 +104,47 @@ class TrainConfig(TableSettings):
     experiment: Name = Field(description=NAME)
     registered_model: Name = Field(description=NAME)
     model: ModelConfig = Field(ModelConfig(), description="a mapping; see configs/train.yaml")
-    validation: ValidationConfig = Field(description="a mapping; see configs/train.yaml")
+    validation: ValidationConfig = Field(
+        ValidationConfig(), description="a mapping; see configs/train.yaml"
+    )
 
     @model_validator(mode="after")
     def _metrics_fit_the_task(self) -> TrainConfig:
-        named = [("validation.metric is", self.validation.metric)]
-        named += [("validation.thresholds names", m) for m in self.validation.worst()]
-        if self.validation.slices:
-            named.append(("validation.slices.metric is", self.validation.slices.metric))
-        for place, metric in named:
-            if metric not in metric_names(self.task):
-                accepted = ", ".join(metric_names(self.task))
-                raise ValueError(f"{place} {metric!r}; accepted for {self.task}: {accepted}")
+        _check_metrics(self.validation, [*METRICS] if self.task == "auto" else [self.task])
         return self
+
+    def for_task(self, task: str) -> TrainConfig:
+        """Return the config for the task that the target has: its metric where none is named, and its own thresholds.
+
+        Raises:
+            UserError: A metric or a slice's metric is named that is none of the task.
+        """
+        judged, names = self.validation, metric_names(task)
+        given, own = judged.thresholds.given(), judged.own_thresholds
+        changed = {
+            "metric": judged.metric or DEFAULT_METRICS[task],
+            "thresholds": Thresholds(**{m: worst for m, worst in given.items() if m in names}),
+            "own_thresholds": {m: worst for m, worst in own.items() if m in names},
+        }
+        validation = judged.model_copy(update=changed)
+        try:
+            _check_metrics(validation, [task])
+        except ValueError as error:
+            raise UserError(f"{error}; data.target {self.data.target!r} is one of {task}") from None
+        return self.model_copy(update={"task": task, "validation": validation})
+
+
+def _check_metrics(validation: ValidationConfig, tasks: list[str]) -> None:
+    named = [("validation.metric is", validation.metric)] if validation.metric else []
+    named += [("validation.thresholds names", m) for m in validation.worst()]
+    if validation.slices:
+        named.append(("validation.slices.metric is", validation.slices.metric))
+    accepted = [name for task in tasks for name in metric_names(task)]
+    for place, metric in named:
+        if metric not in accepted:
+            raise ValueError(
+                f"{place} {metric!r}; accepted for {' or '.join(tasks)}: {', '.join(accepted)}"
+            )
 
 
 _TEXT = "a text, or nothing"

@@ -12,6 +12,7 @@ from mlops_kit.core.errors import UserError, one_line
 from mlops_kit.core.files import named_if_full, scratch, write_json
 from mlops_kit.core.provenance import tags, versions
 from mlops_kit.data import Dataset
+from mlops_kit.data.spelling import without_sign
 
 from . import accelerator, model_storage, open_runs
 from . import pipeline as model
@@ -24,6 +25,10 @@ from .settings import TrainConfig
 # Below this many cells, handing work to a second thread costs more than the work.
 _SMALL = 2_000_000
 
+# MLflow's own limit for the value of a parameter.
+_LONGEST = 6000
+_OF_COLUMNS = ("data.dates", "data.numbers")
+
 
 def threads(cells: int) -> int:
     """Return how many threads to use: one for small data, else as many as there are free cores."""
@@ -33,16 +38,18 @@ def threads(cells: int) -> int:
 
 
 def describe(dataset: Dataset) -> str:
-    """Return the numbers of rows and columns, as the `data` line shows them."""
+    """Return the task, the numbers of rows and columns and what was left out, as the `data` line shows them."""
     text = (
-        f"{len(dataset.train_rows)} rows to fit on, {len(dataset.test_rows)} held out,"
+        f"{dataset.task}, {len(dataset.train_rows)} rows to fit on, {len(dataset.test_rows)} held out,"
         f" {len(dataset.columns.kinds)} columns ({dataset.columns.summary()})"
     )
     if dataset.repeated:
         text += (
             f"; {dataset.repeated} held-out rows are duplicates of rows to fit on, which flatters"
         )
-    return text
+    if dataset.left_out:
+        text += f"; left out: {', '.join(dataset.left_out)}"
+    return "; ".join([text, *dataset.notes])
 
 
 def fit(config: TrainConfig, dataset: Dataset) -> tuple[Any, str]:
@@ -91,14 +98,19 @@ def track(
         "data.digest": dataset.digest,
         "data.rows": f"{len(dataset.train_rows)} to fit on, {len(dataset.test_rows)} held out",
         "data.columns": dataset.columns.summary(),
+        "data.left_out": ", ".join(dataset.left_out) or "nothing",
+        "data.notes": "; ".join(dataset.notes) or "none",
     }
     settings = config.model_dump(mode="json")
+    if dataset.target_format:  # labels that arrive later are read in the same way
+        found = without_sign(dataset.target_format)
+        settings["data"]["numbers"][config.data.target] = found
     with (
         open_runs.held() as mark,
         mlflow.start_run(experiment_id=experiment, tags={**origin, **mark}) as run,
         named_if_full(run.info.artifact_uri),
     ):
-        mlflow.log_params(_flat(settings))
+        mlflow.log_params(parameters(settings))
         mlflow.log_metrics(_with_bounds(measured))
         with scratch() as folder:
             write_json(folder / "config.json", settings)
@@ -139,14 +151,19 @@ def _log_model(pipeline: Any, dataset: Dataset) -> dict[str, str]:
     return logged
 
 
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested settings as MLflow parameters with dotted names; unset ones are left out."""
+def parameters(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings as MLflow parameters with dotted names; unset ones are left out.
+
+    Mappings by columns' names are one parameter each: MLflow takes few characters in the name of a parameter, and at most
+    250. A value that is too long for it is cut; the run has them all in config.json.
+    """
     flat = {}
     for key, value in settings.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{key}."))
+        if isinstance(value, dict) and f"{prefix}{key}" not in _OF_COLUMNS:
+            flat.update(parameters(value, f"{prefix}{key}."))
         elif value is not None:
-            flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            flat[f"{prefix}{key}"] = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     return flat
 
 

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from mlops_kit.core.errors import UserError, did_you_mean
-from mlops_kit.data import batches
-from mlops_kit.data.columns import as_number, plain
+from mlops_kit.core.values import Missing
+from mlops_kit.data import Columns, batches
+from mlops_kit.data.columns import as_number, plain, tidy
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.data.sources import located
+from mlops_kit.data.spelling import of_numbers
 from mlops_kit.experiments.metrics import Estimate, estimates, goodness
 from mlops_kit.experiments.predictions import Predictions
 from mlops_kit.experiments.settings import TrainConfig, metric_names
@@ -66,7 +68,7 @@ def _is_worse(metric: str, now: Estimate, before: dict[str, float]) -> bool:
 
 def _labelled(source: str, window: Window, run_config: TrainConfig) -> Any:
     """Return the answers that have a label, with it in the column `label`; the place in the window is the index."""
-    labels = _read(source, run_config.data, _target(window, run_config))
+    labels = _read(source, run_config)
     twice = labels[labels.duplicated([ID, ROW])]
     if len(twice):
         raise UserError(
@@ -77,31 +79,27 @@ def _labelled(source: str, window: Window, run_config: TrainConfig) -> Any:
     return keys.merge(labels, on=[ID, ROW]).dropna(subset="label").set_index("index").sort_index()
 
 
-def _target(window: Window, run_config: TrainConfig) -> dict[str, Any]:
-    """Describe the target as model.json describes a column, for CSV to be read as training read it."""
-    name = run_config.data.target
-    if run_config.task == "regression":
-        return {"name": name, "kind": "numeric"}
-    return {"name": name, "kind": "categorical", "categories": _classes(window)}
-
-
 def _classes(window: Window) -> list[str]:
     return [name for name in window.answers if name != "prediction"]
 
 
-def _read(source: str, config: DataConfig, target: dict[str, Any]) -> Any:
-    config = config.model_copy(update={"source": f"labels {source}"})  # what sentences call it
-    with located(source, "labels") as path:
-        table = batches.opened(path, config)
-        for name in (ID, target["name"]):
+def _read(source: str, run_config: TrainConfig) -> Any:
+    # What sentences call it; the rest is as training read the target.
+    config = run_config.data.model_copy(update={"source": f"labels {source}"})
+    with located(source, "labels") as files:
+        table = batches.opened(files, config)
+        for name in (ID, config.target):
             if name not in table.types:
                 raise UserError(
                     f"labels {source} has no column {name!r}{did_you_mean(name, table.types)}"
                 )
-        parts = [_keyed(batch, target["name"]) for batch in table.batches([target])]
+        parts = [
+            _keyed(batch, config.target) for batch in table.batches({config.target: "categorical"})
+        ]
     # A file of Parquet without rows has no batch either.
     every = pd.concat(parts) if parts else pd.DataFrame(columns=[ID, ROW, "label"])
-    return every.reset_index(drop=True).astype(_TYPES)
+    every = every.reset_index(drop=True).astype(_TYPES)
+    return every.assign(label=_labels(every["label"], run_config, config))
 
 
 def _keyed(batch: batches.Batch, target: str) -> Any:
@@ -109,7 +107,21 @@ def _keyed(batch: batches.Batch, target: str) -> Any:
     label = batch.values[target]
     rows = as_number(_series(batch.kept[ROW])) if ROW in batch.kept else 0.0
     told = {ID: _series(batch.kept[ID]), ROW: rows, "label": label.to_numpy()}
-    return pd.DataFrame(told, index=label.index).replace({"label": {"": np.nan}})
+    return pd.DataFrame(told, index=label.index)
+
+
+def _labels(labels: Any, run_config: TrainConfig, config: DataConfig) -> Any:
+    """Return labels as numbers or, of classes, without blanks around them; NaN where they are missing."""
+    name = config.target
+    if run_config.task == "classification":
+        return tidy(labels, Missing(config.missing_values))
+    tidied = tidy(labels, Missing(config.missing_values))
+    written = str(of_numbers(name, tidied.dropna(), config))
+    target = Columns({name: "numeric"}, {}, {name: written}, config.missing_values)
+    try:
+        return target.coerce(labels.to_frame(name))[name]
+    except UserError as error:
+        raise UserError(f"{config.source}: {error}") from None
 
 
 def _series(values: Any) -> Any:
@@ -123,8 +135,11 @@ def _predictions(source: str, rows: Any, window: Window, task: str) -> Predictio
         _refuse(source, rows["label"][~np.isfinite(truth)], "accepted: finite numbers")
         return Predictions(truth.to_numpy(), answers["prediction"].to_numpy(dtype=float))
     labels = _classes(window)
-    places = {_spelled(label): place for place, label in enumerate(labels)}
-    spelled = rows["label"].map(_spelled)
+    # Classes that differ in zeros alone are texts, and only the same texts are these.
+    alike = len({_spelled(label) for label in labels}) == len(labels)
+    spell = _spelled if alike else str
+    places = {spell(label): place for place, label in enumerate(labels)}
+    spelled = rows["label"].map(spell)
     _refuse(source, rows["label"][~spelled.isin(places)], f"accepted: {', '.join(labels)}")
     probabilities = answers[labels].to_numpy(dtype=float)
     truth = spelled.map(places).to_numpy(dtype=int)
@@ -134,9 +149,10 @@ def _predictions(source: str, rows: Any, window: Window, task: str) -> Predictio
 def _spelled(label: Any) -> str:
     """Return a label as one text, whatever file it is from: true for True, 3 for 3.0."""
     text = str(plain(label))
-    if text in ("True", "False"):
+    if text.lower() in ("true", "false"):
         return text.lower()
-    return text[:-2] if text.endswith(".0") else text
+    whole = text[:-2] if text.endswith(".0") else text
+    return str(int(whole)) if whole.lstrip("-").isdecimal() else whole
 
 
 def _refuse(source: str, wrong: Any, accepted: str) -> None:

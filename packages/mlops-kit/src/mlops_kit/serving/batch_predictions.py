@@ -15,6 +15,8 @@ from mlops_kit.artifact.predictor import Model
 from mlops_kit.core import features
 from mlops_kit.core.errors import UserError
 from mlops_kit.data import Columns
+from mlops_kit.data.settings import DataConfig
+from mlops_kit.data.spelling import usual
 from mlops_kit.experiments.pipeline import DateParts, arrays
 
 
@@ -35,24 +37,30 @@ class Answer:
     new: New
 
 
-def answer(model: Model, values: Any, before: int, data: str) -> Answer:
-    """Return what the model says of `values`, a batch of the file `data` that `before` rows precede.
+def answer(model: Model, values: Any, before: int, config: DataConfig) -> Answer:
+    """Return what the model says of `values`, a batch of `config.source` that `before` rows precede.
 
     Raises:
         UserError: A value is none of its column's kind.
     """
-    new, rows = New(), _coerced(columns(model), values, before, data)
+    new, rows = New(), _coerced(columns(model, config), values, before, config.source)
     encoded = matrix(model.card["columns"], model.card["derived"], rows, new)
     return Answer(rows, _answers(model, encoded), new)
 
 
-def columns(model: Model) -> Columns:
-    """Return the columns that the model takes."""
+def columns(model: Model, config: DataConfig) -> Columns:
+    """Return the columns that the model takes, with texts meaning what they meant in training.
+
+    How a column's numbers are written is what `config.numbers` says of it, else what training found, else the usual way.
+    """
     described = model.card["columns"]
-    return Columns(
-        {column["name"]: column["kind"] for column in described},
-        {column["name"]: column["format"] for column in described if column.get("format")},
-    )
+    kinds = {column["name"]: column["kind"] for column in described}
+    formats = {column["name"]: column["format"] for column in described if column.get("format")}
+    numeric = [name for name, kind in kinds.items() if kind == "numeric"]
+    numbers = {name: formats.get(name, str(usual(config))) for name in numeric}
+    numbers.update({name: config.numbers[name] for name in numeric if name in config.numbers})
+    dates = {name: its for name, its in formats.items() if kinds[name] == "date"}
+    return Columns(kinds, dates, numbers, model.card["missing_values"])
 
 
 def types(model: Model) -> dict[str, Any]:
@@ -107,17 +115,9 @@ def _coerced(its_columns: Columns, values: Any, before: int, data: str) -> Any:
         return f"in row {int(found[1]) + before}"
 
     try:
-        rows = its_columns.coerce(values)
+        return its_columns.coerce(values)
     except UserError as error:
         raise UserError(f"{data}: " + re.sub(r"in row (\d+)$", in_the_file, str(error))) from None
-    for name in its_columns.named("numeric"):
-        wrong = np.flatnonzero(rows[name].abs() > features.LARGEST)
-        if len(wrong):
-            raise UserError(
-                f"{data}: column {name!r} holds {rows[name].iloc[wrong[0]]:g} in row"
-                f" {before + wrong[0] + 1}; accepted: numbers up to {features.LARGEST:.1e}"
-            )
-    return rows
 
 
 def _answers(model: Model, encoded: Array) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlops_kit.artifact.predictor import Model, load
 from mlops_kit.data.batches import Batch
+from mlops_kit.data.settings import DataConfig
 from mlops_kit.experiments import cluster
 
 from .batch_predictions import Answer, answer
@@ -22,7 +23,7 @@ _models: dict[int, Model] = {}
 
 
 def answered(
-    client: Any, folder: Path, batches: Iterator[Batch], data: str
+    client: Any, folder: Path, batches: Iterator[Batch], config: DataConfig
 ) -> Iterator[tuple[Batch, Answer]]:
     """Yield the batches in their order, each with what the model in `folder` says of it.
 
@@ -33,7 +34,7 @@ def answered(
     waiting: deque[tuple[Batch, Any]] = deque()
     most = _AHEAD * sum(client.nthreads().values())
     for batch in batches:
-        task = _answer, model, batch.values, batch.before, data
+        task = _answer, model, batch.values, batch.before, config
         future = client.submit(*task, retries=cluster.RETRIES, pure=False)
         waiting.append((batch, future))
         if len(waiting) > most:
@@ -53,8 +54,8 @@ def _packed(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
-def _answer(files: dict[str, bytes], values: Any, before: int, data: str) -> Answer:
-    return answer(_unpacked(files), values, before, data)
+def _answer(files: dict[str, bytes], values: Any, before: int, config: DataConfig) -> Answer:
+    return answer(_unpacked(files), values, before, config)
 
 
 def _unpacked(files: dict[str, bytes]) -> Model:

@@ -29,7 +29,16 @@ _DATA = b'<script type="application/json" id="model">'
 
 # What the page shows of model.json; the rest stays where it is.
 _OF_MODEL = ("registered_model", "version", "git_commit", "git_dirty", "task", "target", "metrics")
-_OF_COLUMN = ("name", "kind", "missing", "minimum", "maximum", "categories", "format")
+_OF_COLUMN = (
+    "name",
+    "kind",
+    "missing",
+    "minimum",
+    "maximum",
+    "categories",
+    "format",
+    "missing_values",
+)
 
 
 def render(card: Mapping[str, Any], needs_key: bool) -> bytes:

@@ -17,13 +17,10 @@ from mlops_kit.core.console import progress, say
 from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.data import Columns, batches
 from mlops_kit.data.settings import DataConfig
-from mlops_kit.data.sources import SUFFIXES, located
+from mlops_kit.data.sources import FILE, SUFFIXES, is_parquet, located
 
 from . import batch_predictions
 from .writers import written
-
-_FILE = "a .csv, .csv.gz or .parquet file"
-
 
 # From batches to batches with their answers, in the same order.
 Answers = Callable[
@@ -69,25 +66,29 @@ def score(config: DataConfig, data: str, out: str, folder: Path, most_rows: int 
         UserError: A file, the model or the cluster cannot be used, columns are missing, or a value is none of its kind.
     """
     start = time.perf_counter()
-    _check_name("DATA", data)
-    _check_name("OUT", out)
+    if not data:
+        raise UserError(f"DATA is not set; accepted: {FILE}")
+    if not out.lower().endswith(SUFFIXES):
+        raise UserError(f"OUT {f'is {out!r}' if out else 'is not set'}; accepted: {FILE}")
     if "://" in out or Path(out).is_dir():
-        raise UserError(f"OUT is {out!r}; accepted: a path to {_FILE}")
+        raise UserError(f"OUT is {out!r}; accepted: a path to {FILE}")
     model, done = load(folder), Scored()
-    with located(data, "DATA") as path:
-        if Path(out).exists() and Path(out).samefile(path):
+    config = config.model_copy(update={"source": data})
+    with located(data, "DATA") as files:
+        if Path(out).exists() and any(Path(out).samefile(file) for file in files):
             raise UserError(f"OUT is {out!r}, which is DATA itself; accepted: another file")
-        table = batches.opened(path, config.model_copy(update={"source": data}))
+        table = batches.opened(files, config)
+        columns = batch_predictions.columns(model, config)
         _check_columns(list(table.types), model, data)
         types = {
-            **_types(table.types, batch_predictions.columns(model)),
+            **_types(table.types, columns),
             **batch_predictions.types(model),
         }
         with ExitStack() as stack:
-            answers = stack.enter_context(_answers(model, folder, data))
+            answers = stack.enter_context(_answers(model, folder, config))
             write = stack.enter_context(written(Path(out), types, config))
             tell = stack.enter_context(progress("score"))
-            for batch, answer in answers(table.batches(model.card["columns"], most_rows)):
+            for batch, answer in answers(table.batches(columns.kinds, most_rows)):
                 write({**_as_written(batch.kept, answer.rows, out), **answer.columns})
                 done.add(answer)
                 tell(batch.share, f"{done.rows:,} rows")
@@ -96,11 +97,11 @@ def score(config: DataConfig, data: str, out: str, folder: Path, most_rows: int 
 
 
 @contextmanager
-def _answers(model: Model, folder: Path, data: str) -> Iterator[Answers]:
+def _answers(model: Model, folder: Path, config: DataConfig) -> Iterator[Answers]:
     """Give what answers batch after batch, here or on the cluster that DASK_SCHEDULER names."""
     if not os.environ.get("DASK_SCHEDULER"):
         yield lambda every: (
-            (b, batch_predictions.answer(model, b.values, b.before, data)) for b in every
+            (b, batch_predictions.answer(model, b.values, b.before, config)) for b in every
         )
         return
     from mlops_kit.experiments import cluster
@@ -109,13 +110,7 @@ def _answers(model: Model, folder: Path, data: str) -> Iterator[Answers]:
 
     with cluster.connected() as client:
         say(f"cluster    {len(client.nthreads())} workers; watch them: {client.dashboard_link}")
-        yield lambda every: dask_predictions.answered(client, folder, every, data)
-
-
-def _check_name(variable: str, value: str) -> None:
-    if not value.endswith(SUFFIXES):
-        found = f"is {value!r}" if value else "is not set"
-        raise UserError(f"{variable} {found}; accepted: {_FILE}")
+        yield lambda every: dask_predictions.answered(client, folder, every, config)
 
 
 def _check_columns(names: list[str], model: Model, data: str) -> None:
@@ -145,7 +140,7 @@ def _types(types: dict[str, Any], columns: Columns) -> dict[str, Any]:
 
 def _as_written(kept: dict[str, Any], rows: Any, out: str) -> dict[str, Any]:
     """Return the columns to write: texts of CSV become the model's values where Parquet has types."""
-    if not out.endswith(".parquet"):
+    if not is_parquet(Path(out)):
         return kept
     others = {
         name: values.where(values != "", None) if isinstance(values, pd.Series) else values

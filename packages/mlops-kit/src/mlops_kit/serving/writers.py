@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from mlops_kit.core.errors import UserError
+from mlops_kit.data.csv_files import delimiter, refusing
 from mlops_kit.data.settings import DataConfig
-from mlops_kit.data.sources import refusing_csv
+from mlops_kit.data.sources import is_parquet
 
 # Takes some rows: a list, a Series, an array of NumPy or one of Arrow for each column.
 Write = Callable[[dict[str, Any]], None]
@@ -34,12 +35,12 @@ def written(path: Path, types: dict[str, Any], config: DataConfig) -> Iterator[W
         OSError: The disk is full or the folder cannot be written.
     """
     with _replaced(path) as temporary:
-        if path.suffix == ".parquet":
+        if is_parquet(path):
             with _parquet(temporary, types) as write:
                 yield write
             return
         try:
-            with _csv(temporary, path.suffix == ".gz", list(types), config) as write:
+            with _csv(temporary, path, list(types), config) as write:
                 yield write
         except UnicodeEncodeError as error:
             text = error.object[error.start : error.end]
@@ -70,16 +71,18 @@ def _parquet(path: Path, types: dict[str, Any]) -> Iterator[Write]:
 
 
 @contextmanager
-def _csv(path: Path, is_gz: bool, names: list[str], config: DataConfig) -> Iterator[Write]:
+def _csv(path: Path, target: Path, names: list[str], config: DataConfig) -> Iterator[Write]:
     with ExitStack() as stack:
         binary: Any = stack.enter_context(path.open("wb"))
-        if is_gz:  # neither name nor time in it: the same scores are the same bytes
+        if (
+            target.suffix.lower() == ".gz"
+        ):  # neither name nor time in it: the same scores are the same bytes
             packed = gzip.GzipFile("", "wb", compresslevel=6, fileobj=binary, mtime=0)
             binary = stack.enter_context(packed)
-        with refusing_csv(config):
+        with refusing(config):
             text = io.TextIOWrapper(binary, encoding=config.encoding, newline="")
         rows_out = csv.writer(
-            stack.enter_context(text), delimiter=config.delimiter, lineterminator="\n"
+            stack.enter_context(text), delimiter=delimiter(target, config), lineterminator="\n"
         )
         rows_out.writerow(names)
 

@@ -189,6 +189,8 @@ def _origin(run: runs.Run) -> dict[str, str]:
         "Data": tags["data.source"],
         "Data SHA-256": tags["data.digest"],
         "Rows": tags.get("data.rows", "not noted"),
+        "Left out": tags.get("data.left_out", "not noted"),
+        "Notes": tags.get("data.notes", "not noted"),
         "Model SHA-256": tags["model.sha256"],
         "Versions": tags.get("versions", "not noted"),
         "Lock SHA-256": tags["lock.digest"],

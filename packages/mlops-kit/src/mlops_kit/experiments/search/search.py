@@ -33,10 +33,10 @@ def search(config: TrainConfig, settings: SearchConfig) -> dict[str, Any]:
     Raises:
         UserError: The data, the parameters, the cluster or the tracking store are not as they must be.
     """
-    config = _judged_by(config, settings)
-    metric = config.validation.metric
     with step("data") as running:
         dataset = project.current().load(config)
+        config = _judged_by(config.for_task(dataset.task), settings)
+        metric = config.validation.metric
         slices.check(config, dataset.train_rows)
         candidates = drawn(settings)
         _check_params(config, dataset, candidates)

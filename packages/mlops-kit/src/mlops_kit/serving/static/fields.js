@@ -29,9 +29,9 @@ function boolean({ missing, example }) {
   return { control, value: control.chosen, isNew: () => false, wanted: "Choose a value." };
 }
 
-function categorical({ missing, categories, example }) {
-  const known = new Set(categories);
-  const isFew = known.size <= MOST_CHOICES;
+function categorical({ missing, missing_values, categories, example }) {
+  const known = new Set([...categories, ...missing_values]);
+  const isFew = categories.length <= MOST_CHOICES;
   return {
     ...(isFew ? choice(missing, categories, example) : suggestion(categories, example)),
     isNew: (value) => !known.has(value),

@@ -1,0 +1,101 @@
+"""What a raw value means: the one definition for files, requests, frames, recorded rows and labels.
+
+It needs neither NumPy nor pandas, which the service's image lacks. Blanks around a text never count.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable
+from typing import Any
+
+# The texts that mean "missing" where nothing else is said: those of pandas. The empty text always does.
+MISSING = (
+    *("NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "NULL", "null", "None"),
+    *("NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+)
+
+# The texts of true and false, once they are in small letters; the first two are also what tells such a column.
+TRUTH = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
+
+_WHOLE = re.compile(r"(-?[1-9][0-9]*|0)\.0|-0\.0")
+_ISO = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
+    r"([Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?"
+)
+
+
+def category(value: Any) -> str:
+    """Return the text that stands for a value of a categorical column, whatever it comes from.
+
+    A text stays what it is: "00037", "1e5", "NA". A number is written as CSV has it, a whole one without a fraction: 37 and
+    37.0 are "37", and so is the text "37.0", because whoever writes a table adds the fraction where another row lacks a
+    value. Truths are "True" and "False", however they are written.
+    """
+    text = str(value).strip()
+    if _WHOLE.fullmatch(text):
+        return "0" if text == "-0.0" else text[:-2]
+    lower = text.lower()
+    return lower.capitalize() if lower in ("true", "false") else text
+
+
+class Missing:
+    """What means "missing": texts, and of numbers those that the texts are. The empty text always does."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        """Take the texts of data.missing_values."""
+        words = [word.strip() for word in words]
+        self.texts = frozenset({"", *words, *map(category, words)})
+        self.numbers = frozenset(
+            number for number in map(_number, self.texts) if number is not None
+        )
+
+    def dates(self, its_format: str | None) -> set[datetime.datetime]:
+        """Return the dates that the texts are in a format of strptime (None: ISO)."""
+        found = (date(text, its_format) for text in self.texts)
+        return {moment for moment in found if moment is not None}
+
+
+def date(text: str, its_format: str | None) -> datetime.datetime | None:
+    """Return the date in UTC, without a zone, that a text has in a format of strptime (None: ISO); None if it has none.
+
+    In ISO the time, its seconds and its zone may be left out, and digits behind the sixth of a second are cut.
+    """
+    try:
+        if its_format is None:
+            return _iso(text.strip())
+        return in_utc(datetime.datetime.strptime(text.strip(), its_format))
+    except (ValueError, OverflowError):
+        return None
+
+
+def in_utc(moment: datetime.datetime) -> datetime.datetime:
+    """Return a time in UTC, which carries no zone; one without a zone is in UTC already."""
+    if moment.tzinfo is None:
+        return moment
+    return moment.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+
+
+def _iso(text: str) -> datetime.datetime | None:
+    found = _ISO.fullmatch(text)
+    if not found:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    if not zone and len(fraction or "") in (0, 3, 6):
+        return datetime.datetime.fromisoformat(text)
+    microsecond = int(fraction.ljust(6, "0")[:6]) if fraction else 0
+    clock = int(hour or 0), int(minute or 0), int(second or 0), microsecond
+    moment = datetime.datetime(int(year), int(month), int(day), *clock)
+    if not zone or zone in "Zz":
+        return moment
+    minutes = 60 * int(zone[1:3]) + int(zone[3:].lstrip(":") or 0)
+    offset = datetime.timedelta(minutes=-minutes if zone[0] == "-" else minutes)
+    return moment - offset
+
+
+def _number(text: str) -> float | None:
+    if not re.fullmatch(r"[-+]?[0-9]+(\.[0-9]+)?", text):
+        return None
+    return float(text)

@@ -1,0 +1,245 @@
+"""CSV files as one text: what stands before the header and comments are left out, blanks around names are cut."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import dropwhile, islice
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+
+from mlops_kit.core.config import as_set
+from mlops_kit.core.errors import UserError, one_line
+
+from .problems import shortened, some
+from .settings import DataConfig
+
+# Excel's first line, which is no header.
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.I)
+_LINES = 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the first lines tell: the columns' names, the delimiter, and whether fields in quotes stand behind blanks.
+
+    `notes` say what was made of these lines without being told.
+    """
+
+    names: list[str]
+    delimiter: str
+    blanks_before_quotes: bool
+    notes: tuple[str, ...]
+
+    def options(self) -> dict[str, Any]:
+        """Return how pandas reads what `opened` gives."""
+        return {
+            "sep": self.delimiter,
+            "names": self.names,
+            "header": 0,
+            "skipinitialspace": self.blanks_before_quotes,
+        }
+
+
+def layout(files: list[Path], config: DataConfig) -> Layout:
+    """Return what the first lines of the files tell, all of which have the same header.
+
+    Raises:
+        UserError: There is no header, files have different ones, a name is there twice, or another delimiter parts them.
+    """
+    first, *others = (_layout(file, config) for file in files)
+    for file, other in zip(files[1:], others):
+        if other.names != first.names:
+            raise UserError(
+                f"{config.source}: {file.name} has other columns than {files[0].name}:"
+                f" {some(sorted({*other.names} ^ {*first.names})) or 'another order'}"
+            )
+    return first
+
+
+@contextmanager
+def opened(files: list[Path], config: DataConfig) -> Iterator[tuple[Any, Any]]:
+    """Give the text of all files, with the header of the first, and what tells how many bytes of them are read."""
+    with ExitStack() as stack:
+        binaries: list[Any] = []
+        if len(files) == 1 and not config.comment:
+            text, binary = _text(files[0], config, stack)
+            binaries.append(binary)
+            yield text, lambda: binary.tell()
+            return
+
+        def lines() -> Iterator[str]:
+            for file in files:
+                with ExitStack() as while_reading:
+                    text, binary = _text(file, config, while_reading)
+                    binaries[:] = [
+                        *(one.stat().st_size for one in files[: files.index(file)]),
+                        binary,
+                    ]
+                    rows = _rows(text, config)
+                    yield from _ended(rows if file == files[0] else _behind_header(rows))
+
+        def done() -> int:
+            return sum(one if isinstance(one, int) else one.tell() for one in binaries)
+
+        yield _Lines(lines()), done
+
+
+@contextmanager
+def refusing(config: DataConfig) -> Iterator[None]:
+    """Tell in a sentence what pandas says of a file that is none of CSV."""
+    try:
+        yield
+    except UnicodeError as error:
+        is_utf_16 = getattr(error, "object", b"")[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        other = "utf-16" if is_utf_16 else "cp1252"
+        raise UserError(
+            f"{config.source} is not {config.encoding}: {error}; try {as_set({'data.encoding': other})}"
+        ) from None
+    except LookupError:
+        raise UserError(
+            f"data.encoding is {config.encoding!r}; accepted: a text encoding that Python knows,"
+            " like utf-8 or cp1252"
+        ) from None
+    except (pd.errors.ParserError, csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{config.source} is not CSV: {one_line(error)}") from None
+
+
+def check_fields(frame: Any, names: list[str], config: DataConfig) -> None:
+    """Check that pandas did not take the first fields for an index.
+
+    Raises:
+        UserError: It did.
+    """
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise UserError(
+            f"{config.source} has rows of more fields than its header names ({len(names)})"
+        )
+
+
+def check_names(names: list[str], config: DataConfig) -> None:
+    """Check that no name is there twice.
+
+    Raises:
+        UserError: One is.
+    """
+    twice = sorted({repr(shortened(name)) for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"{config.source} has more than one column named {some(twice)}")
+
+
+def delimiter(file: Path, config: DataConfig) -> str:
+    """Return what separates the fields of a file where neither it nor data.delimiter says so: a tab in .tsv."""
+    is_tsv = file.name.lower().removesuffix(".gz").endswith(".tsv")
+    return config.delimiter or ("\t" if is_tsv else ",")
+
+
+def _layout(file: Path, config: DataConfig) -> Layout:
+    with ExitStack() as stack:
+        text, _ = _text(file, config, stack, skip_separator=False)
+        lines = list(islice(_rows(text, config), _LINES))
+    separator = _SEPARATOR.fullmatch(lines[0]) if lines else None
+    notes = ["the first line, sep=, names the delimiter"] if separator else []
+    mark = separator[1] if separator else delimiter(file, config)
+    first = lines[1:] if separator else lines
+    blanks = mark not in " \t" and re.search(f'{re.escape(mark)} +"', "".join(first)) is not None
+    rows = csv.reader(first, delimiter=mark, skipinitialspace=blanks)
+    header = next((names for names in rows if any(name.strip() for name in names)), [])
+    _check_header(header, mark, config)
+    names = [name.strip() for name in header]
+    check_names(names, config)
+    around = [name for name, as_read in zip(names, header) if name != as_read]
+    if around:
+        notes.append(f"blanks are cut around the name of {some(around)}")
+    # pandas calls columns without a name so.
+    named = [name or f"Unnamed: {place}" for place, name in enumerate(names)]
+    return Layout(named, mark, blanks, tuple(notes))
+
+
+def _check_header(header: list[str], mark: str, config: DataConfig) -> None:
+    if not header:
+        raise UserError(f"{config.source} is empty: a line of column names is expected")
+    if len(header) == 1:
+        for other in ";\t|,":
+            if other != mark and other in header[0]:
+                raise UserError(
+                    f"{config.source} has one column under data.delimiter {mark!r} but"
+                    f" {header[0].count(other) + 1} under {other!r}:"
+                    f" {as_set({'data.delimiter': other})}"
+                )
+
+
+def _text(
+    file: Path, config: DataConfig, stack: ExitStack, skip_separator: bool = True
+) -> tuple[TextIO, Any]:
+    """Return the text of a file behind what is to be skipped, and the binary file under it."""
+    binary: Any = stack.enter_context(file.open("rb"))
+    plain = gzip.GzipFile(fileobj=binary) if file.name.lower().endswith(".gz") else binary
+    # Excel begins a file with a byte order mark, which is no part of a name.
+    is_utf_8 = codecs.lookup(config.encoding).name == "utf-8"
+    its_encoding = "utf-8-sig" if is_utf_8 else config.encoding
+    text = stack.enter_context(io.TextIOWrapper(plain, encoding=its_encoding, newline=""))
+    for _ in range(config.skip_rows):
+        text.readline()
+    if skip_separator:
+        start = text.tell() if config.skip_rows else 0
+        if not _SEPARATOR.fullmatch(text.readline()):
+            text.seek(start)
+    return text, binary
+
+
+def _rows(text: TextIO, config: DataConfig) -> Iterator[str]:
+    """Yield the lines but for comments: such as begin with the mark, outside of a field in quotes."""
+    in_quotes = False
+    for line in text:
+        if config.comment and not in_quotes and line.startswith(config.comment):
+            continue
+        in_quotes ^= line.count('"') % 2 == 1
+        yield line
+
+
+def _behind_header(lines: Iterator[str]) -> Iterator[str]:
+    return islice(dropwhile(lambda line: not line.strip(), lines), 1, None)
+
+
+def _ended(lines: Iterator[str]) -> Iterator[str]:
+    """Yield lines, each of which ends as a line does."""
+    return (line if line.endswith(("\n", "\r")) else f"{line}\n" for line in lines)
+
+
+class _Lines(io.TextIOBase):
+    """A file of lines that are made one after another."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines, self._rest = lines, ""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> str:
+        parts, found = [self._rest], len(self._rest)
+        while size is None or size < 0 or found < size:
+            line = next(self._lines, None)
+            if line is None:
+                break
+            parts.append(line)
+            found += len(line)
+        text = "".join(parts)
+        most = len(text) if size is None or size < 0 else size
+        self._rest = text[most:]
+        return text[:most]
+
+    def readline(self, _size: int | None = -1) -> str:  # type: ignore[override] # of a text, as a whole
+        if self._rest:
+            line, self._rest = self._rest, ""
+            return line
+        return next(self._lines, "")

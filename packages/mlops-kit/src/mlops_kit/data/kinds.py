@@ -1,0 +1,145 @@
+"""Find what kind each column is, and how its texts are written."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_kit.core.values import Missing
+
+from . import date_spelling, number_spelling, spelling
+from .columns import NUMBER, Columns, as_number, tidy
+from .problems import ColumnError, Way, shortened, some
+from .settings import DataConfig
+
+_MOST_TEXTS = 20
+# Quick to tell, and true of whatever may be a number or a date.
+_NO_MERE_WORD = re.compile(r"[0-9]|inf", re.I)
+_KEEPS_ALL = "to keep all texts, which data.missing_values would lose"
+
+
+def infer(
+    frame: Any, config: DataConfig, notes: list[str] | None = None
+) -> tuple[Columns, list[ColumnError]]:
+    """Return the kind of each column of `frame`, and an error for each one that a person has to decide about.
+
+    Such a column mixes numbers and text, or holds values of no supported kind, or such as can be read in more than one
+    way. `notes` takes which spellings were found without being told.
+    """
+    usual = spelling.usual(config)
+    columns = Columns(
+        {},
+        {},
+        {name: str(usual) for name in frame if usual != number_spelling.PLAIN},
+        config.missing_values,
+    )
+    found: dict[str, spelling.Found] = {}
+    errors: list[ColumnError] = []
+    for name in frame:
+        try:
+            columns.kinds[name] = _kind(name, frame[name], config, found)
+        except ColumnError as error:
+            errors.append(error)
+    for name, its in found.items():
+        formats = columns.number_formats if its.kind == "numeric" else columns.date_formats
+        formats[name] = str(its.written)
+    for name in set(columns.number_formats) - set(columns.named("numeric")):
+        del columns.number_formats[name]
+    if notes is not None:
+        notes += _notes(found, config)
+    return columns, errors
+
+
+def _notes(found: dict[str, spelling.Found], config: DataConfig) -> list[str]:
+    """Return a sentence for each kind whose spelling nobody has told."""
+    told = []
+    for kind, key in (("numeric", config.numbers), ("date", config.dates)):
+        names = [name for name, its in found.items() if its.kind == kind and name not in key]
+        if names:
+            what = "numbers" if kind == "numeric" else "dates"
+            shown = some(
+                [f"{shortened(name)} as {found[name].written}" for name in names], longest=60
+            )
+            told.append(f"{what} are read in {shown}")
+    return told
+
+
+def _kind(name: str, values: Any, config: DataConfig, found: dict[str, spelling.Found]) -> str:
+    """Return the kind of a column; `found` takes how it is written, where that is not the usual way."""
+    if name in config.dates:
+        found[name] = spelling.Found("date", config.dates[name])
+        return "date"
+    if name in config.numbers:
+        texts = [text for text in values.dropna() if isinstance(text, str)]
+        named = number_spelling.parse(config.numbers[name])
+        found[name] = spelling.Found("numeric", str(number_spelling.with_affix(named, texts)))
+        return "numeric"
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return "date"
+    if name in config.categorical or isinstance(values.dtype, pd.CategoricalDtype):
+        return "categorical"
+    if pd.api.types.is_bool_dtype(values):
+        return "boolean"
+    if pd.api.types.is_complex_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
+        raise _of_no_kind(name, values.dtype)
+    if pd.api.types.is_numeric_dtype(values):
+        return "numeric"
+    present = tidy(values, Missing(config.missing_values)).dropna()
+    return _kind_of_objects(name, present, config, found)
+
+
+def _kind_of_objects(
+    name: str, present: Any, config: DataConfig, found: dict[str, spelling.Found]
+) -> str:
+    """Judge a column by its values, as its type says nothing: text from a CSV file, or objects."""
+    if set(map(type, present)) != {str} and (kind := _kind_of_others(name, present)):
+        return kind
+    texts = present.astype(str)
+    distinct = texts.unique()
+    if all(text.lower() in ("true", "false") for text in distinct):
+        return "boolean"
+    if not any(map(_NO_MERE_WORD.search, distinct)):
+        return "categorical"
+    if date_spelling.dates(texts, None).notna().all():
+        return "date"
+    is_number = as_number(present, spelling.usual(config)).notna()
+    its = None if is_number.all() else spelling.find(name, texts, config)
+    if its is not None:
+        found[name] = its
+        return its.kind
+    strangers = present[~is_number]
+    # A text column may hold a few numbers ("4", "4x4"); a number column must not hold text.
+    if 0 < len(strangers) <= len(present) / 2:
+        told = f"mixes numbers and text: {_texts(strangers)}"
+        raise ColumnError(name, told, Way({"categorical": [name]}, _KEEPS_ALL))
+    return "categorical" if len(strangers) else "numeric"
+
+
+def _kind_of_others(name: str, present: Any) -> str | None:
+    """Return the kind of values that are no texts; None where some are."""
+    if present.map(lambda value: isinstance(value, (bool, np.bool_))).all():
+        return "boolean"
+    if present.map(lambda value: isinstance(value, NUMBER)).all():
+        return "numeric"
+    if present.map(lambda value: isinstance(value, datetime.date)).all():
+        return "date"
+    other = present[~present.map(lambda value: isinstance(value, (str, *NUMBER))).astype(bool)]
+    if len(other):
+        raise _of_no_kind(name, type(other.iloc[0]).__name__)
+    return None
+
+
+def _of_no_kind(name: str, values: Any) -> ColumnError:
+    return ColumnError(name, f"holds {values} values", Way({"drop": [name]}))
+
+
+def _texts(strangers: Any) -> str:
+    """Return the distinct texts among the values that are no numbers."""
+    texts = pd.unique(strangers.astype(str))
+    shown = ", ".join(repr(shortened(text, 12)) for text in texts[:_MOST_TEXTS])
+    more = f" and {len(texts) - _MOST_TEXTS} more" if len(texts) > _MOST_TEXTS else ""
+    return f"{shown}{more}"

@@ -1,0 +1,61 @@
+"""Which columns are trained on: what tells nothing is left out or refused, what only a person can decide is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlops_kit.core.errors import UserError
+
+from . import checks, problems
+from .columns import Columns
+from .problems import ColumnError
+from .settings import TableSettings
+from .target import Target
+
+
+def choose(
+    rows: Any, columns: Columns, target: Target, config: TableSettings, errors: list[ColumnError]
+) -> tuple[Columns, list[str]]:
+    """Return the columns to train on, and what was left out.
+
+    `rows` are all rows of the source, in `columns`' types; `errors` are those of columns that have no kind.
+
+    Raises:
+        UserError: There are `errors`, a column may be a leak, under data.policy strict a column tells nothing, or none is
+            left; the sentence tells all that was found.
+    """
+    data = config.data
+    useless, twins = checks.useless(rows, columns, target.kept, data.keep)
+    gone = {name for names in useless.values() for name in names}
+    left = _without(columns, gone)
+    asked = _without(left, set(data.keep))
+    leaking = checks.leaks(selected(rows, asked, target), asked, target.values, target.task)
+    # Without the first of two twins the second one would be there again.
+    leaking += [name for name, first in twins.items() if first in leaking and name in gone]
+    found = {problems.LEAK: leaking}
+    if data.policy == "strict":
+        found = {**useless, **found}
+    if leaking or errors or (data.policy == "strict" and gone):
+        raise problems.refusal(data, found, errors)
+    left_out = problems.described(useless)
+    if not left.kinds:
+        raise UserError(
+            f"{data.source} has no column left to predict {data.target!r} from; left out:"
+            f" {', '.join(left_out)}: {problems.set_line(data, {'keep': sorted(gone)})}"
+        )
+    return left, left_out
+
+
+def selected(rows: Any, columns: Columns, target: Target) -> Any:
+    """Return the columns of the rows that have a target; `rows` itself where these are all."""
+    if not target.kept.all():
+        rows = rows[target.kept]
+    return rows if len(columns.kinds) == rows.shape[1] else rows[list(columns.kinds)]
+
+
+def _without(columns: Columns, names: set[str]) -> Columns:
+    kinds, dates, numbers = (
+        {name: value for name, value in each.items() if name not in names}
+        for each in (columns.kinds, columns.date_formats, columns.number_formats)
+    )
+    return Columns(kinds, dates, numbers, columns.missing_values)

@@ -1,0 +1,163 @@
+"""What was found wrong with a table, in one sentence: grouped by reason, bounded, with the line that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_kit.core.config import as_set
+from mlops_kit.core.errors import UserError
+
+from .settings import DataConfig
+
+LONGEST = 600  # characters of a sentence
+_MOST_NAMES = 10
+_LONGEST_NAME = 30
+# Names that are shown of each reason, and characters that the line to paste may take, whose names cannot be shortened.
+# What comes first is tried first.
+_ROOM = ((10, 280), (5, 280), (2, 200), (1, 120), (0, 60))
+
+# What columns are said to be; {} is "1 column" or "2 columns". Where none of these is a fault, they are left out.
+EMPTY = "{} without a value"
+CONSTANT = "{} with the same value in every row"
+INDEX = "{} counting the rows"
+IDENTIFIER = "{} with a different text in nearly every row"
+TWIN = "{} with the values of another"
+LEAK = "{} predicting the target without a mistake, which may be a leak"
+
+Found = dict[str, list[str]]
+# By key of `data`: what a list or a mapping is to hold besides what it holds.
+Additions = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way out of a problem: keys, and what they are good for, as in "to keep all as texts"."""
+
+    additions: Additions
+    purpose: str = ""
+
+
+class ColumnError(UserError):
+    """A column that a person has to decide about, and the ways out, of which the first loses least."""
+
+    def __init__(self, column: str, told: str, *ways: Way) -> None:
+        """Take the column's name, and a predicate like "mixes numbers and text"."""
+        super().__init__(f"column {shortened(column)!r} {told}")
+        self.ways = ways
+
+
+def described(found: Found) -> list[str]:
+    """Return for each reason how many columns it has and their names, ten at most."""
+    return [_group(reason, names, _MOST_NAMES) for reason, names in found.items() if names]
+
+
+def refusal(
+    config: DataConfig, found: Found, errors: list[ColumnError], before: str = ""
+) -> UserError:
+    """Return the error that tells all that was found: columns by reason, to drop or keep, and each of `errors`.
+
+    It ends in a line to paste that names as many of the columns as there is room for. `before` is what is wrong besides.
+    """
+    source = f"{before}; {config.source}" if before else config.source
+    if len(errors) == 1 and not any(found.values()):
+        return _of_one(config, source, errors[0])
+    dropped = [name for names in found.values() for name in names]
+    additions = _together([{"drop": dropped}, *(error.ways[0].additions for error in errors)])
+    advice = "; what must stay goes to data.keep" if dropped else ""
+    if any(len(error.ways) > 1 for error in errors):
+        advice += "; the line takes the first way for each"
+    elif "categorical" in additions:
+        advice += (
+            "; as categories such columns keep all texts, which data.missing_values would lose"
+        )
+    for most, longest in _ROOM:
+        line = set_line(config, additions, longest)
+        told = [_group(reason, names, most) for reason, names in found.items() if names]
+        told += [str(error) for error in errors[: max(1, most)]]
+        if len(errors) > max(1, most):
+            told.append(f"and {len(errors) - max(1, most)} more columns like these")
+        sentence = f"{source}: {'; '.join(told)}{advice}: {line}"
+        if len(sentence) <= LONGEST:
+            break
+    return UserError(sentence)
+
+
+def with_columns(error: UserError, config: DataConfig, errors: list[ColumnError]) -> UserError:
+    """Return `error`, which ends the reading of a table, and with it what is wrong with its columns."""
+    return refusal(config, {}, errors, before=str(error)) if errors else error
+
+
+def set_line(config: DataConfig, additions: Additions, longest: int = 280) -> str:
+    """Return SET="…" that gives keys of `data` what they hold already and `additions`.
+
+    It has at least one of these, and as many more as `longest` characters hold.
+    """
+    settings: dict[str, Any] = {}
+    for key, added in additions.items():
+        for name in dict.fromkeys(added):
+            more = _with(config, settings, key, name, added)
+            if settings and len(as_set(more)) > longest:
+                break
+            settings = more
+    return as_set(settings)
+
+
+def some(names: list[str], most: int = _MOST_NAMES, longest: int = _LONGEST_NAME) -> str:
+    """Return at most so many names, each shortened, and how many there are besides."""
+    shown = ", ".join(shortened(name, longest) for name in names[:most])
+    if len(names) <= most:
+        return shown
+    return f"{shown} and {len(names) - most} more" if shown else ""
+
+
+def shortened(text: str, most: int = _LONGEST_NAME) -> str:
+    """Return a text, or its beginning and an ellipsis."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _of_one(config: DataConfig, source: str, error: ColumnError) -> UserError:
+    """Return the error that tells every way out of one problem, but for those that there is no room for."""
+    lines = [
+        f"{way.purpose}: {set_line(config, way.additions)}".removeprefix(": ") for way in error.ways
+    ]
+    joint = ";" if error.ways[0].purpose else ":"
+    while True:
+        sentence = f"{source}: {error}{joint} {' or '.join(lines)}"
+        if len(sentence) <= LONGEST or len(lines) == 1:
+            return UserError(sentence)
+        lines.remove(max(lines, key=len))
+
+
+def _together(each: Iterable[Additions]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for additions in each:
+        for key, added in additions.items():
+            before = merged.get(key, type(added)())
+            merged[key] = {**before, **added} if isinstance(added, dict) else [*before, *added]
+    return merged
+
+
+def _with(
+    config: DataConfig, settings: dict[str, Any], key: str, name: str, added: Any
+) -> dict[str, Any]:
+    """Return settings that hold one more name of a list, or of a mapping."""
+    whole = f"data.{key}"
+    if not isinstance(added, dict):
+        return {**settings, whole: [*settings.get(whole, getattr(config, key)), name]}
+    if not any(_is_odd(each) for each in added):
+        return {**settings, f"{whole}.{name}": added[name]}
+    before = settings.get(whole, getattr(config, key))
+    return {**settings, whole: {**before, name: added[name]}}
+
+
+def _is_odd(name: str) -> bool:
+    """Tell whether a name cannot stand in a key with dots."""
+    return any(mark in name for mark in ".=\"'\\") or name != name.strip()
+
+
+def _group(reason: str, names: list[str], most: int) -> str:
+    told = reason.format("1 column" if len(names) == 1 else f"{len(names)} columns")
+    shown = some(names, most)
+    return f"{told} ({shown})" if shown else told

@@ -1,0 +1,201 @@
+"""The target: whether it holds classes or numbers, and which rows have one that can be learnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mlops_kit.core.errors import UserError
+
+from . import problems, spelling
+from .columns import as_number, may_hold_texts, plain, shown
+from .problems import ColumnError, set_line, some
+from .settings import DataConfig, TableSettings
+from .sources import MEANS_MISSING
+from .split import held_out_rows
+
+# Whole numbers are classes where there are few of them and each comes back.
+_MOST_WHOLE = 20
+_ROWS_PER_CLASS = 10
+_MOST_CLASSES = 100
+
+
+@dataclass(frozen=True)
+class Target:
+    """The task, the values of the rows that are kept, which rows these are, and what was left out.
+
+    `values` are float64 in regression, else int64, bool or text labels; `kept` is a mask, shape (rows of the source,).
+    `written` is 1234.5 as the target's texts write it, where that was found.
+    """
+
+    task: str
+    values: npt.NDArray[Any]
+    kept: npt.NDArray[np.bool_]
+    left_out: list[str]
+    written: str | None = None
+
+
+def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
+    """Find the task, and leave out rows without a target and classes too small to be learnt.
+
+    `notes` are those of reading the source, and take how the target's numbers are written where nobody told.
+
+    Raises:
+        UserError: Under data.policy strict, a row has no target; too many rows would be left out; or the values do not fit
+            the task.
+    """
+    name = config.data.target
+    numbers, written = values, None
+    if config.task != "classification":
+        numbers, written = _in_its_spelling(values, config.data)
+    kept = np.array(values.notna(), dtype=np.bool_)
+    left_out = []
+    if not kept.all():
+        missing = int((~kept).sum())
+        why = "".join(f" ({note})" for note in notes if note.startswith(MEANS_MISSING))
+        _check_share(missing, len(kept), f"target {name!r} is missing{why}", config)
+        left_out.append(f"{missing} {_rows(missing)} without a target")
+        values, numbers = values[kept], numbers[kept]
+    task = config.task if config.task != "auto" else found_task(numbers, config.data)
+    if task == "regression":
+        if written:
+            notes.append(f"numbers are read in {name} as {written}")
+        return Target(task, _numbers(numbers, config), kept, left_out, written)
+    labels = _labels(values, name)
+    _check_distinct(labels, len(labels) / 2, name)
+    small = [] if config.data.policy == "strict" else _small_classes(labels, config)
+    if small:
+        of_small = np.isin(labels, small)
+        told = f"{int(of_small.sum())} {_rows(int(of_small.sum()))} of classes of too few rows"
+        names = some([str(plain(label)) for label in small])
+        _check_share(
+            int(of_small.sum()), len(kept), f"target {name!r} has {told} ({names})", config
+        )
+        left_out.append(f"{told} ({names})")
+        labels = labels[~of_small]
+        kept[kept] = ~of_small
+    if len(pd.unique(labels)) < 2:
+        raise UserError(
+            f"target {name!r} has one class only, {plain(labels[0])!r}: two or more are needed"
+        )
+    _check_distinct(labels, _MOST_CLASSES, name)
+    return Target(task, labels, kept, left_out)
+
+
+def found_task(values: Any, config: DataConfig) -> str:
+    """Return classification or regression, by the values of a target none of which is missing.
+
+    Numbers with fractions are regression, and so are whole numbers but where they have two values, or up to 20 that come
+    back ten times on average. Texts and truths are classes; texts that are mostly numbers count as those, unless the
+    target is named as categorical.
+    """
+    if pd.api.types.is_bool_dtype(values) or config.target in config.categorical:
+        return "classification"
+    numbers = as_number(values, spelling.usual(config))
+    there = numbers[numbers.notna()]
+    if len(there) <= len(values) / 2:
+        return "classification"
+    few = max(2, min(_MOST_WHOLE, len(there) / _ROWS_PER_CLASS))
+    whole = bool((there % 1 == 0).all())
+    return "classification" if whole and there.nunique() <= few else "regression"
+
+
+def _in_its_spelling(values: Any, data: DataConfig) -> tuple[Any, str | None]:
+    """Return a target as numbers where all its texts are such, and how these are written where nobody told."""
+    if data.target in data.categorical or not may_hold_texts(values):
+        return values, None
+    try:
+        its = spelling.of_numbers(data.target, values, data)
+    except ColumnError as error:
+        raise problems.refusal(data, {}, [error]) from None
+    numbers = as_number(values, its)
+    if numbers.notna().sum() < values.notna().sum():
+        return values, None
+    told = its == spelling.usual(data) or data.target in data.numbers
+    return numbers, None if told else str(its)
+
+
+def _check_share(rows: int, total: int, told: str, config: TableSettings) -> None:
+    """Refuse to leave out rows where the policy or their share forbids it."""
+    share = rows / total
+    if config.data.policy == "strict":
+        raise UserError(f'{told} in {rows} of {total} rows: remove them, or SET="data.policy=fix"')
+    if rows == total:
+        raise UserError(f"{told} in every row")
+    if share > config.data.max_left_out:
+        allowed = min(1.0, np.ceil(100 * share) / 100)
+        raise UserError(
+            f"{told} in {rows} of {total} rows, more than the share that may be left out, data.max_left_out"
+            f' {config.data.max_left_out:g}: SET="data.max_left_out={allowed:g}"'
+        )
+
+
+def _rows(count: int) -> str:
+    return "row" if count == 1 else "rows"
+
+
+def _labels(values: Any, name: str) -> Any:
+    if pd.api.types.is_bool_dtype(values):
+        return values.to_numpy(dtype=bool)
+    if not pd.api.types.is_numeric_dtype(values):
+        labels = values.astype(str).to_numpy(dtype=object)
+        _check_spelling(labels, name)
+        return labels
+    if pd.api.types.is_float_dtype(values) and not (values % 1 == 0).all():
+        raise UserError(
+            f"target {name!r} holds fractions like {values[values % 1 != 0].iloc[0]}, which are no classes:"
+            ' SET="task=regression"'
+        )
+    if not -(2**63) <= float(values.min()) <= float(values.max()) < 2**63:
+        raise UserError(
+            f"target {name!r} holds {values.max()}, too large a number for a class: make the classes texts"
+        )
+    return values.to_numpy(dtype=np.int64)
+
+
+def _small_classes(labels: Any, config: TableSettings) -> list[Any]:
+    """Return the classes of fewer rows than are wanted, or than both parts of the split need."""
+    found, counts = np.unique(labels, return_counts=True)
+    left = np.array([count - held_out_rows(int(count), config) for count in counts])
+    return list(found[(counts < config.data.min_class_rows) | (left < 2)])
+
+
+def _check_distinct(labels: Any, most: float, name: str) -> None:
+    classes = len(pd.unique(labels))
+    if classes > most:
+        numbers = pd.api.types.is_numeric_dtype(labels)
+        regression = ': SET="task=regression"' if numbers else ""
+        raise UserError(
+            f"target {name!r} has {classes} distinct values in {len(labels)} rows, too many for classes{regression}"
+        )
+
+
+def _check_spelling(labels: Any, name: str) -> None:
+    first: dict[str, str] = {}
+    for label in pd.unique(labels):
+        twin = first.setdefault(label.strip().casefold(), label)
+        if twin != label:
+            raise UserError(
+                f"target {name!r} has the classes {twin!r} and {label!r}, which differ only in case or"
+                " blanks: make them one"
+            )
+
+
+def _numbers(values: Any, config: TableSettings) -> Any:
+    name = config.data.target
+    numeric = as_number(values, spelling.usual(config.data))
+    wrong = np.flatnonzero(~np.isfinite(numeric))
+    if len(wrong):
+        texts = [value for value in pd.unique(values.iloc[wrong]) if isinstance(value, str)]
+        mended = f": {set_line(config.data, {'missing_values': texts})}" if texts else ""
+        raise UserError(
+            f"target {name!r} holds {shown(values.iloc[wrong[0]])} in row {values.index[wrong[0]] + 1};"
+            f" regression takes finite numbers{mended}"
+        )
+    if numeric.nunique() < 2:
+        raise UserError(f"target {name!r} is {numeric.iloc[0]:g} in every row")
+    return numeric.to_numpy()
