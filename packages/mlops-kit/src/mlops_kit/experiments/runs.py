@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,15 @@ from mlops_kit import data
 from mlops_kit.core import project
 from mlops_kit.core.errors import UserError, one_line
 
-from . import model_storage, store
+from . import store
 from .settings import CHAMPION, TrainConfig
+
+if TYPE_CHECKING:
+    from .model_storage import StoredModel
 
 LAST = Path("reports/train.json")
 VERDICT = "validation.json"
+VERDICT_TAG = "validation"  # passed, failed or unfinished
 FITTED = "fitted_rows.npy"
 
 
@@ -178,13 +182,15 @@ def load_data(run: Run, config: TrainConfig) -> data.Dataset:
     return dataset
 
 
-def load_model(run: Run) -> model_storage.StoredModel:
+def load_model(run: Run) -> StoredModel:
     """Download and load the model of `run`, after comparing its SHA-256 with the run's tag.
 
     Raises:
         UserError: The artifact is gone or was changed.
     """
     import mlflow
+
+    from . import model_storage  # with skops, which imports all of scikit-learn
 
     with tempfile.TemporaryDirectory() as folder:
         try:
