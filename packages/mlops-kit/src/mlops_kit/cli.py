@@ -62,14 +62,27 @@ app.add_typer(monitoring_commands.app)
 
 
 @app.command()
+def pipeline(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
+    """Train, validate and register one run; exit 1 if it is not good enough."""
+    settings = load_train(config, overrides)
+    run_id = _train(settings)
+    _validate(settings, run_id)
+    say(_register(run_id))
+
+
+@app.command()
 def train(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
     """Fit the model that the config describes and track the run."""
-    settings = load_train(config, overrides)
+    _train(load_train(config, overrides))
+    say("trained: reports/train.json; next: make validate (or look: make mlflow-ui)")
+
+
+def _train(settings: TrainConfig) -> str:
+    """Return the id of the new run."""
     from mlops_kit.experiments import accelerator
 
     accelerator.install()  # before the project imports scikit-learn
-    project.current().train(settings)
-    say("trained: reports/train.json; next: make validate (or look: make mlflow-ui)")
+    return str(project.current().train(settings)["run_id"])
 
 
 @app.command()
@@ -92,10 +105,15 @@ def search(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
 @app.command()
 def validate(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
     """Judge the last run on held-out data and against the champion; exit 1 if it is not good enough."""
-    settings = load_train(config, overrides)
+    _validate(load_train(config, overrides))
+    say("validated: reports/validation.json; next: make register")
+
+
+def _validate(settings: TrainConfig, run_id: str = "") -> None:
+    """Show the verdict on a run; end with 1 if it is not good enough."""
     from mlops_kit.experiments import validation
 
-    verdict = validation.validate(settings)
+    verdict = validation.validate(settings, run_id)
     rows = [
         [c.name, c.measured, c.asked, "passed" if c.passed else "FAILED"] for c in verdict.checks
     ]
@@ -103,19 +121,24 @@ def validate(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
     if not verdict.passed:
         say("not good enough: reports/validation.json; nothing is registered")
         raise typer.Exit(1)
-    say("validated: reports/validation.json; next: make register")
 
 
 @app.command()
 def register() -> None:
     """Make the validated run the registered champion."""
+    say(_register())
+
+
+def _register(run_id: str = "") -> str:
+    """Return a line for the user: which version is the champion now, and the next command."""
     from mlops_kit.experiments import registry
 
-    done = registry.register()
-    version = f"{done['registered_model']} version {done['version']}"
-    say(
-        f"{version} {'is now' if done['changed'] else 'already was'} the champion: next: make mlflow-ui"
-    )
+    done = registry.register(run_id)
+    state = "is now" if done["changed"] else "already was"
+    following = (
+        "make export serve" if SERVE.exists() else "make report"
+    )  # some profiles have no service
+    return f"{done['registered_model']} version {done['version']} {state} the champion; next: {following}"
 
 
 @app.command()

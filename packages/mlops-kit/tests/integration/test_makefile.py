@@ -164,7 +164,7 @@ def test_loopback_never_goes_to_a_proxy(shown, given, expected):
 
 
 # The variables of a caller that a line of the Makefile names; those that make itself sets are not among them.
-NAMED = {"CI_CACHE", "ENV", "IMAGE_TAG", "PYTHON", "RESUME"}
+NAMED = {"ACCELERATOR", "CI_CACHE", "ENV", "IMAGE_TAG", "PYTHON", "RESUME"}
 
 
 @pytest.mark.parametrize("name", sorted(NAMED))
@@ -266,11 +266,20 @@ def test_what_a_target_took_is_one_line(timed_folder):
 
 
 def test_the_lines_of_a_recipe_count_together(timed_folder):
-    assert make("pipeline", cwd=timed_folder).returncode == 2
+    (timed_folder / "tests").mkdir()
+    assert make("format", cwd=timed_folder).returncode == 0
     (line,) = noted(timed_folder)
-    assert (line["target"], line["exit"]) == ("pipeline", 3)
+    assert (line["target"], line["exit"]) == ("format", 0)
     assert make("train", "train", cwd=timed_folder).returncode == 0
-    assert [line["target"] for line in noted(timed_folder)] == ["pipeline", "train"]
+    assert [line["target"] for line in noted(timed_folder)] == ["format", "train"]
+
+
+def test_pipeline_is_one_process_but_with_an_accelerator(timed_folder):
+    assert make("pipeline", cwd=timed_folder).stdout == "pipeline\n"
+    assert make("pipeline", ACCELERATOR="cpu", cwd=timed_folder).stdout == "pipeline\n"
+    done = make("pipeline", "ACCELERATOR=cuml", cwd=timed_folder)
+    assert (done.returncode, done.stdout) == (2, "train\nvalidate\n")
+    assert noted(timed_folder)[-1]["exit"] == 3
 
 
 def test_a_cache_counts_as_restored_where_it_was_there_at_the_beginning(timed_folder):

@@ -14,6 +14,7 @@ from sklearn.linear_model import RidgeClassifier
 from mlops_kit.core.project import current
 from mlops_kit.experiments import model_storage, open_runs, runs
 from mlops_kit.experiments import store as tracking
+from mlops_kit.experiments import validation
 
 WEAK = (
     "model.kind=random_forest model.params={} model.params.n_estimators=1 model.params.max_depth=1"
@@ -42,8 +43,66 @@ def test_the_three_steps_end_with_a_champion_and_say_what_is_next(command):
     assert "next: make validate" in trained.out
     assert "next: make register" in validated.out
     assert "churn version 1 is now the champion" in registered.out
-    assert "make mlflow-ui" in registered.out
+    assert "next: make export serve" in registered.out
     assert aliases() == {"churn": {"champion": 1}}
+
+
+def test_pipeline_does_the_three_steps_and_ends_with_what_the_readme_goes_on_with(command, project):
+    done = command("pipeline")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1] == (
+        "churn version 1 is now the champion; next: make export serve"
+    )
+    run_id = report("train")["run_id"]
+    assert report("validation")["run_id"] == report("registration")["run_id"] == run_id
+    assert aliases() == {"churn": {"champion": 1}}
+
+
+def test_pipeline_ends_with_1_where_the_model_is_not_good_enough(command, project):
+    done = command("pipeline", SET="validation.thresholds.accuracy=1")
+    assert done.code == 1
+    assert "not good enough: reports/validation.json; nothing is registered" in done.out
+    assert report("validation")["passed"] is False
+    assert aliases() == {}
+
+
+def test_pipeline_judges_its_own_run_whatever_another_one_reports_meanwhile(
+    command, project, monkeypatch
+):
+    assert command("train").code == 0
+    other = report("train")
+    train = type(current()).train
+
+    def interrupted(self, config):
+        done = train(self, config)
+        Path("reports/train.json").write_text(json.dumps(other))
+        return done
+
+    monkeypatch.setattr(type(current()), "train", interrupted)
+    done = command("pipeline")
+    assert done.code == 0, done.err
+    assert report("train")["run_id"] == other["run_id"]
+    assert report("registration")["run_id"] == report("validation")["run_id"] != other["run_id"]
+    with tracking.connected() as client:
+        assert "validation" not in client.get_run(other["run_id"]).data.tags
+
+
+def test_a_pipeline_whose_champion_was_replaced_meanwhile_is_refused_in_a_sentence(
+    command, registered, monkeypatch
+):
+    validate = validation.validate
+
+    def overtaken(config, run_id):
+        done = validate(config, run_id)
+        assert [command(name).code for name in ("train", "validate", "register")] == [0, 0, 0]
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(validation, "validate", lambda c, r="": overtaken(c, r) if r else validate(c))
+        done = command("pipeline")
+    assert done.code == 2
+    assert "was judged beside version 1: make validate" in done.err
+    assert aliases() == {"churn": {"champion": 2, "previous": 1}}
 
 
 def test_a_run_tells_where_it_came_from_and_holds_everything(command, project):

@@ -1,5 +1,6 @@
 """Several processes on one store, and processes that are killed."""
 
+import json
 import os
 import re
 import shutil
@@ -70,6 +71,26 @@ def test_a_kill_while_tracking_leaves_no_run_to_register(start, command, project
         done = command(name)
         assert done.code == 0, done.err
     assert rows("SELECT version FROM model_versions") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "reached",
+    ["SELECT 1 FROM runs", "SELECT 1 FROM tags WHERE key = 'validation' AND value = 'unfinished'"],
+    ids=["training", "validating"],
+)
+def test_a_killed_pipeline_leaves_nothing_to_register(start, command, project, reached):
+    pipeline = start("pipeline")
+    wait_until(lambda: rows(reached), pipeline)
+    pipeline.kill()
+    pipeline.wait()
+    assert command("register").code == 2
+    assert rows("SELECT 1 FROM registered_models") == []
+    assert not Path("reports/validation.json").exists()
+    done = command("pipeline")
+    assert done.code == 0, done.err
+    run_id = json.loads(Path("reports/train.json").read_text())["run_id"]
+    assert rows("SELECT version, run_id FROM model_versions") == [(1, run_id)]
+    assert rows("SELECT alias, version FROM registered_model_aliases") == [("champion", 1)]
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -9,7 +9,7 @@ from mlops_kit.core.console import step
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.files import scratch, write_json
 
-from . import model_card, runs, store, validation
+from . import model_card, runs, store
 from .settings import CARD_FILE, CHAMPION, load_model_card
 
 REPORT = Path("reports/registration.json")
@@ -25,8 +25,8 @@ _COPIED_TAGS = (
 )
 
 
-def register() -> dict[str, Any]:
-    """Register the last run, give it the alias `champion` and the earlier champion `previous`.
+def register(run_id: str = "") -> dict[str, Any]:
+    """Register a run, by default the last one, give it the alias `champion` and the earlier champion `previous`.
 
     Each step can be repeated: after a kill in the middle, the next call finishes the work; once all is
     done, a further call changes nothing but the model card, which says what configs/model-card.yaml says now.
@@ -37,8 +37,8 @@ def register() -> dict[str, Any]:
     """
     human = load_model_card()
     with store.connected() as client, store.one_at_a_time():
-        run = runs.find(client, runs.last())
-        verdict = run.tags.get(validation.TAG)
+        run = runs.find(client, run_id or runs.last())
+        verdict = run.tags.get(runs.VERDICT_TAG)
         if verdict != "passed":
             found = "it failed" if verdict == "failed" else "it was not judged yet (make validate)"
             raise UserError(f"run {run.run_id} has not passed validation: {found}")

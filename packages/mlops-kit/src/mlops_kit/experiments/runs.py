@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,15 @@ from mlops_kit.core import project
 from mlops_kit.core.errors import UserError, one_line
 from mlops_kit.core.files import named_if_full, scratch
 
-from . import model_storage, store
+from . import store
 from .settings import CHAMPION, TrainConfig
+
+if TYPE_CHECKING:
+    from .model_storage import StoredModel
 
 LAST = Path("reports/train.json")
 VERDICT = "validation.json"
+VERDICT_TAG = "validation"  # passed, failed or unfinished
 FITTED = "fitted_rows.npy"
 
 
@@ -183,12 +187,14 @@ def load_data(run: Run, config: TrainConfig) -> data.Dataset:
     return dataset
 
 
-def load_model(run: Run) -> model_storage.StoredModel:
+def load_model(run: Run) -> StoredModel:
     """Download and load the model of `run`, after comparing its SHA-256 with the run's tag.
 
     Raises:
         UserError: The artifact is gone or was changed.
     """
+    from . import model_storage  # with skops, which imports all of scikit-learn
+
     with _downloaded(run) as folder:
         return model_storage.load(folder, run.tags["model.sha256"], _what(run))
 
@@ -199,6 +205,8 @@ def columns(run: Run) -> data.Columns:
     Raises:
         UserError: The artifact is gone or was changed.
     """
+    from . import model_storage  # with skops, which imports all of scikit-learn
+
     with _downloaded(run) as folder:
         return model_storage.columns(folder, run.tags["model.sha256"], _what(run))
 

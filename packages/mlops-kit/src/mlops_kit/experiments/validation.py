@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from mlops_kit.core.console import step
 from mlops_kit.core.errors import UserError
-from mlops_kit.core.files import write_json
+from mlops_kit.core.files import scratch, write_json
 from mlops_kit.data import Dataset
 
 from . import runs, slices, store
@@ -21,7 +21,6 @@ from .predictions import Predictions, predict
 from .settings import SliceConfig, TrainConfig, metric_names
 
 REPORT = Path("reports/validation.json")
-TAG = "validation"
 
 _TIMED_CALLS = 30
 
@@ -55,8 +54,8 @@ class Verdict:
         return all(check.passed for check in self.checks)
 
 
-def validate(config: TrainConfig) -> Verdict:
-    """Judge the run that reports/train.json names, by the validation section of `config`.
+def validate(config: TrainConfig, run_id: str = "") -> Verdict:
+    """Judge a run, by default the one that reports/train.json names, by the validation section of `config`.
 
     The rows are the run's own held-out part: data, split and seed are taken from the run. The run is
     tagged `validation: passed` or `failed`, and `reports/validation.json` is written; the run keeps a copy.
@@ -67,9 +66,9 @@ def validate(config: TrainConfig) -> Verdict:
     """
     REPORT.unlink(missing_ok=True)
     with store.connected() as client:
-        run = runs.find(client, runs.last())
+        run = runs.find(client, run_id or runs.last())
         # An earlier verdict must not outlive the question.
-        client.set_tag(run.run_id, TAG, "unfinished")
+        client.set_tag(run.run_id, runs.VERDICT_TAG, "unfinished")
         config = _combined(run.config, config)
         with step("data") as running:
             dataset = runs.load_data(run, config)
@@ -78,10 +77,19 @@ def validate(config: TrainConfig) -> Verdict:
         with step("judge") as running, threadpool_limits(1):
             verdict = _judge(client, run, config, dataset)
             running.detail = f"run {run.run_id}"
-        write_json(REPORT, {**asdict(verdict), "passed": verdict.passed})
-        runs.keep(run, REPORT)
-        client.set_tag(run.run_id, TAG, "passed" if verdict.passed else "failed")
+        _keep(run, verdict)
+        client.set_tag(run.run_id, runs.VERDICT_TAG, "passed" if verdict.passed else "failed")
     return verdict
+
+
+def _keep(run: runs.Run, verdict: Verdict) -> None:
+    """Give the run its verdict before the report gets it, which another command of this checkout may replace."""
+    told = {**asdict(verdict), "passed": verdict.passed}
+    with scratch() as folder:
+        file = folder / runs.VERDICT
+        write_json(file, told)
+        runs.keep(run, file)
+    write_json(REPORT, told)
 
 
 def _combined(trained: TrainConfig, current: TrainConfig) -> TrainConfig:

@@ -1,7 +1,7 @@
 # What the root Makefile and the other files here use. The root's comes first: PYTHONS, PACKAGE and KIT are its own.
 
 # make expands a variable of its caller where a line here names it: `$(shell …)` in one would run.
-$(foreach name,CI_CACHE ENV IMAGE_TAG PYTHON RESUME,$(if $(findstring $$,$(value $(name))),\
+$(foreach name,ACCELERATOR CI_CACHE ENV IMAGE_TAG PYTHON RESUME,$(if $(findstring $$,$(value $(name))),\
     $(error error: $(name) has a $$ in it, which make would expand: give it without)))
 
 VENV := .venv

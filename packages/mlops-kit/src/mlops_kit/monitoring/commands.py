@@ -32,10 +32,10 @@ def retrain(config: ConfigPath = CONFIG, overrides: Overrides = "", model: Model
     from mlops_kit.core import job_summary, project
     from mlops_kit.experiments import registry, validation
 
-    project.current().train(settings)
-    verdict = validation.validate(settings)
+    run_id = project.current().train(settings)["run_id"]
+    verdict = validation.validate(settings, run_id)
     if verdict.passed:
-        done = registry.register()
+        done = registry.register(run_id)
         said = (
             f"{done['registered_model']} version {done['version']} is the champion now: deploy it"
         )

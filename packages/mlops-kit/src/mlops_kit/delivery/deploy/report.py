@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from mlops_kit.core.console import say
 from mlops_kit.core.files import write_json, write_text
@@ -15,9 +15,11 @@ from mlops_kit.core.job_summary import table
 
 from . import release
 from .diagnosis import Cause
-from .probe import Check
 from .records import RUNNING
 from .release import Release
+
+if TYPE_CHECKING:
+    from .probe import Check
 
 JSON = Path("reports/deploy.json")
 
