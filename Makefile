@@ -4,7 +4,8 @@
 # Newest first. PYTHON=… names another interpreter; .venv is then built again with it.
 PYTHONS := 3.13 3.12 3.11 3.10 3.9
 PACKAGE := ml_template
-export AWS_DEFAULT_REGION ?= eu-west-1
+# Where AWS_REGION, AWS_DEFAULT_REGION and the profile of AWS name no region.
+export PROJECT_REGION := eu-west-1
 
 # Names that the targets below use, like RUN and INSTALLED; and, at the end, the targets that are not for every day.
 include packages/mlops-kit/make/base.mk

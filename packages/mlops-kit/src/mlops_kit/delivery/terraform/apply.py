@@ -14,6 +14,7 @@ from mlops_kit.core.console import say
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.files import write_json
 
+from ..region import region
 from . import roots
 from .cli import Terraform
 from .roots import BOOTSTRAP, Root
@@ -136,4 +137,4 @@ def client(service: str) -> Any:
     """Return a client of AWS in the region of everything."""
     import boto3
 
-    return boto3.client(service, region_name=roots.region())
+    return boto3.client(service, region_name=region())
