@@ -48,7 +48,7 @@ data "aws_iam_policy_document" "releases" {
 
   statement {
     sid       = "LookAtImages"
-    actions   = ["ecr:DescribeImages", "ecr:DescribeImageScanFindings"]
+    actions   = ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeImageScanFindings"]
     resources = [local.repository]
   }
 
@@ -216,6 +216,12 @@ data "aws_iam_policy_document" "rollout" {
       variable = "application-autoscaling:service-namespace"
       values   = ["ecs"]
     }
+  }
+
+  statement {
+    sid       = "LookAtAlarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["arn:aws:cloudwatch:${local.here}:alarm:${module.names[each.key].full}-*"]
   }
 
   statement {

@@ -33,7 +33,8 @@ locals {
     var.training == null ? {} : { training = { service = "ecs-tasks", does = "Training reads data" } },
   )
 
-  own_secrets    = [for arn in values(var.secrets) : arn if !strcontains(arn, ":ssm:")]
+  # Without the :key:stage:version that a task definition takes behind a secret's ARN.
+  own_secrets    = distinct([for arn in values(var.secrets) : join(":", slice(split(":", arn), 0, 7)) if !strcontains(arn, ":ssm:")])
   own_parameters = [for arn in values(var.secrets) : arn if strcontains(arn, ":ssm:")]
   all_secrets    = concat(local.own_secrets, local.mlflow_secrets)
 }

@@ -111,12 +111,18 @@ def _autoscaling(operation: str, given: Parameters, here: str) -> list[Need]:
     return [Need(f"application-autoscaling:{operation}", target, of_ecs)]
 
 
+def _cloudwatch(operation: str, given: Parameters, here: str) -> list[Need]:
+    arn = f"arn:aws:cloudwatch:{here}:alarm"
+    return [Need(f"cloudwatch:{operation}", f"{arn}:{name}") for name in given["AlarmNames"]]
+
+
 def _sts(operation: str, _given: Parameters, _here: str) -> list[Need]:
     return {"GetCallerIdentity": []}[operation]  # everybody may
 
 
 _NEEDS: dict[str, Callable[[str, Parameters, str], list[Need]]] = {
     "application-autoscaling": _autoscaling,
+    "cloudwatch": _cloudwatch,
     "ecr": _ecr,
     "ecs": _ecs,
     "elbv2": _elbv2,

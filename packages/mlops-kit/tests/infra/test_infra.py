@@ -39,7 +39,6 @@ FALSE_DIFFERENCES = {
 # What the deploy role may do and a deployment here does not: the action, and who needs it.
 GRANTED_FOR = {
     "cloudwatch:DeleteAlarms": "target tracking",
-    "cloudwatch:DescribeAlarms": "target tracking",
     "cloudwatch:PutMetricAlarm": "target tracking",
     "ecr:BatchCheckLayerAvailability": "docker push",
     "ecr:BatchGetImage": "docker push",
