@@ -47,6 +47,7 @@ class Preflight:
         """
         runs = bool(service and service["runningCount"])
         looks = [
+            ("deadline", self._deadline),
             ("account", self._account),
             ("image", lambda: self._image(release)),
             ("scan", lambda: self._scan(release, is_rollback)),
@@ -77,6 +78,12 @@ class Preflight:
         )
         found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
         return [one["AlarmName"] for one in found if one["StateValue"] == "ALARM"]
+
+    def _deadline(self) -> Check:
+        problem = self._config.deadline_problem()
+        _, waits = self._config.waits
+        fits = f"{self._config.deadline_minutes:g} minutes, of which {waits} are waits"
+        return Check("deadline", not problem, problem or fits)
 
     def _account(self) -> Check:
         found = self._aws.client("sts").get_caller_identity()

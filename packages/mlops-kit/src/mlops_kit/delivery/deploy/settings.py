@@ -85,6 +85,7 @@ class DeployConfig(Section):
         pattern=r"^[a-z][a-z0-9-]{0,30}$",
         description="the name of another environment, or nothing",
     )
+    approval: bool = Field(False, description="true or false")
     strategy: Literal["BLUE_GREEN", "CANARY", "LINEAR"] = Field(
         "BLUE_GREEN", description="BLUE_GREEN, CANARY or LINEAR"
     )
@@ -113,26 +114,26 @@ class DeployConfig(Section):
         steps = {"BLUE_GREEN": 0, "CANARY": 1, "LINEAR": linear}[self.strategy]
         return steps, steps * self.steps.bake_minutes + self.bake_minutes
 
+    def deadline_problem(self) -> str:
+        """Return why even a deployment that goes well would not end before the deadline, or nothing if it would."""
+        steps, waits = self.waits
+        beside = _MINUTES_BESIDE + steps * _MINUTES_BESIDE_A_STEP
+        # The deadline is of this machine's clock, the waits are of ECS'.
+        least = (waits + beside) * local_aws.seconds_of_a_minute() / 60
+        if self.deadline_minutes >= least:
+            return ""
+        planned = f"{steps} steps of {self.steps.bake_minutes} minutes and " * bool(steps)
+        return (
+            f"deadline_minutes is {self.deadline_minutes:g}, but {self.strategy} waits {waits} minutes ({planned}"
+            f"bake_minutes: {self.bake_minutes}) and needs {beside} beside them: shorten the waits, or set"
+            f" deadline_minutes: {math.ceil(10 * least) / 10:g}"
+        )
+
     @model_validator(mode="after")
     def _steps_are_ecs_own(self) -> DeployConfig:
         if self.strategy == "LINEAR" and self.steps.percent < _LEAST_LINEAR:
             raise ValueError(
                 f"steps.percent is {self.steps.percent:g}; accepted for LINEAR: {_LEAST_LINEAR:g} to 100"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _deadline_is_long_enough(self) -> DeployConfig:
-        steps, waits = self.waits
-        beside = _MINUTES_BESIDE + steps * _MINUTES_BESIDE_A_STEP
-        # The deadline is of this machine's clock, the waits are of ECS'.
-        least = (waits + beside) * local_aws.seconds_of_a_minute() / 60
-        if self.deadline_minutes < least:
-            planned = f"{steps} steps of {self.steps.bake_minutes} minutes and " * bool(steps)
-            raise ValueError(
-                f"deadline_minutes is {self.deadline_minutes:g}, but {self.strategy} waits {waits} minutes ({planned}"
-                f"bake_minutes: {self.bake_minutes}) and needs {beside} beside them: shorten the waits, or set"
-                f" deadline_minutes: {math.ceil(10 * least) / 10:g}"
             )
         return self
 
