@@ -57,6 +57,9 @@ def deploy(
     env: Env = "",
     image_tag: ImageTag = "",
     reason: Reason = "",
+    approve: Annotated[
+        str, typer.Option(envvar="APPROVE", help="The release's tag, where `approval` asks for it.")
+    ] = "",
     resume: Annotated[bool, typer.Option(envvar="RESUME")] = False,
     supersede: Annotated[bool, typer.Option(envvar="SUPERSEDE")] = False,
 ) -> None:
@@ -73,7 +76,7 @@ def deploy(
             deployer.resume()
         else:
             release = pushing.find(there, image_tag)
-            deployer.deploy(deploying.Wanted(release, reason, supersede))
+            deployer.deploy(deploying.Wanted(release, reason, approve, supersede))
 
 
 @app.command("rollback")

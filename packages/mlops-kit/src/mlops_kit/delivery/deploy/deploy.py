@@ -36,6 +36,7 @@ class Wanted(NamedTuple):
 
     release: Release
     reason: str = ""  # why it may skip what it has to pass first, or replace what is ill
+    approval: str = ""  # the release's tag, typed by whoever approves it
     supersede: bool = False  # replace a deployment that is in flight
     is_rollback: bool = False  # it has served here before, so it need not pass elsewhere first
 
@@ -131,6 +132,12 @@ class Deployer:
                 f"{wanted.release.name} has not passed {required}: make deploy ENV={required} first,"
                 ' or give REASON="why it may skip that", which is kept'
             )
+        asks = self._environment.config.approval and not wanted.is_rollback
+        if asks and wanted.approval != wanted.release.tag:
+            raise UserError(
+                f"{name} takes what somebody has approved by typing its tag, and APPROVE is {wanted.approval!r}:"
+                f" make deploy ENV={name} APPROVE={wanted.release.tag}"
+            )
         preflight = self._environment.preflight
         checks = preflight.all(
             wanted.release, service, bool(in_flight), wanted.is_rollback, wanted.reason
@@ -138,7 +145,11 @@ class Deployer:
         self._report.checked("preflight", checks)
         require(checks)
         self._alarms = not (wanted.is_rollback or (wanted.reason and preflight.ringing()))
-        if service and service["desiredCount"] == 0 and self._has_history(service):
+        if (
+            service
+            and service["desiredCount"] == 0
+            and self._records.has_any_passed_since(service["createdAt"])
+        ):
             raise UserError(
                 "the service is scaled to 0 tasks, so a deployment would prove nothing:"
                 f" aws ecs update-service --cluster {self._environment.contract.cluster}"
@@ -202,7 +213,7 @@ class Deployer:
             if service is None:
                 self._ecs.create(definition, config, self._alarms)
             else:
-                fixed = first or config.autoscaling is None
+                fixed = first or config.autoscaling is None or service["desiredCount"] == 0
                 count = config.tasks.count if fixed else None
                 self._ecs.update(definition, config, count, self._alarms)
         except aws.errors() as error:
