@@ -25,9 +25,9 @@ def empty(tmp_path):
 def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
     empty, models, tmp_path_factory
 ):
-    broken, good = (
+    broken, wrong, good = (
         made_site(tmp_path_factory.mktemp("first"), name, models, empty)
-        for name in ("crashes", "1")
+        for name in ("crashes", "answers wrongly", "1")
     )
     status = good.run("status")
     assert (status.code, "there is none yet" in status.out) == (0, True), status.out
@@ -43,6 +43,12 @@ def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
         "services"
     ]
     assert service["desiredCount"] == 0
+    # Where ECS skips the pause on a first deployment, the golden predictions are asked afterwards.
+    empty.play(hooks_on_first="skipped")
+    done = wrong.run("deploy")
+    assert done.code == 4, done.out
+    assert "ECS has completed the deployment, but it did not pass: golden predictions" in done.out
+    assert "its number of tasks was set to 0" in done.out
     plan = good.run("deploy-plan")
     assert (plan.code, "image" in plan.out) == (0, True), plan.out
     done = good.run("deploy")
