@@ -1,14 +1,18 @@
-# The one interface: people and every CI system call only these targets, and those of packages/mlops-kit/make/.
+# The one interface: people and every CI system call only these targets, and those of the kit's make/.
 # Works with GNU make 3.81 (macOS) and newer, alone or with -j.
 
 # Newest first. PYTHON=… names another interpreter; .venv is then built again with it.
-PYTHONS := 3.13 3.12 3.11 3.10 3.9
+PYTHONS := 3.14 3.13 3.12 3.11 3.10 3.9
 PACKAGE := ml_template
+# What was asked for when the project was made: full, service (no AWS) or model (no service). `make ci-switch` reads it.
+PROFILE := full
 # Where AWS_REGION, AWS_DEFAULT_REGION and the profile of AWS name no region.
 export PROJECT_REGION := eu-west-1
 
-# Names that the targets below use, like RUN and INSTALLED; and, at the end, the targets that are not for every day.
-include packages/mlops-kit/make/base.mk
+# The kit: its folder, or, where that was deleted, the wheel that requirements.txt names. Its make/ has names that the
+# targets below use, like RUN and INSTALLED; and, at the end, the targets that are not for every day.
+KIT := $(firstword $(wildcard packages/mlops-kit/src/mlops_kit) .kit/mlops_kit)
+include $(KIT)/make/base.mk
 
 .PHONY: help
 help:
@@ -21,6 +25,7 @@ help:
 install: $(INSTALLED) ## Create .venv and install the locked dependencies
 
 ##@ Train
+#@ CONFIG=configs/train.yaml  SET="key=value …"
 
 .PHONY: pipeline
 pipeline: $(INSTALLED) ## train, validate and register, in this order
@@ -45,9 +50,10 @@ report: $(INSTALLED) | $(call after,train validate register pipeline) ## Turn th
 	@$(RUN) report
 
 ##@ Serve
+#@ MODEL=name@alias  DATA=…  OUT=…  PORT=…  SERVE_SET="key=value …"
 
 .PHONY: export
-export: $(INSTALLED) | $(call after,register pipeline) ## Write the champion (or MODEL=name@alias) to artifacts/model/
+export: $(INSTALLED) | $(call after,register pipeline) ## Write the champion (or MODEL=…) to artifacts/model/
 	@$(RUN) export
 
 .PHONY: serve
@@ -58,11 +64,11 @@ serve: $(INSTALLED) | $(call after,export) ## Serve it on http://127.0.0.1:8000 
 predict: $(INSTALLED) | $(call after,export) ## Score DATA=rows.csv into OUT=scores.csv
 	@$(RUN) predict
 
-##@ Deploy
-
 .PHONY: image
 image: $(INSTALLED) | $(call after,export) ## Build the service's image around artifacts/model/
 	@$(RUN) image
+
+##@ Deploy
 
 # Without Docker, what ENV=local deploys is packed from artifacts/model/; `make image push deploy ENV=local` takes the image.
 .PHONY: deploy
@@ -96,4 +102,23 @@ quality-gates: $(INSTALLED) | $(call after,format) ## Run every check side by si
 	    $(GATES)
 	@echo "quality gates: all passed"
 
-include $(filter-out %/base.mk,$(wildcard packages/*/make/*.mk packages/*/tests/*.mk))
+include $(KIT)/make/setup.mk
+include $(KIT)/make/train.mk
+include $(KIT)/make/serve.mk
+include $(KIT)/make/image.mk
+include $(KIT)/make/deploy.mk
+include $(KIT)/make/infra.mk
+include $(KIT)/make/check.mk
+include $(KIT)/make/ci.mk
+include $(wildcard packages/*/tests/*.mk)
+
+# Only without the folder: pip unpacks the wheel here, because make needs its make/ before there is a .venv.
+.kit/mlops_kit/make/base.mk: requirements.txt
+	@rm -rf .kit && "$(or $(PYTHON),python3)" -m venv .kit/venv
+	@awk '/^--/ { print } /^mlops-kit/ { kit = found = 1 } kit { print } !/\\$$/ { kit = 0 } END { exit !found }' \
+	    requirements.txt > .kit/kit.txt || \
+	    { echo "error: no packages/mlops-kit here, and no mlops-kit in requirements.txt: git checkout packages/mlops-kit" >&2; exit 2; }
+	@.kit/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	    --ignore-requires-python --target .kit --requirement .kit/kit.txt
+	@touch $@
+.kit/mlops_kit/make/%.mk: .kit/mlops_kit/make/base.mk ;

@@ -23,26 +23,18 @@ REFERENCE = {
     "author_name": "ML Template Authors",
     "author_email": "authors@ml-template.example",
     "license": "MIT",
-    "python_versions": "3.9-3.13",
+    "python_versions": "3.9-3.14",
     "aws_region": "eu-west-1",
     "github_org": "ml-template-org",
     "ci": "github",
+    "profile": "full",
 }
 
-# These are set where they stand, in set_python_versions(), set_licence() and set_ci(); all others are swapped everywhere.
-SET_IN_PLACE = ("license", "python_versions", "ci")
+# These are set where they stand, by a function each; all others are swapped everywhere.
+SET_IN_PLACE = ("license", "python_versions", "ci", "profile")
 
 # Distributions of their own in packages/ are the same in every project, whatever its names.
 UNTOUCHED = (".git", "packages")
-
-# They run the gates on every supported Python, and list them in the same way.
-PIPELINES = (
-    ".github/workflows/ci.yml",
-    "ci/gitlab/.gitlab-ci.yml",
-    "ci/jenkins/Jenkinsfile",
-    "ci/circleci/.circleci/config.yml",
-    "ci/azure/azure-pipelines.yml",
-)
 
 
 def refuse_without_links(project):
@@ -71,7 +63,7 @@ def edit(path, old, new):
 
 
 def minors(python_versions):
-    """List the minor versions in an answer such as 3.9-3.13 or 3.13."""
+    """List the minor versions in an answer such as 3.9-3.14 or 3.14."""
     ends = [int(version.split(".")[1]) for version in python_versions.split("-")]
     return range(ends[0], ends[-1] + 1)
 
@@ -83,9 +75,6 @@ def set_python_versions(project, answer):
     edit(project / "pyproject.toml", required.format(before), required.format(after))
     listed = ["PYTHONS := " + " ".join(f"3.{n}" for n in reversed(m)) for m in (before, after)]
     edit(project / "Makefile", *listed)
-    quoted = [", ".join(f'"3.{n}"' for n in m) for m in (before, after)]
-    for name in PIPELINES:
-        edit(project / name, *quoted)
 
 
 def set_licence(project, answer):
@@ -94,17 +83,22 @@ def set_licence(project, answer):
     edit(project / "pyproject.toml", f'license = "{REFERENCE["license"]}"', f'license = "{name}"')
 
 
+def set_profile(project, answer):
+    """Leave out what the profile does not hold, by a package that came with the copy and is no part of the project."""
+    sys.path.insert(0, str(project))
+    leaving = importlib.import_module("leave_out")
+    shutil.rmtree(project / "leave_out")
+    edit(project / "Makefile", f"PROFILE := {REFERENCE['profile']}\n", f"PROFILE := {answer}\n")
+    leaving.leave_out(project, answer)
+
+
 def set_ci(project, answer):
-    """Put the chosen CI system's pipeline in place, as `make ci-switch` does; the others wait in ci/."""
-    if answer == REFERENCE["ci"]:
-        return
-    sys.dont_write_bytecode = True
+    """Put the chosen CI system's pipeline in place, as `make ci-switch` does, with this project's Pythons and region."""
     sys.path.insert(0, str(project / "packages/mlops-kit/src"))
     switching = importlib.import_module("mlops_kit.ci.pipelines.switch")
-    # Generated over an earlier one, the project has each of these twice.
-    before = [switching.FOLDER / REFERENCE["ci"] / name for name in switching.FILES[REFERENCE["ci"]]]
-    for stale in (*switching.FILES[answer], *before):
-        (project / stale).unlink(missing_ok=True)
+    # The reference project's came with the copy, and an earlier choice's where a project is generated over.
+    for path in switching.written():
+        (project / path).unlink(missing_ok=True)
     switching.switch(answer)
 
 
@@ -205,7 +199,8 @@ def start_repository(answers):
     steps = (
         lambda: git("init", "--quiet"),
         lambda: git("symbolic-ref", "HEAD", "refs/heads/main"),
-        lambda: git("add", "--all"),
+        # What was generated belongs to the project, whatever names a user's own list ignores.
+        lambda: git("-c", f"core.excludesFile={os.devnull}", "add", "--all"),
         # Nobody is there to enter a passphrase, and hooks that a user has for all her repositories know
         # nothing of this one.
         lambda: git(
@@ -226,11 +221,13 @@ def main():
     # JSON in a raw string: it writes " as \" and a newline as \n, so that no answer can end the string.
     answers = json.loads(r"""{{ cookiecutter | jsonify }}""")
     sys.stdout.reconfigure(errors="replace")
+    sys.dont_write_bytecode = True
     project = Path.cwd()
     refuse_without_links(project)
     remove_caches(project)
     set_python_versions(project, answers["python_versions"])
     set_licence(project, answers["license"])
+    set_profile(project, answers["profile"])
     swap_names(project, swaps(answers))
     set_ci(project, answers["ci"])
     write_sums(project)

@@ -11,13 +11,13 @@ import re
 import sys
 import unicodedata
 
-# The standard library of Python 3.9 to 3.13 and of isort, which sorts by it. The interpreter that runs this
+# The standard library of Python 3.9 to 3.14 and of isort, which sorts by it. The interpreter that runs this
 # knows only its own.
 STANDARD_LIBRARY = frozenset(
     """
-    abc aifc antigravity argparse array ast asynchat asyncio asyncore atexit audioop base64 bdb
+    abc aifc annotationlib antigravity argparse array ast asynchat asyncio asyncore atexit audioop base64 bdb
     binascii binhex bisect builtins bz2 calendar cgi cgitb chunk cmath cmd code codecs codeop
-    collections colorsys compileall concurrent configparser contextlib contextvars copy copyreg
+    collections colorsys compileall compression concurrent configparser contextlib contextvars copy copyreg
     cprofile crypt csv ctypes curses dataclasses datetime dbm decimal difflib dis distutils doctest
     dummy_threading email encodings ensurepip enum errno faulthandler fcntl filecmp fileinput
     fnmatch formatter fpectl fractions ftplib functools gc genericpath getopt getpass gettext glob

@@ -1,12 +1,16 @@
 """Shared by the tests: the project, and an empty checkout to work in."""
 
+import os
 import shutil
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from mlops_kit.core import project
 from mlops_kit.experiments.settings import TRAIN, load_train
+from mlops_kit.main import run
 
 from ml_template.__main__ import PROJECT
 
@@ -15,6 +19,9 @@ ROOT = Path(__file__).parents[1]
 # Overrides of configs/train.yaml for these tests, as in `make train SET="key=value …"`. If your data is large, or out of
 # reach of your CI system, commit a small sample of it: SET = "data.source=tests/sample.csv"
 SET = ""
+
+# Whether the model meets its thresholds is decided by `make validate`, not by a test.
+NO_THRESHOLDS = "validation.thresholds={} validation.slices= validation.prediction_ms=10000"
 
 # A user's own settings do not reach the tests.
 VARIABLES = (
@@ -55,3 +62,20 @@ def checkout(tmp_path_factory):
 def config(checkout):
     """The settings of configs/train.yaml."""
     return load_train(TRAIN, SET)
+
+
+@pytest.fixture
+def make(checkout, monkeypatch):
+    """A function that runs the subcommand of a make target in this process."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setenv("SET", f"{os.environ['SET']} {NO_THRESHOLDS}")
+
+    def run_target(target):
+        monkeypatch.setattr(sys, "argv", ["make", target])
+        with pytest.raises(SystemExit) as ended:
+            run(project.current())
+        assert not ended.value.code, f"make {target} failed"
+
+    yield run_target
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -29,7 +29,7 @@ def test_config_is_accepted(file):
     assert load(SETTINGS[file], file)
 
 
-@pytest.mark.parametrize("path", KINDS, ids=str)
+@pytest.mark.parametrize("path", [path for path in KINDS if (ROOT / path).exists()], ids=str)
 def test_schema_is_up_to_date(path):
     stored = (ROOT / path).with_suffix(".schema.json").read_text(encoding="utf-8")
     assert stored == schema(KINDS[path]), "out of date: make config-schema"

@@ -18,6 +18,7 @@ resource "aws_lb" "app" {
   name                       = "${module.names.short}-${var.environment}"
   security_groups            = [aws_security_group.this["balancer"].id]
   subnets                    = local.public_subnets
+  idle_timeout               = 60 # seconds; less than limits.keep_alive_seconds in configs/serve.yaml
   drop_invalid_header_fields = true
   enable_deletion_protection = var.protected
 }

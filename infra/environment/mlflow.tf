@@ -20,6 +20,7 @@ resource "aws_lb" "mlflow" {
   internal                   = true
   security_groups            = [aws_security_group.this["mlflow-balancer"].id]
   subnets                    = local.private_subnets
+  idle_timeout               = 60 # seconds; less than MLFLOW_UVICORN_OPTS in docker/Dockerfile
   drop_invalid_header_fields = true
   enable_deletion_protection = var.protected
 }

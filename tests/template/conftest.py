@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -36,7 +37,7 @@ HARD = {
     "one-letter": {"project_name": "X"},
     "forty-letters": {
         "project_name": "Donaudampfschifffahrtselektrizitaetswerk",
-        "python_versions": "3.10-3.13",
+        "python_versions": "3.10-3.14",
         "license": "Apache-2.0",
         "github_org": "o",
         "aws_region": "ap-northeast-3",
@@ -49,7 +50,7 @@ HARD = {
         "author_name": "Zoë O'Neil: 'Ph.D.', & Söhne",
         "author_email": "zoe.o'neil+ml@sub.example.org",
         "license": "Proprietary",
-        "python_versions": "3.11-3.13",
+        "python_versions": "3.11-3.14",
         "aws_region": "ap-southeast-2",
     },
     "widest": {
@@ -57,7 +58,7 @@ HARD = {
         "project_slug": "w" * 40,
         "package_name": "w" * 40,
         "license": "BSD-3-Clause",
-        "python_versions": "3.13",
+        "python_versions": "3.14",
         "aws_region": "us-east-1",
     },
 }
@@ -199,6 +200,13 @@ def post_gen():
     return load_hook("post_gen_project")
 
 
+@pytest.fixture(scope="session")
+def leaving():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "hooks"))
+        return importlib.import_module("leave_out")
+
+
 def read_tree(folder: Path) -> dict[str, tuple[bool, bytes]]:
     """All files but git's and cruft's, each with whether it can be executed."""
     files = (path for path in folder.rglob("*") if path.is_file())
@@ -213,6 +221,28 @@ def read_tree(folder: Path) -> dict[str, tuple[bool, bytes]]:
 @pytest.fixture(scope="session")
 def tree():
     return read_tree
+
+
+@pytest.fixture(scope="session")
+def make(tmp_path_factory):
+    """A function that runs make in a project, with the environment that runs this in place of .venv."""
+    stamp = tmp_path_factory.mktemp("make") / "installed"
+    # Without notes of what it took, which other tests would find in the project.
+    settings = [f"BIN={Path(sys.executable).parent}", f"INSTALLED={stamp}", "TIMER="]
+
+    def run(project: Path, *words: str) -> str:
+        stamp.touch()  # newer than the project's lock
+        done = subprocess.run(
+            ["make", *settings, *words],
+            cwd=project,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
 
 
 MENTIONS = re.compile(r"ml[\W_]{0,3}template|cookiecutter", re.IGNORECASE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import cruft
@@ -13,6 +15,13 @@ ANSWERS = {
     "project_name": "Señor O'Brien’s Radar",
     "package_name": "radar",
     "license": "Apache-2.0",
+}
+
+# What a team does to its own files: text of the project, and what takes its place.
+EDITS = {
+    "README.md": ("```sh\n", "Ours.\n\n```sh\n"),
+    "configs/train.yaml": ("seed: ", "seed: 1"),
+    "src/radar/model.py": ("TRUSTED_TYPES: list[str] = []", 'TRUSTED_TYPES = ["radar.Dish"]'),
 }
 
 
@@ -52,14 +61,15 @@ def make_earlier_version(repository: Path) -> None:
         "Makefile",
         "pyproject.toml",
         "configs/train.yaml",
+        "docs/scaling.md",
         "packages/mlops-kit/src/mlops_kit/__init__.py",
+        "{{ cookiecutter.project_slug }}/README.md",
     ):
         path = repository / name
         path.write_text(path.read_text(encoding="utf-8") + "# ML Template\n", encoding="utf-8")
     (repository / "src" / "ml_template" / "py.typed").unlink()
-    (repository / "src" / "ml_template" / "old.py").write_text('"""Of ML Template."""\n')
-    readme = repository / "{{ cookiecutter.project_slug }}" / "README.md"
-    readme.write_text("# ML Template\n\nAn earlier one.\n")
+    for folder in ("src/ml_template", "packages/mlops-kit/src/mlops_kit"):
+        (repository / folder / "old.py").write_text('"""Of ML Template."""\n')
 
 
 @pytest.fixture
@@ -88,14 +98,32 @@ def test_update_ends_at_what_a_fresh_render_gives(project, versions, generate, t
 
 
 def test_update_keeps_what_the_team_has_changed(project, versions, generate, tmp_path, tree, git):
-    config = project / "configs" / "train.yaml"
-    config.write_text(config.read_text().replace("seed: ", "seed: 1", 1))
+    for name, (old, new) in EDITS.items():
+        path = project / name
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     (project / "src" / "radar" / "ours.py").write_text('"""Ours."""\n')
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "Our own work")
     assert cruft.update(project, skip_apply_ask=True)
     expected = dict(tree(generate(versions, tmp_path / "fresh", **ANSWERS)))
-    executable, content = expected["configs/train.yaml"]
-    expected["configs/train.yaml"] = (executable, content.replace(b"seed: ", b"seed: 1", 1))
+    for name, (old, new) in EDITS.items():
+        executable, content = expected[name]
+        assert old.encode() in content
+        expected[name] = (executable, content.replace(old.encode(), new.encode(), 1))
     expected["src/radar/ours.py"] = (False, b'"""Ours."""\n')
+    # No file more than these: nothing was rejected, and no conflict was left.
     assert tree(project) == expected
+    assert check_kit(project) == (0, "kit-check: packages/ is as released\n")
+
+
+def check_kit(project: Path) -> tuple[int, str]:
+    """Run what `make kit-check` calls; return its exit code and what it printed."""
+    sources = f"{project / 'src'}:{project / 'packages/mlops-kit/src'}"
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "radar", "kit-check"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": sources},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    return done.returncode, done.stdout + done.stderr

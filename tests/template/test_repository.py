@@ -22,6 +22,20 @@ def test_a_first_commit_holds_everything(hard_project, git, tree):
     assert set(committed) - {""} == set(tree(hard_project))
 
 
+def test_names_that_a_user_ignores_everywhere_are_committed(
+    generate, template, tmp_path, git, tree, monkeypatch
+):
+    ignored, settings = tmp_path / "ignored", tmp_path / "gitconfig"
+    ignored.write_text("data/\ndocs\nMakefile\n*.txt\n")
+    settings.write_text(f"[core]\nexcludesFile = {ignored}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    made = generate(template, tmp_path, project_name="N")
+    committed = git(made, "ls-tree", "-r", "--name-only", "-z", "HEAD").split("\0")
+    assert set(committed) - {""} == set(tree(made))
+    (made / "packages/mlops-kit/src/mlops_kit/data/new.py").touch()  # as an update brings it
+    assert git(made, "status", "--porcelain").endswith("/data/new.py\n")
+
+
 def test_without_an_identity_the_author_commits(generate, template, tmp_path, git):
     made = generate(
         template, tmp_path, project_name="N", author_name="Zoë O'Neil", author_email="z@example.com"

@@ -1,6 +1,9 @@
-"""What all tests share: an empty checkout to work in, and its settings."""
+"""What all tests share: an empty checkout to work in, and its settings; one with an exported model."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,16 @@ VARIABLES = (
     "WHAT",
 )
 
+# Of a model that is there to be asked.
+SMALL = {
+    "experiment": "small",
+    "registered_model": "small",
+    "task": "classification",
+    "data": {"source": "sklearn:breast_cancer", "target": "target"},
+    "model": {"params": {"max_iter": 20}},
+    "validation": {"metric": "accuracy", "prediction_ms": 10_000},
+}
+
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
@@ -68,6 +81,33 @@ def checkout(tmp_path, monkeypatch):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def environment():
+    """A function from keywords to the environment of a command: these, and nothing else that a user may set."""
+
+    def make(**more: str) -> dict[str, str]:
+        return {**{key: os.environ[key] for key in os.environ if key not in VARIABLES}, **more}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def exported_checkout(tmp_path_factory, environment):
+    """The checkout of an exported model, made as make does."""
+    folder = tmp_path_factory.mktemp("exported")
+    (folder / "configs").mkdir()
+    (folder / "configs/train.yaml").write_text(yaml.safe_dump(SMALL))
+    shutil.copy(ROOT / "requirements.txt", folder)
+    for step in ("train", "validate", "register", "export"):
+        subprocess.run(
+            [sys.executable, "-m", PROJECT.package, step],
+            cwd=folder,
+            env=environment(),
+            check=True,
+        )
+    return folder
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def environment(before: Mapping[str, str], url: str, found: running.Found) -> di
     return {
         **kept,
         "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",  # the emulator accepts every key
+        "AWS_SECRET_ACCESS_KEY": "local",  # nosec B105 # the emulator accepts every key
         # It looks at load balancers of this one only.
         **dict.fromkeys(settings.REGION_VARIABLES, found.region),
         "LOCAL_MINUTE": f"{found.minute:g}",

@@ -68,7 +68,7 @@ class Emulator:
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_DEFAULT_REGION": region,
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_SECRET_ACCESS_KEY": "local",  # the emulator accepts every key
+            "AWS_SECRET_ACCESS_KEY": "local",  # nosec B105 # the emulator accepts every key
             "LOCAL_DIR": str(folder),
             "LOCAL_MINUTE": str(minute),
             "LOCAL_PORT": str(self.port),

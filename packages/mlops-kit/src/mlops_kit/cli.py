@@ -205,11 +205,11 @@ def notify(
 
 @app.command("config-schema")
 def config_schema() -> None:
-    """Write the JSON schemas that editors check configs/*.yaml against."""
+    """Write the JSON schemas that editors check configs/*.yaml against, of those that the project has."""
     from mlops_kit.core.files import write_text
 
-    for path, kind in KINDS.items():
-        write_text(path.with_suffix(".schema.json"), schema(kind))
+    for path in (path for path in KINDS if path.exists()):
+        write_text(path.with_suffix(".schema.json"), schema(KINDS[path]))
 
 
 def main() -> None:

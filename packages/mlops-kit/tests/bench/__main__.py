@@ -10,22 +10,33 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from commands import commands
 from deploying import deploying
+from gates import gates
 from growing import growing
 from load import load
-from measure import BenchError, Result, Table, compare
+from measure import BenchError, Comparison, Result, Table, compare
 from monitor import monitor
-from parts import PARTS, ROOT
+from ownership import ownership
+from parts import ROOT, install, install_again, pip, train
 from report import aligned, compared, machine, write
 from serving import serving
 from sizes import sizes
 
 from image import image
 
+COMPARISONS: dict[str, Callable[[Path, int], list[Comparison]]] = {
+    "install": install,
+    "install-again": install_again,
+    "gates": gates,
+    "train": train,
+    "pip": pip,
+}
 TABLES = {
+    "ownership": ownership,
     "commands": commands,
     "sizes": sizes,
     "grow": growing,
@@ -52,7 +63,7 @@ def main() -> None:
             if name in TABLES:
                 own.append(TABLES[name](Path(scratch), runs))
             else:
-                results.append(compare(PARTS[name](Path(scratch), runs)))
+                results += map(compare, COMPARISONS[name](Path(scratch), runs))
         # After each: who stops a run of an hour keeps what it has found.
         tables = [compared(results), *own] if results else own
         write(tables, reports, described)
@@ -62,10 +73,10 @@ def main() -> None:
 
 
 def _asked_for() -> tuple[list[str], int]:
-    names = os.environ.get("BENCH", "").split() or [*PARTS, *TABLES]
+    names = os.environ.get("BENCH", "").split() or [*COMPARISONS, *TABLES]
     for name in names:
-        if name not in (*PARTS, *TABLES):
-            raise BenchError(f"BENCH has {name!r}; accepted: {', '.join([*PARTS, *TABLES])}")
+        if name not in (*COMPARISONS, *TABLES):
+            raise BenchError(f"BENCH has {name!r}; accepted: {', '.join([*COMPARISONS, *TABLES])}")
     runs = os.environ.get("RUNS", "3")
     if not runs.isdecimal() or int(runs) < 1:
         raise BenchError(f"RUNS is {runs!r}; accepted: a whole number, 1 or more")

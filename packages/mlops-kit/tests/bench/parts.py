@@ -5,10 +5,9 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from measure import BenchError, Comparison, Side, run
+from measure import Comparison, Side
 
 BENCH = Path(__file__).resolve().parent
 ROOT = BENCH.parents[3]
@@ -19,105 +18,91 @@ PYTHON = shlex.quote(str(BIN / "python"))
 BASE = Path(sys.base_prefix) / "bin" / "python{}.{}".format(*sys.version_info)
 
 
-def install(scratch: Path, runs: int) -> Comparison:
+def install(scratch: Path, runs: int) -> list[Comparison]:
     """The first `make install` on a machine against a bare `uv pip install` of the same lock."""
-    return Comparison(
-        name="install",
-        ours=_make_install(scratch, cold=True),
-        peer=_bare_uv(scratch, cold=True),
-        aim=1.3,
-        runs=runs,
-        note="`make install` in a fresh copy against `uv venv` and `uv pip install` of the same lock; "
-        "both with empty download caches",
-        warm_up=False,
-    )
+    return [
+        Comparison(
+            name="install",
+            ours=_make_install(scratch, cold=True),
+            peer=_bare_uv(scratch, cold=True),
+            aim=1.3,
+            runs=runs,
+            note="`make install` in a fresh copy against `uv venv` and `uv pip install` of the same lock; "
+            "both with empty download caches",
+            warm_up=False,
+        )
+    ]
 
 
-def install_again(scratch: Path, runs: int) -> Comparison:
+def install_again(scratch: Path, runs: int) -> list[Comparison]:
     """The same where everything has been downloaded before."""
-    return Comparison(
-        name="install-again",
-        ours=_make_install(scratch, cold=False),
-        peer=_bare_uv(scratch, cold=False),
-        aim=1.3,
-        runs=runs,
-        note="the same, both with filled download caches",
-    )
+    return [
+        Comparison(
+            name="install-again",
+            ours=_make_install(scratch, cold=False),
+            peer=_bare_uv(scratch, cold=False),
+            aim=1.3,
+            runs=runs,
+            note="the same, both with filled download caches",
+        )
+    ]
 
 
-def pip(scratch: Path, runs: int) -> Comparison:
+def pip(scratch: Path, runs: int) -> list[Comparison]:
     """`make install` against `pip install`: minutes, so measured once."""
     venv = scratch / "pip"
     commands = [
-        f"{_quote(BASE)} -m venv {_quote(venv)}",
-        f"{_quote(venv / 'bin' / 'pip')} install --quiet -r requirements.txt",
+        f"{quote(BASE)} -m venv {quote(venv)}",
+        f"{quote(venv / 'bin' / 'pip')} install --quiet -r requirements.txt",
     ]
-    return Comparison(
-        name="pip",
-        ours=_make_install(scratch, cold=True),
-        peer=_install(scratch, "plain pip (minutes)", commands, venv, cold=True),
-        aim=1.0,
-        runs=1,
-        note="`make install` in a fresh copy against `python -m venv` and `pip install` of the same lock; "
-        "both with empty download caches, measured once",
-        warm_up=False,
-    )
+    return [
+        Comparison(
+            name="pip",
+            ours=_make_install(scratch, cold=True),
+            peer=_install(scratch, "plain pip (minutes)", commands, venv, cold=True),
+            aim=1.0,
+            runs=1,
+            note="`make install` in a fresh copy against `python -m venv` and `pip install` of the same lock; "
+            "both with empty download caches, measured once",
+            warm_up=False,
+        )
+    ]
 
 
-def gates(scratch: Path, runs: int) -> Comparison:
-    """`make quality-gates` against the commands that it consists of, one after another."""
-    return Comparison(
-        name="gates",
-        ours=Side("make quality-gates", ["make quality-gates"], ROOT),
-        peer=Side("one after another", _commands("quality-gates"), ROOT),
-        aim=1.0,
-        runs=runs,
-        note="`make quality-gates` against the commands that `make --dry-run` shows, one after another; "
-        "both with the tools' caches filled",
-    )
-
-
-def train(scratch: Path, runs: int) -> Comparison:
+def train(scratch: Path, runs: int) -> list[Comparison]:
     """The train command against a process that does nothing but the fit."""
     folder = copy_project(scratch / "project")
-    return Comparison(
-        name="train",
-        ours=Side(
-            label="train",
-            commands=[f"{PYTHON} -m ml_template train"],
-            folder=folder,
-            environment={
-                "CONFIG": str(BENCH / "train.yaml"),
-                # Beside nobody's runs. The warm-up creates the store, which is then there for the rest.
-                "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
-            },
-        ),
-        peer=Side(
-            label="bare fit",
-            commands=[f"{PYTHON} {_quote(BENCH / 'bare_fit.py')}"],
-            folder=folder,
-            # With as many rows as these one thread is the fastest: the peer gets the best there is.
-            environment={"OMP_NUM_THREADS": "1"},
-        ),
-        aim=2.5,
-        runs=runs,
-        note="`python -m ml_template train` on an existing SQLite store against a process that loads the "
-        "same rows, holds out the same share and fits the same estimator on one thread; imports included",
-    )
-
-
-PARTS: dict[str, Callable[[Path, int], Comparison]] = {
-    "install": install,
-    "install-again": install_again,
-    "gates": gates,
-    "train": train,
-    "pip": pip,
-}
+    return [
+        Comparison(
+            name="train",
+            ours=Side(
+                label="train",
+                commands=[f"{PYTHON} -m ml_template train"],
+                folder=folder,
+                environment={
+                    "CONFIG": str(BENCH / "train.yaml"),
+                    # Beside nobody's runs. The warm-up creates the store, which is then there for the rest.
+                    "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
+                },
+            ),
+            peer=Side(
+                label="bare fit",
+                commands=[f"{PYTHON} {quote(BENCH / 'bare_fit.py')}"],
+                folder=folder,
+                # With as many rows as these one thread is the fastest: the peer gets the best there is.
+                environment={"OMP_NUM_THREADS": "1"},
+            ),
+            aim=2.5,
+            runs=runs,
+            note="`python -m ml_template train` on an existing SQLite store against a process that loads the "
+            "same rows, holds out the same share and fits the same estimator on one thread; imports included",
+        )
+    ]
 
 
 def _make_install(scratch: Path, cold: bool) -> Side:
     project = scratch / "project"
-    commands = [f"make install PYTHON={_quote(BASE)}"]
+    commands = [f"make install PYTHON={quote(BASE)}"]
     side = _install(scratch, "make install", commands, project, cold)
     side.folder = project
     empty = side.before
@@ -126,10 +111,10 @@ def _make_install(scratch: Path, cold: bool) -> Side:
 
 
 def _bare_uv(scratch: Path, cold: bool) -> Side:
-    uv, venv = _quote(BIN / "uv"), scratch / "bare"
+    uv, venv = quote(BIN / "uv"), scratch / "bare"
     commands = [
-        f"{uv} venv --quiet --python {_quote(BASE)} {_quote(venv)}",
-        f"{uv} pip install --quiet --python {_quote(venv)} -r requirements.txt",
+        f"{uv} venv --quiet --python {quote(BASE)} {quote(venv)}",
+        f"{uv} pip install --quiet --python {quote(venv)} -r requirements.txt",
     ]
     return _install(scratch, "bare uv", commands, venv, cold)
 
@@ -159,23 +144,6 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def _commands(target: str) -> list[str]:
-    """Ask make what `target` would run, and leave out what is make's own."""
-    shown = run(f"make --dry-run {target}", ROOT).replace("\\\n", " ")
-    commands = [line.strip() for line in shown.splitlines() if line.strip()]
-    kept = [line for line in commands if not _is_makes_own(line)]
-    if not kept:
-        raise BenchError(
-            f"`make --dry-run {target}` shows no command; run `make bench` again after `make install`"
-        )
-    return kept
-
-
-def _is_makes_own(line: str) -> bool:
-    """Whether `line` calls make again, is said by it ("make[1]: …") or only prints something."""
-    program = Path(line.split()[0]).name.rstrip(":").split("[")[0]
-    return program in ("make", "gmake", "echo", "printf")
-
-
-def _quote(path: Path) -> str:
+def quote(path: Path) -> str:
+    """Return a path as a word of a shell command."""
     return shlex.quote(str(path))

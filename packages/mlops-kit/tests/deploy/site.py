@@ -41,6 +41,36 @@ class Answers(NamedTuple):
         return sum(self.answers.values())
 
 
+class Edit(NamedTuple):
+    """A line of the service that a broken release has otherwise; `old` stands in the file once."""
+
+    name: str
+    old: str
+    new: str
+
+    def make(self, serving: Path) -> None:
+        """Edit the file of this name in the folder."""
+        text = (serving / self.name).read_text()
+        assert text.count(self.old) == 1, self
+        (serving / self.name).write_text(text.replace(self.old, self.new))
+
+
+_READ = "            body = await self._bodies.read("
+_SLEEP = "            await asyncio.sleep"
+_RIGHT = "answers = self._model.answers(outputs"
+BREAKS = {
+    "crashes": [Edit("server.py", "import gc\n", "raise SystemExit('no luck today')\n")],
+    "never listens": [Edit("server.py", "import gc\n", "import time\ntime.sleep(600)\n")],
+    # It is healthy, and answers other than the model that the release was made of.
+    "answers wrongly": [Edit("app.py", f"{_RIGHT})", f"{_RIGHT}[:, ::-1])")],
+    "is slow": [Edit("app.py", _READ, f"{_SLEEP}(0.4)\n{_READ}")],
+    "slows down": [
+        Edit("app.py", "_VERSION = (", "_asked = __import__('itertools').count()\n_VERSION = ("),
+        Edit("app.py", _READ, f"{_SLEEP}(0.4 * (next(_asked) > 100))\n{_READ}"),
+    ],
+}
+
+
 class Site:
     """A checkout with a model of one version, from which releases are packed and deployed."""
 
@@ -114,73 +144,11 @@ def made_site(
         left = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / code, folder / code, ignore=left)
     shutil.copytree(models["1" if name == "1" else "2"], folder / model_folder.FOLDER)
+    for edit in BREAKS.get(name, []):
+        edit.make(folder / CODE[1] / "mlops_kit/serving")
     site = Site(folder, emulator, **variables)
-    BREAK.get(name, Site.pack)(site)
+    site.pack()
     return site
-
-
-def crashes(site: Site) -> None:
-    """It ends as soon as it is started."""
-    _edit(site, "serving/server.py", "import gc\n", "raise SystemExit('no luck today')\n")
-    site.pack()
-
-
-def never_listens(site: Site) -> None:
-    """It runs and never answers."""
-    _edit(site, "serving/server.py", "import gc\n", "import time\ntime.sleep(600)\n")
-    site.pack()
-
-
-def answers_wrongly(site: Site) -> None:
-    """It is healthy, and answers other than the model that the release was made of."""
-    _edit(
-        site,
-        "serving/app.py",
-        "answers = self._model.answers(outputs)",
-        "answers = self._model.answers(outputs[:, ::-1])",
-    )
-    site.pack()
-
-
-def is_slow(site: Site) -> None:
-    """It is right, and takes its time."""
-    _edit(
-        site,
-        "serving/app.py",
-        "            parsed = self._checker.validate_json(body)",
-        "            await asyncio.sleep(0.4)\n            parsed = self._checker.validate_json(body)",
-    )
-    site.pack()
-
-
-def slows_down(site: Site) -> None:
-    """It is right and quick, until it was asked for a while."""
-    counter = "_asked = __import__('itertools').count()\n"
-    _edit(site, "serving/app.py", "_VERSION = (", f"{counter}_VERSION = (")
-    _edit(
-        site,
-        "serving/app.py",
-        "            parsed = self._checker.validate_json(body)",
-        "            await asyncio.sleep(0.4 if next(_asked) > 100 else 0)\n"
-        "            parsed = self._checker.validate_json(body)",
-    )
-    site.pack()
-
-
-BREAK = {
-    "slows down": slows_down,
-    "crashes": crashes,
-    "never listens": never_listens,
-    "answers wrongly": answers_wrongly,
-    "is slow": is_slow,
-}
-
-
-def _edit(site: Site, name: str, old: str, new: str) -> None:
-    path = site.folder / CODE[1] / "mlops_kit" / name
-    text = path.read_text()
-    assert text.count(old) == 1, name
-    path.write_text(text.replace(old, new))
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import pytest
 
-from .local_ecs import LocalEcs
-from .site import made_site
+from .local_ecs import ROOT, LocalEcs
+from .site import BREAKS, CODE, made_site
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="needs boto3 for Python 3.10")
 
@@ -19,6 +20,13 @@ def empty(tmp_path):
     running.start()
     yield running
     running.stop()
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_release_can_be_made(name, tmp_path):
+    shutil.copytree(ROOT / CODE[1] / "mlops_kit/serving", tmp_path / "serving")
+    for edit in BREAKS[name]:
+        edit.make(tmp_path / "serving")
 
 
 @pytest.mark.slow

@@ -76,6 +76,46 @@ def project(fresh_project, empty_store):
     return fresh_project
 
 
+@pytest.fixture(scope="session")
+def finished_steps(empty_store, tmp_path_factory):
+    """What train, validate and register leave, one after the other: three checkouts by the step, made once."""
+    folder = tmp_path_factory.mktemp("steps") / "checkout"
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    (folder / "configs/train.yaml").write_text(CONFIG)
+    for file in (ROOT / "requirements.txt", empty_store):
+        shutil.copy(file, folder)
+    steps = {
+        "train": lambda config: current().train(config),
+        "validate": validation.validate,
+        "register": lambda config: registry.register(),
+    }
+    made = {}
+    for name, step in steps.items():
+        with _inside(folder):
+            step(load_train(Path("configs/train.yaml")))
+        made[name] = shutil.copytree(folder, folder.with_name(name))
+    shutil.rmtree(folder)  # or a copy without its artifacts would find these
+    return made
+
+
+@pytest.fixture
+def trained(fresh_project, finished_steps):
+    """A checkout after `make train`."""
+    return shutil.copytree(finished_steps["train"], fresh_project, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def validated(fresh_project, finished_steps):
+    """A checkout after `make train validate`."""
+    return shutil.copytree(finished_steps["validate"], fresh_project, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def registered(fresh_project, finished_steps):
+    """A checkout after `make pipeline`: version 1 is the champion."""
+    return shutil.copytree(finished_steps["register"], fresh_project, dirs_exist_ok=True)
+
+
 @pytest.fixture
 def command(fresh_project, monkeypatch, capsys):
     """Run one subcommand in this process; keywords are environment variables."""
@@ -316,11 +356,13 @@ def _popen(checkout: Path, *arguments: str, **variables: str) -> subprocess.Pope
 
 @pytest.fixture
 def serve():
-    """Start the service in a checkout; keywords are environment variables. It is killed at the end."""
+    """Start the service in a checkout, by Python's `arguments`; keywords are environment variables. It is killed at the end."""
     started = []
 
-    def start_service(checkout: Path, reads_log: bool = True, **variables: str) -> Service:
-        started.append(_popen(checkout, **variables))
+    def start_service(
+        checkout: Path, reads_log: bool = True, arguments: tuple[str, ...] = (), **variables: str
+    ) -> Service:
+        started.append(_popen(checkout, *arguments, **variables))
         return Service(started[-1], reads_log)
 
     yield start_service

@@ -18,7 +18,7 @@ GUIDES = ("docs/your-data.md", "docs/your-model.md")
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1``` *$", re.M | re.S)
 INLINE = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
-FOLDERS = r"configs|docs|src|infra|packages|tests|docker|ci|hooks|\.github|\.devcontainer"
+FOLDERS = r"configs|docs|src|infra|packages|tests|docker|hooks|\.github|\.devcontainer"
 PATH = re.compile(rf"(?<![\w/.-])((?:{FOLDERS})/[\w./*-]*\w/?)(?![\w{{…])")
 # Words in capitals stand for something: ENV, SYSTEM; three dots for anything.
 STANDS_FOR = re.compile(r"\b(ENV|NAME|SYSTEM|PACKAGE)\b|…")

@@ -26,7 +26,7 @@ every_document = pytest.mark.parametrize("document", documents.documents())
 # A generated project has these; the second is the workshop's, which does not ship.
 MAKEFILES = "\n".join(
     path.read_text(encoding="utf-8")
-    for path in (ROOT / "Makefile", *sorted(ROOT.glob("packages/*/make/*.mk")))
+    for path in (ROOT / "Makefile", *sorted(ROOT.glob("packages/*/src/*/make/*.mk")))
 )
 WORKSHOP = (ROOT / "packages/mlops-kit/tests/tests.mk").read_text(encoding="utf-8")
 
@@ -38,6 +38,7 @@ NOT_RUN = {
         r"cruft .*",
         r"\.ci/run",
     ),
+    "builds the wheel; ../unit/test_wheel.py does it": (r"uv build .*",),
     "the gates themselves; CI runs them on every change": (
         r"make quality-gates",
         r"make format-check lint type-check",
@@ -55,7 +56,7 @@ NOT_RUN = {
         r"make deploy-plan ENV=production .*",
     ),
     "needs Terraform; ../infra does it": (r"make infra-check",),
-    "needs Docker; tests/image does it": (
+    "needs Docker; tests/image and ../image do it": (
         r"REPOSITORY=.*",
         r"aws ecr .*",
         r"docker build .*",
@@ -99,7 +100,7 @@ SETTINGS = {
 }
 COPIED = (
     *("*.md", "Makefile", "pyproject.toml", "requirements.txt", "configs", "src", "tests"),
-    *("packages/*/src", "packages/*/make"),
+    "packages/*/src",
 )
 
 
@@ -120,11 +121,17 @@ def test_no_command_has_a_comment(document):
 
 @every_document
 def test_every_path_is_there(document):
-    # The chosen CI system's pipeline is at the root, the others wait under ci/SYSTEM/.
+    # A project may have chosen another CI system than the one whose files are named: the kit has them all.
     def is_there(path: str) -> bool:
-        chosen = re.sub(r"^ci/\w+/(?=.)", "", path.rstrip("/"))
         root = documents.root_of(document)
-        return any(any(root.glob(one)) for one in (path.rstrip("/"), chosen, f"ci/*/{chosen}"))
+        wanted = path.rstrip("/")
+        return any(
+            any(root.glob(one))
+            for one in (
+                wanted,
+                f"packages/mlops-kit/src/mlops_kit/ci/pipelines/systems/*/*/{wanted}",
+            )
+        )
 
     assert [path for path in documents.named_paths(document) if not is_there(path)] == []
 

@@ -1,6 +1,6 @@
 """The subcommands of the image, in a real repository; the engine is a program that notes what it is asked.
 
-What needs a real engine is tested in tests/image.
+What needs a real engine is tested in tests/image and ../image.
 """
 
 import json
@@ -14,7 +14,7 @@ import pytest
 
 from mlops_kit.artifact import folder as model_folder
 from mlops_kit.core.project import current
-from mlops_kit.delivery.image import build, compose, inventory
+from mlops_kit.delivery.image import build, compose, inventory, kit_source
 
 ROOT = Path(__file__).parents[4]
 CARD = {
@@ -121,6 +121,9 @@ def test_the_tag_tells_commit_and_version_and_the_labels_the_rest(engine, export
     ):
         assert argument in asked
     assert "--secret" not in asked
+    # This checkout has no packages/: the build sees a copy of the kit that runs, as of an installed wheel.
+    assert "KIT=artifacts/kit" in asked
+    assert Path("artifacts/kit/serving/server.py").is_file()
     assert f"the model was trained at commit {'0' * 12}" in done.out
     names = [
         part["name"]
@@ -210,11 +213,13 @@ def test_a_build_that_fails_leaves_no_record(engine, exported, command):
 
 
 def test_the_train_image_has_the_commit_as_its_tag(engine, exported, command):
+    kit_source.FOLDER.mkdir(parents=True)
     assert command("image-train", BASE="cuda:1").code == 0
     record = json.loads(build.TRAIN_RECORD.read_text())
     assert record["tag"] == f"{current().name}-train:{exported.head.commit.hexsha[:12]}"
     (asked,) = engine.asked("build")
     assert asked[asked.index("--target") + 1] == "train"
+    assert f"KIT={kit_source.FOLDER}" in asked
     assert "BASE=cuda:1" in asked
 
 

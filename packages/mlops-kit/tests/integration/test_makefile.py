@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[4]
-MAKE = "packages/mlops-kit/make"
+MAKE = "packages/mlops-kit/src/mlops_kit/make"
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.M)
 
 
-def make(*words, cwd=ROOT):
+def make(*words, cwd=ROOT, **variables):
     """Run make as from a shell, though these tests may themselves be run by make."""
     clean = {
         k: v
@@ -27,7 +27,7 @@ def make(*words, cwd=ROOT):
         # What a test runs is no build, so where it runs here its times are not noted.
         ["make", *(["TIMER="] if cwd == ROOT else []), *words],
         cwd=cwd,
-        env=clean,
+        env={**clean, **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -100,6 +100,100 @@ def test_the_gates_show_every_failure_at_once(tmp_path):
     assert "B307" in shown
     assert "F401" in shown
     assert "all passed" not in shown
+
+
+def test_a_file_that_bandit_cannot_read_fails_its_gate(tmp_path):
+    copy_makefiles(tmp_path, "pyproject.toml")
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/fine.py").write_text("ANSWER = 42\n")
+    assert make("bandit", cwd=tmp_path).returncode == 0
+    (tmp_path / "src/broken.py").write_text("def answer(: pass\n")
+    done = make("bandit", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "src/broken.py (syntax error while parsing AST from file)" in done.stdout
+
+
+# The team's package in place of a command line: it prints what it was called with.
+SHOWN = """\
+import os
+for name in ("PYTHONPATH", "PYTHONHOME", "NO_PROXY", "no_proxy"):
+    print(name, os.environ.get(name))
+"""
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """A function from a caller's variables to those of a command that make runs."""
+    copy_makefiles(tmp_path)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (code,) = [path.parent for path in (ROOT / "src").glob("*/__main__.py")]
+    (tmp_path / "src" / code.name).mkdir(parents=True)
+    (tmp_path / "src" / code.name / "__init__.py").touch()
+    (tmp_path / "src" / code.name / "__main__.py").write_text(SHOWN)
+
+    def show(**variables):
+        done = make("train", cwd=tmp_path, **variables)
+        assert done.returncode == 0, done.stderr
+        return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+    return show
+
+
+def test_code_that_its_caller_has_elsewhere_does_not_reach_a_command(shown, tmp_path):
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange/os.py").write_text("raise SystemExit('a stranger')")
+    found = shown(PYTHONPATH=str(tmp_path / "strange"), PYTHONHOME="/nonexistent")
+    assert found["PYTHONPATH"] == f"{tmp_path}/src:{tmp_path}/packages/mlops-kit/src"
+    assert found["PYTHONHOME"] == "None"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"NO_PROXY": "a.example"}, "a.example,127.0.0.1,localhost"),
+        ({"no_proxy": "b.example", "NO_PROXY": "a"}, "b.example,127.0.0.1,localhost"),
+        ({"NO_PROXY": "*"}, "*"),
+        ({"NO_PROXY": "127.0.0.1"}, "127.0.0.1"),
+    ],
+)
+def test_loopback_never_goes_to_a_proxy(shown, given, expected):
+    found = shown(HTTP_PROXY="http://127.0.0.1:9", **{"NO_PROXY": "", "no_proxy": "", **given})
+    assert (found["NO_PROXY"], found["no_proxy"]) == (expected, expected)
+
+
+# The variables of a caller that a line of the Makefile names; those that make itself sets are not among them.
+NAMED = {"CI_CACHE", "ENV", "IMAGE_TAG", "PYTHON", "RESUME"}
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_what_make_would_expand_is_refused(name, tmp_path):
+    (tmp_path / "ran").write_text("no")
+    done = make("--dry-run", "deploy", **{name: f"$(shell echo yes >{tmp_path}/ran)"})
+    assert done.returncode == 2
+    assert f"error: {name} has a $ in it" in done.stderr
+    assert (tmp_path / "ran").read_text() == "no"
+
+
+def test_every_variable_that_a_line_names_is_refused_or_made_by_make():
+    files = [ROOT / "Makefile", *(ROOT / MAKE).glob("*.mk")]
+    text = "\n".join(line for f in files for line in f.read_text().splitlines() if line[:1] != "#")
+    made = set(re.findall(r"^(?:export )?([A-Za-z_]+) *[:?]?=", text, re.M))
+    makes_own = {"CURDIR", "MAKE", "MAKECMDGOALS", "MAKEFILE_LIST", "MAKEFLAGS"}
+    referenced = set(re.findall(r"(?<!\$)\$\(([A-Z_]+)\)", text))
+    assert referenced - made - makes_own == NAMED
+
+
+def test_an_environment_whose_interpreter_is_gone_is_made_anew(tmp_path):
+    copy_makefiles(tmp_path)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/.installed").touch()
+    (tmp_path / ".venv/bin/python").symlink_to(ROOT / ".venv/bin/python")
+    assert "pip sync" not in make("--dry-run", "install", cwd=tmp_path).stdout
+    (tmp_path / ".venv/bin/python").unlink()
+    (tmp_path / ".venv/bin/python").symlink_to(tmp_path / "gone")
+    assert "pip sync" in make("--dry-run", "install", cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize("python", ["no-such-python", "/bin/false"])
@@ -218,3 +312,11 @@ def test_a_run_target_passes_make_variables_to_the_command():
     done = make("train", "CONFIG=no such file.yaml")
     assert done.returncode == 2
     assert "error: configs file no such file.yaml not found (give CONFIG=…)" in done.stderr
+
+
+def test_without_the_kit_one_sentence_says_how_to_get_it_back(tmp_path):
+    copy_makefiles(tmp_path)
+    shutil.rmtree(tmp_path / "packages")
+    done = make("train", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "error: no packages/mlops-kit here, and no mlops-kit in requirements.txt:" in done.stderr

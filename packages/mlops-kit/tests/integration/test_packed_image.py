@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 
 import git
@@ -109,6 +110,16 @@ def test_what_the_dockerfile_copies_is_pushed(packable, registry, endpoint):
     changed = packed_image.pack(registry).record
     assert changed["tag"] != done.record["tag"]
     assert changed["digest"] != done.record["digest"]
+
+
+def test_without_the_folder_the_kit_is_packed_from_its_wheel(packable, registry, endpoint):
+    shutil.rmtree("packages")
+    packed_image.pack(registry)
+    with tarfile.open(fileobj=io.BytesIO(endpoint.requests[1].body)) as archive:
+        names = set(archive.getnames())
+    assert set(CODE) <= names
+    assert not set(LEFT_OUT) & names
+    assert "packages/mlops-kit/src/mlops_kit/serving/static/page.html" in names
 
 
 def test_image_that_push_has_left_is_not_packed_again(packable, registry):

@@ -59,8 +59,7 @@ def test_a_run_tells_where_it_came_from_and_holds_everything(command, project):
     assert plots == expected | {"importance.png"}
 
 
-def test_the_logged_model_has_signature_and_example_and_no_pickle(command, project):
-    assert command("train").code == 0
+def test_the_logged_model_has_signature_and_example_and_no_pickle(command, trained):
     with tracking.connected():
         folder = Path(
             mlflow.artifacts.download_artifacts(report("train")["model.uri"], dst_path="m")
@@ -72,7 +71,7 @@ def test_the_logged_model_has_signature_and_example_and_no_pickle(command, proje
     predicted = mlflow.pyfunc.load_model(str(folder)).predict(
         described.load_input_example(str(folder))
     )
-    assert set(predicted) <= {0, 1}
+    assert set(predicted) <= {"benign", "malignant"}
 
 
 @pytest.mark.slow
@@ -87,9 +86,7 @@ def test_the_same_seed_gives_the_same_metrics_and_model(command, project):
 
 
 @pytest.mark.slow
-def test_registering_twice_changes_nothing(command, project):
-    for name in ("train", "validate", "register"):
-        assert command(name).code == 0
+def test_registering_twice_changes_nothing(command, registered):
     again = command("register")
     assert again.code == 0
     assert "already was the champion" in again.out
@@ -103,9 +100,7 @@ def test_a_better_model_becomes_champion_and_the_earlier_one_previous(command, p
     assert aliases() == {"churn": {"champion": 2, "previous": 1}}
 
 
-def test_a_worse_model_fails_against_the_champion_and_is_not_registered(command, project):
-    for name in ("train", "validate", "register"):
-        assert command(name).code == 0
+def test_a_worse_model_fails_against_the_champion_and_is_not_registered(command, registered):
     assert command("train", SET=WEAK).code == 0
     judged = command("validate", SET=WEAK)
     assert judged.code == 1
@@ -119,9 +114,7 @@ def test_a_worse_model_fails_against_the_champion_and_is_not_registered(command,
 
 
 @pytest.mark.slow
-def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command, project):
-    for name in ("train", "validate", "register"):
-        assert command(name).code == 0
+def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command, registered):
     fewer = "\"data.drop=['mean radius']\""
     assert command("train", SET=fewer).code == 0
     assert command("validate", SET=fewer).code == 0
@@ -137,9 +130,8 @@ def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command, projec
 
 
 @pytest.mark.slow
-def test_the_same_model_trained_again_is_not_worse_than_the_champion(command, project):
-    for name in ("train", "validate", "register", "train", "validate"):
-        assert command(name).code == 0
+def test_the_same_model_trained_again_is_not_worse_than_the_champion(command, registered):
+    assert [command(name).code for name in ("train", "validate")] == [0, 0]
 
 
 def measured_against_champion():
@@ -150,7 +142,7 @@ def measured_against_champion():
 @pytest.mark.slow
 def test_a_champion_is_not_asked_about_rows_that_it_was_fitted_on(command, project):
     """Another seed deals the rows anew: a forest knows those that it saw by heart, and would win by that alone."""
-    forest = "model.kind=random_forest model.params={}"
+    forest = "model.kind=random_forest model.params={} model.params.n_estimators=20"
     for name in ("train", "validate", "register"):
         assert command(name, SET=forest).code == 0
     again = f"{forest} seed=7"
@@ -179,9 +171,8 @@ def test_a_metric_that_a_lost_class_leaves_undefined_is_not_compared(command, pr
 
 
 @pytest.mark.slow
-def test_a_run_that_was_judged_beside_another_champion_has_to_be_judged_again(command, project):
+def test_a_run_that_was_judged_beside_another_champion_has_to_be_judged_again(command, registered):
     steps = ("train", "validate", "register")
-    assert [command(name).code for name in steps] == [0, 0, 0]
     first = Path("reports/train.json").read_text()
     assert [command(name).code for name in steps] == [0, 0, 0]
     Path("reports/train.json").write_text(first)
@@ -197,8 +188,7 @@ def test_a_run_that_was_judged_beside_another_champion_has_to_be_judged_again(co
     assert aliases() == {"churn": {"champion": 1, "previous": 2}}
 
 
-def test_a_missed_threshold_exits_1_and_names_it(command, project):
-    assert command("train").code == 0
+def test_a_missed_threshold_exits_1_and_names_it(command, trained):
     judged = command("validate", SET="validation.thresholds.accuracy=0.999")
     assert judged.code == 1
     assert "≥ 0.999" in judged.out
@@ -206,8 +196,7 @@ def test_a_missed_threshold_exits_1_and_names_it(command, project):
     assert report("validation")["passed"] is False
 
 
-def test_prediction_time_over_budget_fails(command, project):
-    assert command("train").code == 0
+def test_prediction_time_over_budget_fails(command, trained):
     judged = command("validate", SET="validation.prediction_ms=0.0001")
     failed = [check["name"] for check in report("validation")["checks"] if not check["passed"]]
     assert judged.code == 1
@@ -243,8 +232,7 @@ def test_changed_data_must_be_trained_on_before_it_is_judged(command, project):
     assert "rows.csv has changed since run" in judged.err
 
 
-def test_a_changed_model_file_is_refused_before_it_is_loaded(command, project):
-    assert command("train").code == 0
+def test_a_changed_model_file_is_refused_before_it_is_loaded(command, trained):
     (stored,) = Path("mlartifacts").rglob("model.skops")
     content = bytearray(stored.read_bytes())
     content[len(content) // 2] ^= 1
@@ -254,9 +242,7 @@ def test_a_changed_model_file_is_refused_before_it_is_loaded(command, project):
     assert "was changed after training: its SHA-256 is" in judged.err
 
 
-def test_an_earlier_verdict_does_not_outlive_a_validation_that_stops(command, project):
-    for name in ("train", "validate"):
-        assert command(name).code == 0
+def test_an_earlier_verdict_does_not_outlive_a_validation_that_stops(command, validated):
     slices = "'validation.slices={column: nope, metric: accuracy, worst: 0.9}'"
     stopped = command("validate", SET=slices)
     assert stopped.code == 2
@@ -267,9 +253,7 @@ def test_an_earlier_verdict_does_not_outlive_a_validation_that_stops(command, pr
 
 
 @pytest.mark.slow
-def test_a_champion_whose_files_are_gone_is_named_with_a_way_out(command, project):
-    for name in ("train", "validate", "register"):
-        assert command(name).code == 0
+def test_a_champion_whose_files_are_gone_is_named_with_a_way_out(command, registered):
     shutil.rmtree("mlartifacts")
     assert command("train").code == 0
     done = command("validate")
@@ -279,9 +263,7 @@ def test_a_champion_whose_files_are_gone_is_named_with_a_way_out(command, projec
 
 
 @pytest.mark.slow
-def test_a_champion_of_other_libraries_is_not_compared(command, project):
-    for name in ("train", "validate", "register"):
-        assert command(name).code == 0
+def test_a_champion_of_other_libraries_is_not_compared(command, registered):
     champion = report("train")
     with tracking.connected() as client:
         stored = Path(mlflow.artifacts.download_artifacts(champion["model.uri"]))
@@ -307,17 +289,16 @@ def test_a_damaged_store_is_a_sentence(command, project, content):
 
 @pytest.mark.slow
 def test_a_copied_repository_uses_its_own_artifacts(
-    command, project, tmp_path_factory, monkeypatch
+    command, trained, tmp_path_factory, monkeypatch
 ):
-    assert command("train").code == 0
     copied = tmp_path_factory.mktemp("elsewhere") / "copied"
-    shutil.copytree(project, copied)
+    shutil.copytree(trained, copied)
     monkeypatch.chdir(copied)
-    before = sorted(project.joinpath("mlartifacts").rglob("*"))
+    before = sorted(trained.joinpath("mlartifacts").rglob("*"))
     for name in ("validate", "train"):
         done = command(name)
         assert done.code == 0, done.err
-    assert sorted(project.joinpath("mlartifacts").rglob("*")) == before
+    assert sorted(trained.joinpath("mlartifacts").rglob("*")) == before
 
 
 def test_an_estimator_without_probabilities_is_a_sentence(command, project, monkeypatch):
@@ -339,9 +320,9 @@ def test_a_fault_is_a_sentence_and_not_the_verdict(command, project, monkeypatch
     assert done.err == "error: unexpected RuntimeError: a fault of its own (DEBUG=1 shows where)\n"
 
 
-def test_a_store_that_fails_between_version_and_alias_is_mended_by_the_next_call(command, project):
-    for name in ("train", "validate"):
-        assert command(name).code == 0
+def test_a_store_that_fails_between_version_and_alias_is_mended_by_the_next_call(
+    command, validated
+):
     with sqlite3.connect("mlflow.db") as store:
         store.execute(
             "CREATE TRIGGER fault BEFORE INSERT ON registered_model_aliases"
@@ -358,11 +339,9 @@ def test_a_store_that_fails_between_version_and_alias_is_mended_by_the_next_call
 
 
 @pytest.mark.slow
-def test_a_moved_repository_keeps_its_models(command, project, tmp_path_factory, monkeypatch):
-    for name in ("train", "validate", "register"):
-        assert command(name).code == 0
+def test_a_moved_repository_keeps_its_models(command, registered, tmp_path_factory, monkeypatch):
     moved = tmp_path_factory.mktemp("elsewhere") / "moved"
-    shutil.move(str(project), moved)
+    shutil.move(str(registered), moved)
     monkeypatch.chdir(moved)
     for name in ("validate", "train", "validate"):
         done = command(name)
@@ -427,8 +406,7 @@ def test_a_damaged_report_says_what_to_do(command, project):
     assert "reports/train.json is damaged: make train writes it again" in done.err
 
 
-def test_a_report_of_another_store_is_refused(command, project):
-    assert command("train").code == 0
+def test_a_report_of_another_store_is_refused(command, trained):
     Path("reports/train.json").write_text(json.dumps({**report("train"), "run_id": "0" * 32}))
     done = command("validate")
     assert done.code == 2

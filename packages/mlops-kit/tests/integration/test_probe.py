@@ -20,7 +20,7 @@ REQUESTS = 100
 class Service(ThreadingHTTPServer):
     """Answers every question after `seconds` with `status`, and counts them."""
 
-    seconds, status, asked = 0.0, 200, 0
+    seconds, status, asked, marked = 0.0, 200, 0, 0
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -32,6 +32,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.asked += 1
+        self.server.marked += "X-Probe" in self.headers
         self.rfile.read(int(self.headers["Content-Length"]))
         self.server.over.wait(self.server.seconds)
         body = json.dumps({"predictions": [{"prediction": 1.0}]}).encode()
@@ -68,7 +69,7 @@ def test_a_service_that_is_well_is_asked_all_of_it():
     with served() as (url, service):
         check = limits(url, alive=lambda: beats.append(1))
     assert check.passed
-    assert (service.asked, len(beats)) == (REQUESTS, REQUESTS)
+    assert (service.asked, service.marked, len(beats)) == (REQUESTS, REQUESTS, REQUESTS)
     assert check.detail.endswith("0 of 100 requests without an answer (at most 0.0%)")
 
 

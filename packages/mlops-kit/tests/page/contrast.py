@@ -4,11 +4,15 @@ import re
 
 # Colours as the browser computes them: of every text that is shown, with the background behind it.
 COLOURS = """
+const pixel = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 const behind = (e) => {
-  for (; e; e = e.parentElement) {
-    const colour = getComputedStyle(e).backgroundColor;
-    if (colour !== "rgba(0, 0, 0, 0)") return colour;
+  const layers = [];
+  for (; e; e = e.parentElement) layers.unshift(getComputedStyle(e).backgroundColor);
+  for (const colour of ["white", ...layers]) {
+    pixel.fillStyle = colour;
+    pixel.fillRect(0, 0, 1, 1);
   }
+  return `rgb(${[...pixel.getImageData(0, 0, 1, 1).data].slice(0, 3).join(", ")})`;
 };
 return [...document.querySelectorAll("body *")]
   .filter((e) => e.checkVisibility() && (e.value || [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())))

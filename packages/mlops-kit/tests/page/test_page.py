@@ -1,7 +1,7 @@
 """The page in a real browser, before the real service."""
 
 import re
-import socket
+import threading
 
 import pytest
 import requests
@@ -45,8 +45,10 @@ def percent(share):
 
 def test_the_real_row_gets_the_answer_that_was_exported(mixed, visit):
     page = visit(mixed)
-    page.ask()
     golden = mixed.card["golden"][0]
+    assert page.one(".prediction").text == golden["answer"]["prediction"]
+    assert page.sent() == []  # it came with the page
+    page.ask()
     assert page.sent() == [golden["row"]]
     assert page.one(".prediction").text == golden["answer"]["prediction"]
     assert list(bars(page).items()) == list(as_bars(mixed.answer(golden["row"])).items())
@@ -171,6 +173,7 @@ def test_enter_in_a_field_asks_and_the_focus_stays(mixed, names, visit):
     assert page.one("#stale").is_displayed()
     page.one("#undo").send_keys(Keys.ENTER)
     assert float(first.get_attribute("value")) == golden_row(mixed)[names["number"]]
+    assert not page.one("#stale").is_displayed()
 
 
 @pytest.mark.parametrize("task", ["mixed", "numbers"])
@@ -290,14 +293,23 @@ def test_what_concerns_no_field_is_told_with_the_requests_id(serve, names, visit
 def test_an_overloaded_service_is_told_with_when_to_try_again(serve, visit):
     serving = serve("regression", SERVE_SET="limits.waiting=1")
     page = visit(serving)
-    host, port = serving.url.split("//")[1].split(":")
-    with socket.create_connection((host, int(port))) as other:
-        # It keeps the service waiting for its body.
-        other.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
-        WebDriverWait(page, SECONDS).until(
-            lambda _: serving.answer(golden_row(serving)).status_code == 503
-        )
-        said = page.ask().splitlines()
+    body, enough = {"rows": [golden_row(serving)] * 500}, threading.Event()
+
+    def crowd():
+        with requests.Session() as kept:
+            while not enough.is_set():
+                kept.post(f"{serving.url}/predict", json=body, timeout=SECONDS)
+
+    others = [threading.Thread(target=crowd) for _ in range(4)]
+    for other in others:
+        other.start()
+    try:
+        WebDriverWait(page, SECONDS).until(lambda _: "Try again" in page.ask())
+    finally:
+        enough.set()
+        for other in others:
+            other.join()
+    said = page.said().splitlines()
     assert said[1] == "Try again in 1 s."
     assert said[2].startswith("Request ")
     page.picture("overloaded")

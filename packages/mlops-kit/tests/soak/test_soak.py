@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-import yaml
 
 from ml_template.__main__ import PROJECT
 
@@ -25,15 +24,6 @@ CONNECTIONS = 16
 MOST_GROWTH_MIB = 5  # behind the warm-up, of about a hundred
 PATIENCE = 60
 ROOT = Path(__file__).parents[4]
-SETTINGS = {
-    "experiment": "soak",
-    "registered_model": "soak",
-    "task": "classification",
-    "data": {"source": "sklearn:breast_cancer", "target": "target"},
-    "model": {"params": {"max_iter": 20}},
-    "validation": {"metric": "accuracy", "prediction_ms": 10_000},
-}
-
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -42,31 +32,14 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """The checkout of an exported model, made as make does."""
-    folder = tmp_path_factory.mktemp("soak")
-    (folder / "configs").mkdir()
-    (folder / "configs/train.yaml").write_text(yaml.safe_dump(SETTINGS))
-    (folder / "requirements.txt").write_bytes((ROOT / "requirements.txt").read_bytes())
-    for step in ("train", "validate", "register", "export"):
-        subprocess.run(
-            [sys.executable, "-m", PROJECT.package, step],
-            cwd=folder,
-            env=environment(),
-            check=True,
-        )
-    return folder
-
-
 @pytest.fixture
-def service(model, tmp_path):
+def service(exported_checkout, environment, tmp_path):
     """The service's process and address; its log goes to a file, as nobody reads it."""
     log = tmp_path / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", PROJECT.package, "serve"],
-            cwd=model,
+            cwd=exported_checkout,
             env=environment(PORT="0", SERVE_SET="limits.waiting=1000 limits.rows=200"),
             stdout=out,
         )
@@ -78,12 +51,6 @@ def service(model, tmp_path):
     yield process, json.loads(log.read_bytes().splitlines()[0])["url"]
     process.kill()
     process.wait()
-
-
-def environment(**more):
-    own = ("API_KEY", "CONFIG", "HOST", "MLFLOW_TRACKING_URI", "MODEL", "MODEL_DIR", "PORT", "SET")
-    kept = {key: value for key, value in os.environ.items() if key not in (*own, "SERVE_SET")}
-    return {**kept, **more}
 
 
 def memory(pid):
@@ -153,9 +120,11 @@ async def send(url, pid, kinds, count, samples):
     return statuses, wrong
 
 
-def test_memory_stays_flat_and_nothing_is_lost(model, service):
+def test_memory_stays_flat_and_nothing_is_lost(exported_checkout, service):
     process, url = service
-    row = json.loads((model / "artifacts/model/model.json").read_text())["golden"][0]["row"]
+    row = json.loads((exported_checkout / "artifacts/model/model.json").read_text())["golden"][0][
+        "row"
+    ]
     kinds = mixed(row)
     print(f"\nwarm-up: {WARM_UP} requests")
     asyncio.run(send(url, process.pid, kinds, WARM_UP, []))

@@ -24,13 +24,21 @@ class Pipeline(NamedTuple):
     pythons: list[str]
 
 
-def texts() -> dict[str, str]:
-    """Each system's pipeline, wherever it is now; GitHub's three workflows one behind the other."""
+def texts(profile: str) -> dict[str, str]:
+    """Each system's pipeline for a profile, as the kit has it."""
     found = {}
-    for system, names in switch.FILES.items():
-        paths = [ROOT / n if (ROOT / n).exists() else ROOT / "ci" / system / n for n in names]
-        found[system] = "\n---\n".join(path.read_text(encoding="utf-8") for path in paths)
+    for system in switch.SYSTEMS:
+        folder = ROOT / switch.FOLDER / system / profile
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        found[system] = joined({path: path.read_text(encoding="utf-8") for path in paths})
     return found
+
+
+def joined(pipeline: dict[Path, str]) -> str:
+    """One text of a pipeline's files; GitHub's workflows in the order in which they run."""
+    order = ["ci", "train", "deploy", "publish"]
+    files = sorted(pipeline, key=lambda path: order.index(path.stem) if path.stem in order else 0)
+    return "\n---\n".join(pipeline[path] for path in files)
 
 
 def known(variables: Any) -> dict[str, str]:
@@ -52,8 +60,9 @@ def for_each(commands: list[str], expression: str, values: list[str]) -> list[st
 def read_github(text: str) -> Pipeline:
     jobs: dict[str, Any] = {}
     for workflow in yaml.safe_load_all(text):
-        jobs.update(workflow["jobs"])
-    del jobs["deploy"], jobs["all-green"]  # the call of the other workflow, and a job of one action
+        # Without the call of another workflow, and a job of one action.
+        steps = {name: job for name, job in workflow["jobs"].items() if "steps" in job}
+        jobs.update({name: job for name, job in steps.items() if name != "all-green"})
     return Pipeline(
         {n: [c for s in j["steps"] for c in lines(s.get("run", ""))] for n, j in jobs.items()},
         {name: known(job.get("env")) for name, job in jobs.items()},

@@ -1,5 +1,6 @@
 """What configs/infra/ may say, what it costs, and running a program to its end."""
 
+import re
 import shutil
 import signal
 import sys
@@ -12,6 +13,7 @@ import yaml
 
 from mlops_kit.core.errors import UserError
 from mlops_kit.delivery.terraform import cli, cost, roots
+from mlops_kit.serving.settings import ServeConfig, load_serve
 
 ROOT = Path(__file__).parents[4]
 
@@ -48,6 +50,19 @@ def test_what_ships_can_be_read(infra):
     }
     assert roots.load("staging").variables["environment"] == "staging"
     assert "environment" not in roots.load("shared").variables
+
+
+def test_services_keep_connections_longer_than_their_load_balancers(infra):
+    """Else a balancer sends requests into connections that are being closed, and answers 502."""
+    folder, dockerfile = infra / "infra/environment", ROOT / "docker/Dockerfile"
+    (app,) = re.findall(r"idle_timeout += (\d+)", (folder / "load_balancer.tf").read_text())
+    assert int(app) < load_serve().limits.keep_alive_seconds
+    assert int(app) < ServeConfig().limits.keep_alive_seconds
+    (mlflow,) = re.findall(r"idle_timeout += (\d+)", (folder / "mlflow.tf").read_text())
+    (kept,) = re.findall(
+        r"MLFLOW_UVICORN_OPTS=.*--timeout-keep-alive (\d+)", dockerfile.read_text()
+    )
+    assert int(mlflow) < int(kept)
 
 
 def test_everything_shipped_gives_each_variable_that_has_no_default(infra):

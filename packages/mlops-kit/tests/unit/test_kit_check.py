@@ -36,6 +36,13 @@ def test_changed_added_and_missing_files_are_named(packages):
     assert kit_check.differences()[0] == "packages/kit/a.py is missing"
 
 
+def test_distribution_without_files_is_one_line_unless_it_is_the_kit(packages):
+    released = kit_check.SUMS.read_text()
+    others = ("ecs-local/a.py", "ecs-local/b.py", f"{kit_check.KIT}/a.py")
+    kit_check.SUMS.write_text(released + "".join(f"0  {name}\n" for name in others))
+    assert kit_check.differences() == ["packages/ecs-local is missing"]
+
+
 def test_without_sums_it_is_a_sentence(checkout):
     with pytest.raises(UserError, match="packages/SHA256SUMS not found"):
         kit_check.differences()

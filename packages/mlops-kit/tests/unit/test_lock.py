@@ -13,6 +13,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[4]
 PYTHONS = re.search(r"^PYTHONS := (.*)$", (ROOT / "Makefile").read_text(), re.M).group(1).split()
 GATES = ["bandit", "black", "isort", "mypy", "pytest", "pytest-cov", "ruff"]
+# The Pythons that need another release of a gate tool than the others.
+APART = {"bandit": ["3.9"]}
 
 
 def pyproject_list(name):
@@ -84,7 +86,8 @@ def test_lock_keeps_the_extras_that_plain_pip_asks_for():
 
 @pytest.mark.parametrize("tool", GATES)
 def test_a_gate_tool_has_one_version_for_all_pythons(tool):
-    assert len({str(locked(tool, python)[0].specifier) for python in PYTHONS}) == 1
+    together = [python for python in PYTHONS if python not in APART.get(tool, [])]
+    assert len({str(locked(tool, python)[0].specifier) for python in together}) == 1
 
 
 def test_the_lock_names_no_index_and_no_path():

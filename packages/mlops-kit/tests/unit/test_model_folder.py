@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -90,6 +91,39 @@ def test_a_missing_file_is_named(folder, name, sentence):
 def test_sums_that_leave_out_a_file_are_damaged(folder, kept):
     (folder / "SHA256SUMS").write_text(model_folder.sums(folder, [kept]))
     with pytest.raises(UserError, match=r"SHA256SUMS is damaged \(make export writes it again\)"):
+        model_folder.read_card(folder)
+
+
+def test_a_file_that_is_not_listed_is_named(folder):
+    (folder / "model.skops").write_bytes(b"")
+    with pytest.raises(UserError, match=r"model\.skops is not listed in .*SHA256SUMS"):
+        model_folder.read_card(folder)
+
+
+@pytest.mark.parametrize("place", ["../outside", "inner/outside", "{}/outside", "..", ""])
+def test_only_plain_names_are_listed(folder, place):
+    outside = folder.parent / "outside"
+    outside.write_bytes(b"x")
+    line = f"{hashlib.sha256(b'x').hexdigest()}  {place.format(folder.parent)}\n"
+    with (folder / "SHA256SUMS").open("a") as sums:
+        sums.write(line)
+    with pytest.raises(UserError, match=r"SHA256SUMS is damaged \(make export writes it again\)"):
+        model_folder.read_card(folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.json"])
+def test_a_link_is_not_followed(folder, name, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / name
+    (folder / name).rename(elsewhere)
+    (folder / name).symlink_to(elsewhere)
+    with pytest.raises(UserError, match=f"{name} is no plain file"):
+        model_folder.read_card(folder)
+
+
+def test_a_pipe_is_not_read(folder):
+    (folder / "model.onnx").unlink()
+    os.mkfifo(folder / "model.onnx")
+    with pytest.raises(UserError, match=r"model\.onnx is no plain file"):
         model_folder.read_card(folder)
 
 

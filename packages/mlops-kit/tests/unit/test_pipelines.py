@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -13,38 +14,47 @@ from mlops_kit.ci import oidc
 from mlops_kit.ci.pipelines import makefile_lint, summary, switch
 from mlops_kit.core.errors import UserError
 
-from .pipeline_readers import READERS, ROOT, read, texts
+from .pipeline_readers import READERS, ROOT, joined, read, texts
 
-TEXTS = texts()
+TEXTS = {profile: texts(profile) for profile in switch.PROFILES}
+FULL = TEXTS["full"]
 SYSTEMS = sorted(READERS)
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 # Those that a generated project has, too.
-RULES = [MAKEFILE, *(file.read_text() for file in (ROOT / "packages/mlops-kit/make").glob("*.mk"))]
+RULES = [
+    MAKEFILE,
+    *(file.read_text() for file in (ROOT / "packages/mlops-kit/src/mlops_kit/make").glob("*.mk")),
+]
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", "\n".join(RULES), re.M))
 PYTHONS = re.search(r"^PYTHONS := (.*)", MAKEFILE, re.M)[1].split()[::-1]
 
-# In the order in which they run; `export` takes the place of `train` where a registered model is deployed.
-JOBS = [
-    "gates",
-    "lint",
-    "container",
-    "monitor",
-    "train",
-    "export",
-    "staging",
-    "production",
-    "cost",
-    "notify",
-]
+# In the order in which they run; `export` takes the place of `train` where a registered model is deployed or published.
+BEFORE, AFTER = ["gates", "lint"], ["cost", "notify"]
+TO_EXPORT = ["container", "monitor", "train", "export"]
+JOBS = {
+    "full": [*BEFORE, *TO_EXPORT, "staging", "production", *AFTER],
+    "service": [*BEFORE, *TO_EXPORT, "publish", *AFTER],
+    "model": [*BEFORE, "train", *AFTER],
+}
+# What a pipeline can be started for, beside the schedule.
+STARTED_FOR = {
+    "full": ("ci", "train", "deploy", "monitor"),
+    "service": ("ci", "train", "publish", "monitor"),
+    "model": ("ci", "train"),
+}
 
-# An image's provenance and GitHub Packages are GitHub's own: docs/ci-portability.md.
-GITHUBS_OWN = {"make ci-outputs", "make image-push"}
+# An image's provenance is GitHub's own, and beside a deployment GitHub Packages: docs/ci-portability.md.
+GITHUBS_OWN = {
+    "full": {"make ci-outputs", "make image-push"},
+    "service": {"make ci-outputs"},
+    "model": set(),
+}
 
 # --- What is held against each other -----------------------------------------------------------------
 
 
-def problems(found: dict[str, str]) -> list[str]:
-    """What is wrong with the pipelines in these texts, one sentence each."""
+def problems(profile: str, found: dict[str, str]) -> list[str]:
+    """What is wrong with a profile's pipelines in these texts, one sentence each."""
     pipelines = {system: read(system, text) for system, text in found.items()}
     said = []
     for system, pipeline in pipelines.items():
@@ -52,13 +62,17 @@ def problems(found: dict[str, str]) -> list[str]:
             f"{system}: {sentence}"
             for sentence in (
                 *_bad_commands(pipeline.commands),
-                *_bad_order(pipeline.commands),
+                *_bad_order(pipeline.commands, JOBS[profile]),
                 *([] if pipeline.pythons == PYTHONS else [f"Pythons {pipeline.pythons}"]),
             )
         ]
-    for job in JOBS:
-        said += _differences(job, {s: _comparable(p.commands[job]) for s, p in pipelines.items()})
-    for job in JOBS:
+    for job in JOBS[profile]:
+        compared = {
+            s: _comparable(p.commands.get(job, []), GITHUBS_OWN[profile])
+            for s, p in pipelines.items()
+        }
+        said += _differences(job, compared)
+    for job in JOBS[profile]:
         wanted = {k: v for p in pipelines.values() for k, v in p.variables.get(job, {}).items()}
         for system, pipeline in pipelines.items():
             given = {**pipeline.shared, **pipeline.variables.get(job, {})}
@@ -78,15 +92,15 @@ def _bad_commands(commands: dict[str, list[str]]) -> list[str]:
     return said
 
 
-def _bad_order(commands: dict[str, list[str]]) -> list[str]:
+def _bad_order(commands: dict[str, list[str]], jobs: list[str]) -> list[str]:
     last = {"notify", "cost"}  # wherever a system has them
     order = [job for job in commands if job not in last]
-    wanted = [job for job in JOBS if job not in last]
+    wanted = [job for job in jobs if job not in last]
     return [] if order == wanted else [f"the order of jobs is {order}"]
 
 
-def _comparable(commands: list[str]) -> list[str]:
-    return [c for c in commands if c not in GITHUBS_OWN and not c.startswith("make notify")]
+def _comparable(commands: list[str], githubs_own: set[str]) -> list[str]:
+    return [c for c in commands if c not in githubs_own and not c.startswith("make notify")]
 
 
 def _differences(job: str, commands: dict[str, list[str]]) -> list[str]:
@@ -112,6 +126,9 @@ RIGHTS = {
     ("staging", "attestations"),  # the image's provenance
     ("staging", "packages"),  # GitHub Packages, as an option
     ("production", "id-token"),
+    ("publish", "id-token"),  # as of staging
+    ("publish", "attestations"),
+    ("publish", "packages"),
 }
 
 
@@ -131,24 +148,59 @@ def _bad_rights(text: str) -> list[str]:
 
 def _more_than_the_caller(text: str) -> list[str]:
     """GitHub does not start a workflow that asks for more than whoever calls it has."""
-    _, train, deploy = yaml.safe_load_all(text)
-    given = set(train["jobs"]["deploy"].get("permissions", {}).items())
-    asked = {right for job in deploy["jobs"].values() for right in job["permissions"].items()}
-    return [f"github: the call of deploy.yml lacks {right}" for right in sorted(asked - given)]
+    _, train, *called = yaml.safe_load_all(text)
+    calls = [job for job in train["jobs"].values() if "uses" in job]
+    given = {right for call in calls for right in call.get("permissions", {}).items()}
+    jobs = [job for workflow in called for job in workflow["jobs"].values()]
+    asked = {right for job in jobs for right in job["permissions"].items()}
+    return [f"github: the call of a workflow lacks {right}" for right in sorted(asked - given)]
 
 
 # --- They agree, and this would notice if they did not ----------------------------------------------
 
+each_profile = pytest.mark.parametrize("profile", switch.PROFILES)
+each_system = pytest.mark.parametrize("system", SYSTEMS)
 
-def test_they_call_the_same_targets_in_the_same_order_with_the_same_variables():
-    assert problems(TEXTS) == []
+
+@each_profile
+def test_they_call_the_same_targets_in_the_same_order_with_the_same_variables(profile):
+    assert problems(profile, TEXTS[profile]) == []
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_each_tells_how_each_pipeline_ended(system):
-    told = notices(read(system, TEXTS[system]).commands)
-    wanted = {(s, w) for s in ("success", "failure") for w in ("ci", "train", "deploy", "monitor")}
+@each_profile
+@each_system
+def test_each_tells_how_each_pipeline_ended(profile, system):
+    told = notices(read(system, TEXTS[profile][system]).commands)
+    wanted = {(s, w) for s in ("success", "failure") for w in STARTED_FOR[profile]}
     assert told == {f"make notify STATUS={status} WHAT={what}" for status, what in wanted}
+
+
+@each_profile
+@each_system
+def test_a_profile_differs_from_the_whole_only_in_what_it_leaves_out(profile, system):
+    """The jobs that profiles have in common call the same, but for what the others have no target for."""
+    left_out = {"model": {"make infra-check", "make export"}, "service": {"make infra-check"}}
+    whole, part = (read(system, TEXTS[name][system]).commands for name in ("full", profile))
+    for job in set(JOBS[profile]) - {"publish", "notify"}:
+        wanted = [c for c in whole[job] if c not in left_out.get(profile, ())]
+        assert [c for c in part[job] if "notify" not in c] == [
+            c for c in wanted if "notify" not in c
+        ]
+
+
+@each_system
+def test_without_aws_nothing_speaks_of_it(system):
+    for profile in ("service", "model"):
+        text = TEXTS[profile][system]
+        assert not re.search(r"\bAWS|\baws|REGION|terraform|infra|staging|production", text, re.I)
+
+
+@each_system
+def test_without_a_service_nothing_speaks_of_it(system):
+    assert not re.search(
+        r"\bDocker\b|image-|make (image|export)|artifacts/model|monitor|deploy",
+        TEXTS["model"][system],
+    )
 
 
 MUTATIONS = [
@@ -182,43 +234,46 @@ MUTATIONS = [
 
 @pytest.mark.parametrize(("system", "old", "new"), MUTATIONS)
 def test_a_change_in_one_of_them_is_noticed(system, old, new):
-    assert old in TEXTS[system]
-    assert noticed(system, TEXTS[system].replace(old, new, 1))
+    assert old in FULL[system]
+    assert noticed(system, FULL[system].replace(old, new, 1))
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_other_pythons_are_noticed(system):
     listed = ", ".join(f'"{version}"' for version in PYTHONS)
-    assert noticed(system, TEXTS[system].replace(listed, '"2.7"'))
+    assert noticed(system, FULL[system].replace(listed, '"2.7"'))
 
 
 def noticed(system: str, changed: str) -> bool:
     """Whether problems() complains of this system when its text is the changed one."""
-    return any(said.startswith(f"{system}: ") for said in problems({**TEXTS, system: changed}))
+    return any(
+        said.startswith(f"{system}: ") for said in problems("full", {**FULL, system: changed})
+    )
 
 
 def test_a_renamed_target_is_noticed(monkeypatch):
     monkeypatch.setattr(f"{__name__}.TARGETS", TARGETS - {"validate"})
-    assert {said.partition(": ")[0] for said in problems(TEXTS)} == set(SYSTEMS)
+    assert {said.partition(": ")[0] for said in problems("full", FULL)} == set(SYSTEMS)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_no_expression_of_the_ci_system_is_inside_of_a_command(system):
     """What a user typed into an input or named a branch would be run there."""
-    for commands in read(system, TEXTS[system]).commands.values():
+    for commands in read(system, FULL[system]).commands.values():
         assert not [command for command in commands if re.search(r"[$<{%]", command)]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_each_gives_make_the_python_and_the_folder_that_is_kept(system):
-    assert "CI_CACHE" in TEXTS[system]
-    assert len(re.findall(r"\bPYTHON\b", TEXTS[system])) >= 2 - (system == "circleci")
+    assert "CI_CACHE" in FULL[system]
+    assert len(re.findall(r"\bPYTHON\b", FULL[system])) >= 2 - (system == "circleci")
     assert "\n/.cache/" in f"\n/{(ROOT / '.gitignore').read_text().replace(chr(10), chr(10) + '/')}"
 
 
 def test_every_secret_and_variable_is_documented():
     guide = (ROOT / "docs/ci-portability.md").read_text(encoding="utf-8")
-    names = set(re.findall(r"(?:secrets|vars)\.(\w+)", TEXTS["github"]))
+    workflows = "".join(TEXTS[profile]["github"] for profile in switch.PROFILES)
+    names = set(re.findall(r"(?:secrets|vars)\.(\w+)", workflows))
     assert {"SLACK_WEBHOOK_URL", "AWS_ROLE_ARN"} <= names
     assert [name for name in sorted(names) if f"`{name}`" not in guide] == []
 
@@ -227,37 +282,91 @@ def test_every_secret_and_variable_is_documented():
 
 
 @pytest.fixture
-def pipelines(checkout):
-    """All five, GitHub's in place."""
-    for system, names in switch.FILES.items():
-        for name in names:
-            path = Path(name) if system == "github" else Path("ci", system, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(system)
-    return checkout
+def project(tmp_path, monkeypatch):
+    """A project on GitHub with two Pythons, in another region."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(switch.FOLDER, "systems")
+    monkeypatch.setattr(switch, "FOLDER", tmp_path / "systems")
+    Path("Makefile").write_text(
+        "PYTHONS := 3.12 3.11\nPROFILE := full\nexport PROJECT_REGION := us-east-2\nall:\n"
+    )
+    switch.switch("github")
 
 
-def test_one_at_a_time_is_in_place(pipelines):
+def pipeline_files():
+    files = {path for path in Path().rglob("*") if path.is_file()}
+    return files - {Path("Makefile"), *Path("systems").rglob("*")}
+
+
+def test_only_one_pipeline_is_in_place(project):
     for system in ("gitlab", "azure", "circleci", "jenkins", "github"):
-        switch.switch(system)
-        placed = {s for s, names in switch.FILES.items() if all(Path(n).exists() for n in names)}
-        assert placed == {system}
-        assert len([path for path in pipelines.rglob("*") if path.is_file()]) >= 7
-        assert not Path("ci", system).exists()
+        placed = switch.switch(system)
+        assert pipeline_files() == set(placed) == set(switch.pipeline(system, "full"))
+    assert {path.name for path in Path().iterdir()} == {".github", "Makefile", "systems"}
 
 
-def test_a_system_that_is_not_there_is_refused_before_anything_moves(pipelines):
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_pipeline_has_the_makefiles_pythons_and_region(project, system):
+    text = joined(switch.pipeline(system, "full"))
+    assert read(system, text).pythons == ["3.11", "3.12"]
+    assert '"3.9"' not in text
+    assert "REGION'" not in text
+    assert ("us-east-2" in text) == (system == "github")
+
+
+def test_root_workflows_are_what_the_kit_writes(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    wanted = switch.pipeline("github", "full")
+    here = {path: path.read_text(encoding="utf-8") for path in wanted}
+    assert here == wanted, "git rm -r .github/workflows; make ci-switch TO=github"
+
+
+def test_switching_forgets_nothing_else_in_the_folder(project):
+    Path(".github/workflows/ours.yml").write_text("ours")
+    switch.switch("jenkins")
+    assert pipeline_files() == {Path("Jenkinsfile"), Path(".github/workflows/ours.yml")}
+
+
+def test_unknown_system_is_refused_before_anything_is_written(project):
     with pytest.raises(UserError, match=r"TO is 'gitlabs'; accepted: github, .*mean 'gitlab'"):
         switch.switch("gitlabs")
-    assert Path(".github/workflows/ci.yml").exists()
+    assert pipeline_files() == set(switch.pipeline("github", "full"))
 
 
-def test_a_file_in_both_places_is_refused_before_anything_moves(pipelines):
-    Path(".gitlab-ci.yml").write_text("ours")
-    with pytest.raises(UserError, match=r"^\.gitlab-ci\.yml is in both places, the root and ci/"):
+@pytest.mark.parametrize("to", ["gitlab", "github"])
+def test_edited_file_is_refused_before_anything_is_written(project, to):
+    edited = Path(".github/workflows/train.yml")
+    edited.write_text(edited.read_text() + "# ours\n")
+    with pytest.raises(UserError, match=r"^\.github/workflows/train\.yml: .*: git rm \S+$"):
+        switch.switch(to)
+    assert edited.read_text().endswith("# ours\n")
+    assert pipeline_files() == set(switch.pipeline("github", "full"))
+    edited.unlink()  # as git rm does
+    assert switch.switch(to)
+
+
+def test_pipeline_is_the_profiles(project):
+    text = Path("Makefile").read_text()
+    Path("Makefile").write_text(text.replace("PROFILE := full", "PROFILE := service"))
+    switch.switch("github")  # what is there was not edited, though it is of another profile
+    assert pipeline_files() == set(switch.pipeline("github", "service"))
+    assert Path(".github/workflows/publish.yml").exists()
+    Path("Makefile").write_text(text.replace("PROFILE := full", "PROFILE := models"))
+    with pytest.raises(UserError, match=r"^Makefile: PROFILE is 'models'; .* mean 'model'"):
         switch.switch("gitlab")
-    assert Path(".gitlab-ci.yml").read_text() == "ours"
-    assert Path(".github/workflows/ci.yml").exists()
+
+
+def test_makefile_that_says_nothing_is_a_sentence(project):
+    Path("Makefile").write_text("all:\n")
+    with pytest.raises(UserError, match="Makefile has no line PROFILE := …"):
+        switch.switch("gitlab")
+
+
+def test_kit_without_a_pipeline_is_a_sentence(project):
+    shutil.rmtree(switch.FOLDER / "azure")
+    with pytest.raises(UserError, match=r"^systems/azure/full has no files: git checkout"):
+        switch.switch("gitlab")
+    assert pipeline_files() == set(switch.pipeline("github", "full"))
 
 
 # --- What the systems are told ------------------------------------------------------------------------

@@ -4,9 +4,9 @@ import datetime
 import json
 
 import pytest
-from pydantic import ValidationError
 
 from mlops_kit.artifact import request_schema
+from mlops_kit.artifact.request_schema import RefusedRowsError
 
 COLUMNS = [
     {"name": "number", "kind": "numeric", "missing": False, "minimum": 1.0, "maximum": 2.0},
@@ -25,7 +25,7 @@ LARGEST = 3.4028234663852886e38
 
 
 def check(text, columns=COLUMNS, most=2):
-    return request_schema.body(columns, ROW, most).validate_json(text)["rows"]
+    return request_schema.Checker(columns, ROW, most).rows(text)
 
 
 def check_value(name, json_text, missing=False):
@@ -35,16 +35,16 @@ def check_value(name, json_text, missing=False):
     return check(text, columns)[0][name]
 
 
-def problems(text):
-    with pytest.raises(ValidationError) as caught:
-        check(text)
-    return [(one["type"], one["loc"]) for one in caught.value.errors()]
+def problems(text, most=2):
+    with pytest.raises(RefusedRowsError) as caught:
+        check(text, most=most)
+    return [(one["type"], tuple(one["loc"][1:])) for one in caught.value.problems]
 
 
 def refusal(name, json_text):
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(RefusedRowsError) as caught:
         check_value(name, json_text)
-    (problem,) = caught.value.errors()
+    (problem,) = caught.value.problems
     return problem
 
 
@@ -97,7 +97,7 @@ def test_numbers_that_are_taken(text, value):
 def test_numbers_that_are_refused_at_their_place(text, kind):
     problem = refusal("number", text)
     assert problem["type"] == kind
-    assert problem["loc"] == ("rows", 0, "number")
+    assert problem["loc"] == ["body", "rows", 0, "number"]
 
 
 @pytest.mark.parametrize("text", ["1", "0", '"true"', "null", "1.0", "[]"])
@@ -144,7 +144,7 @@ def test_dates_come_in_utc(text, date):
     ],
 )
 def test_what_is_no_date_is_refused_at_its_place(value):
-    assert refusal("day", json.dumps(value))["loc"] == ("rows", 0, "day")
+    assert refusal("day", json.dumps(value))["loc"] == ["body", "rows", 0, "day"]
 
 
 def test_a_date_in_the_datas_own_format_has_no_other():
@@ -163,7 +163,7 @@ def test_a_date_in_a_format_with_a_zone_comes_in_utc():
 @pytest.mark.parametrize("name", ROW)
 def test_null_is_taken_only_where_training_saw_values_missing(name):
     assert check_value(name, "null", missing=True) is None
-    assert refusal(name, "null")["loc"] == ("rows", 0, name)
+    assert refusal(name, "null")["loc"] == ["body", "rows", 0, name]
 
 
 def test_unknown_and_missing_columns_are_named():
@@ -178,10 +178,39 @@ def test_unknown_and_missing_columns_are_named():
 def test_of_many_bad_rows_the_first_is_told_with_all_that_is_wrong_with_it():
     first = {**ROW, "number": "1", "truth": 1}
     text = json.dumps({"rows": [ROW, first, *[{}] * 998]})
-    with pytest.raises(ValidationError) as caught:
-        check(text, most=1000)
-    told = [(one["type"], one["loc"]) for one in caught.value.errors()]
+    told = problems(text, most=1000)
     assert told == [("float_type", ("rows", 1, "number")), ("bool_type", ("rows", 1, "truth"))]
+
+
+@pytest.mark.parametrize("place", ["in its only row", "in its last row", "beside its rows"])
+def test_of_very_many_unknown_keys_a_hundred_are_named(place):
+    unknown = {f"k{number}": number for number in range(80_000)}
+    row = {**ROW, **unknown} if place != "beside its rows" else ROW
+    beside = unknown if place == "beside its rows" else {}
+    rows = [ROW, row] if place == "in its last row" else [row]
+    told = problems(json.dumps({"rows": rows, **beside}))
+    where = () if beside else ("rows", len(rows) - 1)
+    assert told == [("extra_forbidden", (*where, f"k{number}")) for number in range(100)]
+
+
+def test_all_that_is_wrong_with_a_request_is_told_at_once():
+    text = json.dumps({"rows": [{"x": 1}], "y": {}})
+    missing = [("missing", ("rows", 0, name)) for name in ROW]
+    beside, extra = ("extra_forbidden", ("y",)), ("extra_forbidden", ("rows", 0, "x"))
+    assert problems(text) == [beside, *missing, extra]
+
+
+def test_a_column_may_not_be_traded_for_an_unknown_key():
+    for name in ROW:
+        row = {"x" if key == name else key: value for key, value in ROW.items()}
+        told = [("missing", ("rows", 0, name)), ("extra_forbidden", ("rows", 0, "x"))]
+        assert problems(json.dumps({"rows": [row]})) == told
+
+
+def test_a_row_without_a_column_is_told_before_a_later_one_with_a_wrong_value():
+    short = {name: value for name, value in ROW.items() if name != "truth"}
+    text = json.dumps({"rows": [ROW, short, {**ROW, "number": "1"}]})
+    assert problems(text, most=3) == [("missing", ("rows", 1, "truth"))]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from mlops_kit.artifact.predictor import Model
 from mlops_kit.serving.app import Service
+from mlops_kit.serving.bodies import TOGETHER
 from mlops_kit.serving.settings import LimitsConfig
 
 CARD = {
@@ -36,15 +37,16 @@ def echo(matrix):
     return matrix[:, :1]
 
 
-async def call(service, method, path, body=b""):
+async def call(service, method, path, body=b"", headers=((b"host", b"x"),)):
     """Send one request as a server does; return status, headers and body."""
     scope = {
         "type": "http",
+        "http_version": "1.1",
         "method": method,
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
-        "headers": [],
+        "headers": list(headers),
     }
     sent, messages = [], [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -127,6 +129,103 @@ def test_no_answer_in_time_is_504_and_the_next_request_is_answered():
     assert (status, json.loads(body)) == (504, {"detail": "no answer within 0.2 s"})
     assert later == 200
     assert json.loads(answer) == {"model_version": "7", "predictions": [{"prediction": 5.0}]}
+
+
+def test_one_more_than_may_wait_is_503_and_told_when_to_come_back():
+    go_on = threading.Event()
+
+    def stalls(matrix):
+        assert go_on.wait(60)
+        return echo(matrix)
+
+    async def three():
+        service = Service(Model(CARD, stalls), LimitsConfig(waiting=2), "")
+        body = rows(*range(100))
+        waiting = [asyncio.create_task(call(service, "POST", "/predict", body)) for _ in range(2)]
+        await asyncio.sleep(0)
+        refused = await call(service, "POST", "/predict", body)
+        go_on.set()
+        return refused, [status for status, _, _ in await asyncio.gather(*waiting)]
+
+    (status, headers, body), answered = asyncio.run(three())
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert json.loads(body)["detail"].startswith("2 requests are in work already")
+    assert answered == [200, 200]
+
+
+def test_large_bodies_in_work_are_bounded_together():
+    go_on = threading.Event()
+
+    def stalls(matrix):
+        assert go_on.wait(60)
+        return echo(matrix)
+
+    async def many(count):
+        service = Service(Model(CARD, stalls), LimitsConfig(body_kilobytes=128), "")
+        body = rows(*range(100)).ljust(128 * 1024)
+        asked = [asyncio.create_task(call(service, "POST", "/predict", body)) for _ in range(count)]
+        while sum(one.done() for one in asked) < count - TOGETHER:
+            await asyncio.sleep(0)
+        go_on.set()
+        return [status for status, _, _ in await asyncio.gather(*asked)]
+
+    assert asyncio.run(many(TOGETHER + 3)) == [200] * TOGETHER + [503] * 3
+
+
+@pytest.mark.parametrize("mark", [[], [(b"x-probe", b"1")]], ids=["traffic", "probe"])
+def test_a_probe_is_answered_and_counted_apart(mark):
+    async def once():
+        service = Service(Model(CARD, echo), LimitsConfig(), "")
+        headers = [(b"host", b"x"), *mark]
+        status, _, _ = await call(service, "POST", "/predict", rows(1.0, 2.0), headers)
+        return status, (await call(service, "GET", "/metrics"))[2].decode()
+
+    status, told = asyncio.run(once())
+    path, count = ("probe", 0) if mark else ("/predict", 2)
+    assert status == 200
+    assert f'http_requests_total{{path="{path}",status="200"}} 1.0' in told
+    assert f"predicted_rows_total {count:.1f}" in told
+
+
+@pytest.mark.parametrize("headers", [[], [(b"host", b"a"), (b"host", b"b")]], ids=["none", "two"])
+def test_a_request_without_one_host_is_400(headers):
+    async def once():
+        service = Service(Model(CARD, echo), LimitsConfig(), "")
+        return await call(service, "GET", "/healthz", headers=headers)
+
+    assert asyncio.run(once())[0] == 400
+
+
+@pytest.mark.parametrize("prefix", ["", "/churn"])
+def test_behind_a_prefix_the_documents_and_counters_are_those_without(prefix):
+    async def several():
+        service = Service(Model(CARD, echo), LimitsConfig(), "", root_path="/churn")
+        asked = [await call(service, "GET", f"{prefix}{path}") for path in ("/docs", "/healthz")]
+        return asked, (await call(service, "GET", "/metrics"))[2].decode()
+
+    ((status, _, docs), (health, _, _)), told = asyncio.run(several())
+    assert (status, health) == (200, 200)
+    assert b"'/churn/openapi.json'" in docs
+    assert 'http_requests_total{path="/healthz",status="200"} 1.0' in told
+
+
+def test_the_name_of_the_model_cannot_leave_the_title():
+    async def docs():
+        card = {**CARD, "registered_model": "</title><script>"}
+        return await call(Service(Model(card, echo), LimitsConfig(), ""), "GET", "/docs")
+
+    status, _, body = asyncio.run(docs())
+    assert status == 200
+    assert b"<title>&lt;/title&gt;&lt;script&gt; version 7</title>" in body
+
+
+def test_a_path_is_logged_in_part(capfdbinary):
+    async def once():
+        return await call(Service(Model(CARD, echo), LimitsConfig(), ""), "GET", "/" + 60_000 * "x")
+
+    assert asyncio.run(once())[0] == 404
+    (answered,) = map(json.loads, capfdbinary.readouterr().out.splitlines())
+    assert answered["path"] == "/" + 199 * "x"
 
 
 def test_a_request_without_the_key_is_401_and_told_how_to_give_it():

@@ -287,3 +287,9 @@ def test_a_column_to_drop_is_not_kept_but_counts_for_what_a_row_holds(name):
     target = np.zeros(len(frame))
     expected = row_hash.of(read(name)[0]).numbers(target, 0)
     np.testing.assert_array_equal(found.numbers(target, 0), expected)
+
+
+def test_a_sample_names_its_classes():
+    frame, _ = read("sklearn:breast_cancer")
+    assert set(frame["target"]) == {"benign", "malignant"}
+    assert (frame["target"] == "benign").sum() == 357

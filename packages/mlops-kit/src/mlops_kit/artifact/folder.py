@@ -20,11 +20,17 @@ def read_card(folder: Path) -> dict[str, Any]:
     """Return what model.json says, after comparing every file with its checksum.
 
     Raises:
-        UserError: A file is missing, or is not the one that was exported.
+        UserError: A file is missing, or is not the one that was exported; or there is one that was not exported.
     """
-    for name, expected in _sums(folder).items():
+    sums = _sums(folder)
+    for path in sorted(folder.iterdir()):
+        if path.name not in (*sums, SUMS):
+            raise UserError(
+                f"{path} is not listed in {folder / SUMS}: remove it, or write the folder again (make export)"
+            )
+    for name, expected in sums.items():
         try:
-            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            found = hashlib.sha256(_read(folder / name)).hexdigest()
         except OSError as error:
             raise UserError(f"{folder / name} cannot be read: {error.strerror}") from None
         if found != expected:
@@ -42,6 +48,13 @@ def sums(folder: Path, names: list[str]) -> str:
     return "".join(f"{digest}  {name}\n" for digest, name in zip(digests, names))
 
 
+def _read(path: Path) -> bytes:
+    """Return what a file holds that is none of another place, and no pipe that never ends."""
+    if path.exists() and (path.is_symlink() or not path.is_file()):
+        raise UserError(f"{path} is no plain file (make export writes it again)")
+    return path.read_bytes()
+
+
 def _sums(folder: Path) -> dict[str, str]:
     try:
         # Bytes, because a text's lines may end in other characters than "\n", too.
@@ -53,6 +66,7 @@ def _sums(folder: Path) -> dict[str, str]:
         raise UserError(f"{folder / SUMS} not found: there is no model yet (make export)") from None
     except (ValueError, OSError):
         listed = {}
-    if CARD not in listed or not set(listed) & set(FILES.values()):
+    are_plain = all(name == Path(name).name and name not in ("", "..") for name in listed)
+    if not are_plain or CARD not in listed or not set(listed) & set(FILES.values()):
         raise UserError(f"{folder / SUMS} is damaged (make export writes it again)")
     return listed

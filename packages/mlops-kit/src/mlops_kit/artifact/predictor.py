@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_kit.core import project
+from mlops_kit.core import project, skops_file
 from mlops_kit.core.errors import UserError, one_line
 
 from . import folder as model_folder
@@ -58,8 +58,8 @@ class Model:
         """
         golden = self.card["golden"]
         given = [case["row"] for case in golden]
-        checker = request_schema.body(self.card["columns"], given[0], len(given))
-        parsed = checker.validate_json(json.dumps({"rows": given}))["rows"]
+        checker = request_schema.Checker(self.card["columns"], given[0], len(given))
+        parsed = checker.rows(json.dumps({"rows": given}))
         for number, (answer, case) in enumerate(zip(self.predict(parsed), golden), start=1):
             off = difference(answer, case["answer"]) / self.card["parity"]["scale"]
             if not off <= self.card["parity"]["tolerance"]:
@@ -124,11 +124,7 @@ def _onnx(file: Path) -> Form:
 
 
 def _skops(file: Path) -> Form:
-    import skops.io
-
-    from mlops_kit.core.trusted_types import trusted_types
-
-    pipeline = skops.io.load(file, trusted=trusted_types())
+    pipeline = skops_file.load(file)
     return lambda matrix: outputs(pipeline, matrix)
 
 

@@ -4,49 +4,139 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Annotated, Any, Optional
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import Annotated, Any, Literal, Optional, Union
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError, from_json
 from typing_extensions import TypedDict
 
 from mlops_kit.core.features import LARGEST
 
-_STRICT = ConfigDict(extra="forbid", strict=True)
+_MOST_PROBLEMS = 100
 
 # pydantic would take "20200101" for seconds since 1970, too.
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-def row_type(columns: list[dict[str, Any]], example: dict[str, Any]) -> Any:
-    """Return a TypedDict with a key for each column, all required; null only where training saw it missing."""
-    return _closed(
-        "Row", {column["name"]: _field(column, example.get(column["name"])) for column in columns}
-    )
+class RefusedRowsError(ValueError):
+    """Why rows are refused: `problems` names at most 100 places, of wrong fields those of the first wrong row."""
+
+    def __init__(self, problems: Iterable[dict[str, Any]]) -> None:
+        """Take what is wrong, as FastAPI tells it."""
+        self.problems = list(islice(problems, _MOST_PROBLEMS))
+        super().__init__(self.problems)
 
 
-def body(
-    columns: list[dict[str, Any]], example: dict[str, Any], most_rows: int
-) -> TypeAdapter[Any]:
-    """Return the checker of a request's body: {"rows": [row, ...]}; it tells what is wrong with the first bad row."""
-    row = row_type(columns, example)
-    # Telling of every bad row makes rows x columns errors, which took seconds and hundreds of megabytes.
-    its_rows = Field(min_length=1, max_length=most_rows, fail_fast=True)
-    rows = Annotated[list[row], its_rows]  # type: ignore[valid-type] # made above
-    return TypeAdapter(_closed("Request", {"rows": rows}))
+class Checker:
+    """Checks the body of a request: {"rows": [row, ...]}, with a value for each column in every row.
+
+    pydantic checks the values, and this the keys: it would make an error with a copy of the whole row of each key that
+    is missing, and one of each that is unknown, which takes seconds and hundreds of megabytes.
+    """
+
+    def __init__(
+        self, columns: list[dict[str, Any]], example: dict[str, Any], most_rows: int
+    ) -> None:
+        """Take the columns as model.json describes them, and how many rows a request may have."""
+        row = _mapping("Row", _fields(columns, example), total=False, extra="allow")
+        # Telling of every bad row makes rows x columns errors.
+        its_rows = Field(min_length=1, max_length=most_rows, fail_fast=True)
+        rows = Annotated[list[row], its_rows]  # type: ignore[valid-type] # made above
+        self._body = TypeAdapter(_mapping("Request", {"rows": rows}, total=True, extra="allow"))
+        self._names = {column["name"]: None for column in columns}
+        self._last = columns[-1]["name"]
+
+    def rows(self, text: Union[bytes, bytearray, str]) -> list[dict[str, Any]]:
+        """Return the rows, as mappings of column names to values.
+
+        Raises:
+            RefusedRowsError: The text is no such body.
+        """
+        try:
+            request = self._body.validate_json(text)
+        except ValidationError as error:
+            raise RefusedRowsError(self._problems(error, text)) from None
+        rows: list[dict[str, Any]] = request["rows"]
+        if len(request) > 1 or not all(map(self._has_all, rows)):
+            raise RefusedRowsError(self._wrong_keys(request, len(rows)))
+        return rows
+
+    def _has_all(self, row: dict[str, Any]) -> bool:
+        # pydantic returns what it knows in its own order, and what it does not know behind that.
+        return len(row) == len(self._names) and next(reversed(row)) == self._last
+
+    def _problems(
+        self, error: ValidationError, text: Union[bytes, bytearray, str]
+    ) -> Iterator[dict[str, Any]]:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        where = found[0]["loc"]
+        number = int(where[1]) if len(where) > 1 else -1
+        keys: list[dict[str, Any]] = []
+        with suppress(ValueError):  # it is no JSON
+            wrong_keys = self._wrong_keys(from_json(text), number + 1)
+            keys = list(islice(wrong_keys, _MOST_PROBLEMS))
+        if not any(len(one["loc"]) > 3 and one["loc"][2] < number for one in keys):
+            for one in found:
+                yield {"type": one["type"], "loc": ["body", *one["loc"]], "msg": one["msg"]}
+        yield from keys
+
+    def _wrong_keys(self, request: Any, count: int) -> Iterator[dict[str, Any]]:
+        """Name unknown keys beside the rows, and all wrong ones of the first row of `count` that has any."""
+        if not isinstance(request, dict):
+            return
+        yield from _unknown(["body"], request, {"rows"})
+        for number in range(count):
+            row = request["rows"][number]
+            if isinstance(row, dict) and row.keys() != self._names.keys():
+                place = ["body", "rows", number]
+                for name in self._names:
+                    if name not in row:
+                        yield {"type": "missing", "loc": [*place, name], "msg": "Field required"}
+                yield from _unknown(place, row, self._names)
+                return
 
 
-def _closed(name: str, fields: dict[str, Any]) -> Any:
-    made = TypedDict(name, fields)  # type: ignore[misc] # its keys are known only here
-    made.__pydantic_config__ = _STRICT  # type: ignore[attr-defined] # pydantic's documented name
+def _unknown(
+    place: list[Any], mapping: dict[str, Any], known: Collection[str]
+) -> Iterator[dict[str, Any]]:
+    message = "Extra inputs are not permitted"
+    for key in mapping:
+        if key not in known:
+            yield {"type": "extra_forbidden", "loc": [*place, key], "msg": message}
+
+
+def _fields(columns: list[dict[str, Any]], example: dict[str, Any]) -> dict[str, Any]:
+    """Return a type for each column; null only where training saw it missing."""
+    return {column["name"]: _field(column, example.get(column["name"])) for column in columns}
+
+
+def _mapping(
+    name: str, fields: dict[str, Any], total: bool, extra: Literal["allow", "forbid"]
+) -> Any:
+    made = TypedDict(name, fields, total=total)  # type: ignore[misc] # known only here
+    its_config = ConfigDict(extra=extra, strict=True)
+    made.__pydantic_config__ = its_config  # type: ignore[attr-defined] # pydantic's documented name
     return made
 
 
 def body_schema(
     columns: list[dict[str, Any]], example: dict[str, Any], most_rows: int
 ) -> dict[str, Any]:
-    """Return the same as JSON schema, for the OpenAPI document."""
-    row = TypeAdapter(row_type(columns, example)).json_schema()
+    """Return what `Checker` accepts as JSON schema, for the OpenAPI document."""
+    row = TypeAdapter(
+        _mapping("Row", _fields(columns, example), total=True, extra="forbid")
+    ).json_schema()
     rows = {"type": "array", "items": row, "minItems": 1, "maxItems": most_rows}
     return {
         "type": "object",

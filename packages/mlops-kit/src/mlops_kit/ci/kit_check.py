@@ -9,17 +9,23 @@ from mlops_kit.core.errors import UserError
 
 FOLDER = Path("packages")
 SUMS = FOLDER / "SHA256SUMS"  # written when the project was generated, and by each update
+KIT = "mlops-kit"  # without its folder, what runs this is its wheel, which pip has compared with the lock
 
 
 def differences() -> list[str]:
     """Return a line for each file of packages/ that was changed, removed or added, in the order of their paths.
 
+    A distribution of which no file is left is one line; the kit may be a wheel instead.
+
     Raises:
         UserError: There is no packages/SHA256SUMS, or it is damaged.
     """
     released, here = _released(), _here()
-    found = []
+    left_out = {_distribution(name) for name in released} - {_distribution(name) for name in here}
+    found = [f"{FOLDER / name} is missing" for name in sorted(left_out - {KIT})]
     for name in sorted(released.keys() | here.keys()):
+        if _distribution(name) in left_out:
+            continue
         if name not in here:
             found.append(f"{FOLDER / name} is missing")
         elif name not in released:
@@ -45,6 +51,10 @@ def _here() -> dict[str, str]:
         for path in FOLDER.rglob("*")
         if path.is_file() and path != SUMS and not _is_leftover(path)
     }
+
+
+def _distribution(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def _is_leftover(path: Path) -> bool:

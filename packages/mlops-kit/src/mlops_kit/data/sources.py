@@ -87,7 +87,10 @@ def _read_sample(source: str) -> tuple[Any, str]:
             f"data.source is {source!r}; accepted: sklearn: and one of {', '.join(SAMPLES)}"
             f"{did_you_mean(name, SAMPLES)}"
         )
-    frame = getattr(sklearn.datasets, f"load_{name}")(as_frame=True).frame
+    sample = getattr(sklearn.datasets, f"load_{name}")(as_frame=True)
+    frame = sample.frame
+    if "target_names" in sample:  # benign and malignant say more than 1 and 0
+        frame["target"] = sample.target_names[sample.target]
     return frame, hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import skops.io
 
-from mlops_kit.core import project
+from mlops_kit.core import project, skops_file
 from mlops_kit.core.errors import UserError, one_line
 from mlops_kit.core.provenance import requirements
 from mlops_kit.core.trusted_types import trusted_types
@@ -131,7 +131,7 @@ def _check_types(file: Path) -> None:
 
 
 def _read(folder: Path) -> StoredModel:
-    pipeline = skops.io.load(folder / MODEL, trusted=trusted_types())
+    pipeline = skops_file.load(folder / MODEL)
     columns = Columns(**json.loads((folder / COLUMNS).read_text(encoding="utf-8")))
     described = json.loads((folder / PROFILE).read_text(encoding="utf-8"))
     held_out = columns.coerce(pd.read_parquet(folder / HELD_OUT))

@@ -99,7 +99,7 @@ def track(
         mlflow.log_dict(settings, "config.json")
         with tempfile.TemporaryDirectory() as folder:
             test = dataset.test_rows, dataset.test_target
-            plots.draw(Path(folder), pipeline, *test, predictions)
+            plots.save(Path(folder), pipeline, *test, predictions)
             mlflow.log_artifacts(folder, "plots")
         runs.keep_fitted_rows(dataset)
         logged = _log_model(pipeline, dataset)

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import html
 from typing import Any, Optional, Union
 
 import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
-from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from mlops_kit.artifact import request_schema
 from mlops_kit.artifact.encoding import Array
 from mlops_kit.artifact.predictor import Model
+from mlops_kit.artifact.request_schema import RefusedRowsError
 from mlops_kit.core.errors import UserError, one_line
 
 from . import page
 from .batching import Batcher
+from .bodies import Bodies, Body
+from .document import Answers, FieldProblems, Problem
 from .metrics import Measures
 from .middleware import Observed
 from .recorder import Recorder
 from .settings import LimitsConfig, RecordConfig
+from .work import Work
 
 # For the document; _check_key does the check.
 _KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
@@ -45,40 +51,6 @@ _VERSION = (
 )
 
 
-class Answer(BaseModel):
-    """One row's answer; classes come with their probabilities."""
-
-    prediction: Union[bool, int, float, str]
-    probabilities: Optional[dict[str, float]] = None
-
-
-class Answers(BaseModel):
-    """The answers, in the order of the rows."""
-
-    model_version: str
-    predictions: list[Answer]
-
-
-class Problem(BaseModel):
-    """Why there is no answer."""
-
-    detail: str
-
-
-class FieldProblem(BaseModel):
-    """What is wrong with one field, and where it is."""
-
-    type: str
-    loc: list[Union[str, int]]
-    msg: str
-
-
-class FieldProblems(BaseModel):
-    """Why the rows were refused: of wrong fields those of the first wrong row."""
-
-    detail: list[FieldProblem]
-
-
 class Service:
     """A model behind HTTP."""
 
@@ -89,17 +61,21 @@ class Service:
         api_key: str,
         release: str = "",
         record: Optional[RecordConfig] = None,
+        root_path: str = "",
     ) -> None:
         """Take a loaded model; without `api_key` everybody may ask it. /version tells `release`.
+
+        From outside all paths begin with `root_path`; here they may, too.
 
         Raises:
             UserError: What `record` asks for cannot be recorded.
         """
         card, example = model.card, model.card["golden"][0]["row"]
         self._model, self._limits, self._api_key = model, limits, api_key.encode()
-        self._checker = request_schema.body(card["columns"], example, limits.rows)
+        self._checker = request_schema.Checker(card["columns"], example, limits.rows)
         self._batcher = Batcher(model.form)
-        self._in_work = 0
+        most_bytes = 1024 * limits.body_kilobytes
+        self._bodies, self._work = Bodies(most_bytes), Work(limits.waiting, most_bytes)
         self._is_right = False
         self.measures = Measures(card)
         to_keep = record if record and record.folder else None
@@ -109,11 +85,17 @@ class Service:
             {"release": release or None, **{key: card[key] for key in _VERSION}}
         )
         self.app = self._routes(request_schema.body_schema(card["columns"], example, limits.rows))
-        self.observed = Observed(self.app, self.measures, PATHS)
+        self.observed = Observed(self.app, self.measures, PATHS, root_path)
 
     def _routes(self, schema: dict[str, Any]) -> FastAPI:
         card = self._model.card
-        app = FastAPI(title=self._model.name, version=card["version"], redoc_url=None)
+        app = FastAPI(
+            title=self._model.name,
+            version=card["version"],
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,  # it would send clients wherever their Host header says
+        )
         app.add_exception_handler(Exception, _unexpected)
         problems: dict[Union[int, str], Any] = {
             code: {"model": Problem} for code in (401, 408, 413, 500, 503, 504)
@@ -133,6 +115,10 @@ class Service:
         app.get("/metrics", response_class=PlainTextResponse)(self.metrics)
         app.get("/", include_in_schema=False)(self.page)
         app.get("/static/{name}", include_in_schema=False)(self.static)
+        app.get("/docs", include_in_schema=False)(self.docs)
+        for route in [one for one in app.routes if isinstance(one, APIRoute)]:
+            if "GET" in (route.methods or ()):
+                app.head(route.path, include_in_schema=False)(route.endpoint)
         # Put into the finished document, because FastAPI takes every null out of what it is given, also of the example.
         body = app.openapi()["paths"]["/predict"]["post"]["requestBody"]
         body["content"] = {"application/json": {"schema": schema}}
@@ -141,26 +127,21 @@ class Service:
     async def predict(self, request: Request) -> Response:
         """Predict rows: keys are exactly the columns; null only where training saw values missing."""
         self._check_key(request)
-        if self._in_work >= self._limits.waiting:
-            detail = f"{self._limits.waiting} requests are in work already; try again"
-            raise HTTPException(503, detail, {"Retry-After": "1"})
-        self._in_work += 1
         self.measures.in_work.inc()
         try:
             return await self._answer(request)
         finally:
-            self._in_work -= 1
             self.measures.in_work.dec()
 
     async def _answer(self, request: Request) -> Response:
-        loop, task, body = asyncio.get_running_loop(), asyncio.current_task(), bytearray()
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
         # A timer costs a tenth of asyncio.wait_for, which every request would pay twice.
         timer = loop.call_later(self._limits.seconds, task.cancel) if task else None
         has_body = False
         try:
-            await self._read(request, body)
+            body = await self._bodies.read(request.receive)
             has_body = True
-            return await self._predicted(request, bytes(body))
+            return await self._worked(request, body)
         except asyncio.CancelledError:
             code, what = (504, "answer") if has_body else (408, "body")
             raise HTTPException(code, f"no {what} within {self._limits.seconds:g} s") from None
@@ -168,18 +149,18 @@ class Service:
             if timer:
                 timer.cancel()
 
-    async def _read(self, request: Request, body: bytearray) -> None:
-        most = 1024 * self._limits.body_kilobytes
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most:
-                raise HTTPException(413, f"the body is larger than {most} bytes")
-
-    async def _predicted(self, request: Request, body: bytes) -> Response:
+    async def _worked(self, request: Request, body: Body) -> Response:
+        await self._work.begin(len(body))
         try:
-            parsed = self._checker.validate_json(body)["rows"]
-        except ValidationError as error:
-            return JSONResponse({"detail": _problems(error)}, 422)
+            return await self._predicted(request, body)
+        finally:
+            self._work.end(len(body))
+
+    async def _predicted(self, request: Request, body: Body) -> Response:
+        try:
+            parsed = self._checker.rows(body)
+        except RefusedRowsError as error:
+            return JSONResponse({"detail": error.problems}, 422)
         request.state.rows = len(parsed)
         encoder = self._model.encoder
         try:
@@ -190,9 +171,10 @@ class Service:
         if not np.isfinite(outputs).all():  # JSON has no such numbers
             return JSONResponse({"detail": _unanswered(outputs)}, 422)
         answers = self._model.answers(outputs)
-        self.measures.predicted(answers, encoder.unseen(parsed))
-        if self.recorder:
-            self.recorder.offer(request.state.request_id, parsed, answers)
+        if not request.state.is_probe:
+            self.measures.predicted(answers, encoder.unseen(parsed))
+            if self.recorder:
+                self.recorder.offer(request.state.request_id, parsed, answers)
         answer = {"model_version": self._model.card["version"], "predictions": answers}
         return Response(to_json(answer), media_type="application/json")
 
@@ -235,6 +217,11 @@ class Service:
             headers={"Content-Security-Policy": page.CSP, "X-Content-Type-Options": "nosniff"},
         )
 
+    async def docs(self, request: Request) -> Response:
+        """Show the document; FastAPI's own page does not escape its title."""
+        where = f"{request.scope['root_path']}/openapi.json"
+        return get_swagger_ui_html(openapi_url=where, title=html.escape(self._model.name))
+
     async def static(self, name: str) -> Response:
         """Give a file of the page."""
         try:
@@ -244,13 +231,6 @@ class Service:
         return Response(
             content, media_type=media_type, headers={"X-Content-Type-Options": "nosniff"}
         )
-
-
-def _problems(error: ValidationError) -> list[dict[str, Any]]:
-    return [
-        {"type": one["type"], "loc": ["body", *one["loc"]], "msg": one["msg"]}
-        for one in error.errors(include_url=False, include_context=False, include_input=False)[:100]
-    ]
 
 
 def _unanswered(outputs: Array) -> list[dict[str, Any]]:

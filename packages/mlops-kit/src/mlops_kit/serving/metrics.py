@@ -52,7 +52,9 @@ class Measures:
             registry=self._registry,
         )
         self.in_work = Gauge(
-            "predict_requests_in_work", "Requests for predictions in work.", registry=self._registry
+            "predict_requests_in_work",
+            "Requests for predictions that have begun.",
+            registry=self._registry,
         )
         self.recorded, self.unrecorded = (
             Counter(name, told, registry=self._registry)
@@ -60,6 +62,12 @@ class Measures:
                 ("recorded_rows", "Predicted rows that were kept for make monitor."),
                 ("unrecorded_rows", "Rows that were to be kept and could not be."),
             )
+        )
+        self.refused = Counter(
+            "refused_connections",
+            "Connections that were ended for what their clients sent, or did not.",
+            ["reason"],
+            registry=self._registry,
         )
         self._registry.register(_DroppedLines())
         model = Gauge(

@@ -9,6 +9,7 @@ import traceback
 from typing import Any
 
 from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .logs import log
@@ -16,17 +17,24 @@ from .metrics import Measures
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
+# Who asks so asks whether it is answered, and its rows are no traffic (the deployer's probe: delivery/deploy/probe.py).
+PROBE = b"x-probe"
+_MOST_LOGGED = 200  # characters of a path, which may have 60,000
+
 _CLIENT_LEFT = 499  # nginx's number: the client went away before its answer
 
 
 class Observed:
     """ASGI middleware; `draining` makes every answer the last one on its connection."""
 
-    def __init__(self, app: ASGIApp, measures: Measures, paths: frozenset[str]) -> None:
-        """Take the application; requests outside `paths` are counted together."""
+    def __init__(
+        self, app: ASGIApp, measures: Measures, paths: frozenset[str], root_path: str
+    ) -> None:
+        """Take the application, and the path it has before the outside; requests outside `paths` are counted together."""
         self._app = app
         self._measures = measures
         self._paths = paths
+        self._root_path = root_path
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,9 +43,11 @@ class Observed:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        request_id = _request_id(scope)
+        request_id, hosts, is_probe = _from_headers(scope)
         told: dict[str, Any] = scope.setdefault("state", {})
-        told["status"], told["request_id"] = 0, request_id
+        told["status"], told["request_id"], told["is_probe"] = 0, request_id, is_probe
+        scope["root_path"] = self._root_path
+        app = self._app if _has_host(scope, hosts) else _refuse_host
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -48,7 +58,7 @@ class Observed:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_on)
+            await app(scope, receive, send_on)
         except ClientDisconnect:
             told["status"] = _CLIENT_LEFT
         except Exception as error:  # the service goes on; the log has the whole of it
@@ -60,22 +70,41 @@ class Observed:
                 trace=traceback.format_exc(),
             )
         seconds = time.perf_counter() - start
-        path = scope["path"] if scope["path"] in self._paths else "other"
-        self._measures.answered(path, told["status"], seconds)
+        path = scope["path"]
+        if self._root_path and path.startswith(f"{self._root_path}/"):
+            path = path[len(self._root_path) :]
+        known = "probe" if is_probe else path if path in self._paths else "other"
+        self._measures.answered(known, told["status"], seconds)
         log(
             "info",
             "answered",
             request_id=request_id,
             method=scope["method"],
-            path=scope["path"],
+            path=scope["path"][:_MOST_LOGGED],
+            probe=is_probe or None,
             status=told["status"],
             milliseconds=round(1000 * seconds, 2),
             rows=told.get("rows"),
         )
 
 
-def _request_id(scope: Scope) -> str:
+async def _refuse_host(scope: Scope, receive: Receive, send: Send) -> None:
+    detail = "a request has exactly one header Host"
+    await JSONResponse({"detail": detail}, 400)(scope, receive, send)
+
+
+def _from_headers(scope: Scope) -> tuple[str, int, bool]:
+    """Return the request's id, the number of its Host headers, and whether it is a probe."""
+    request_id, hosts, is_probe = "", 0, False
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return str(value.decode())
-    return secrets.token_hex(16)
+        if name == b"host":
+            hosts += 1
+        elif name == PROBE:
+            is_probe = True
+        elif name == b"x-request-id" and not request_id and _REQUEST_ID.fullmatch(value):
+            request_id = str(value.decode())
+    return request_id or secrets.token_hex(16), hosts, is_probe
+
+
+def _has_host(scope: Scope, hosts: int) -> bool:
+    return hosts == 1 or (hosts == 0 and scope["http_version"] == "1.0")

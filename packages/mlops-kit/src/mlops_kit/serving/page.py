@@ -49,14 +49,21 @@ def static_file(name: str) -> tuple[bytes, str]:
 
 
 def _shown(card: Mapping[str, Any], needs_key: bool) -> dict[str, Any]:
-    example = card["golden"][0]["row"]
+    golden = card["golden"][0]
+    example = golden["row"]
     columns = [
         {**{key: column.get(key) for key in _OF_COLUMN}, "example": example[column["name"]]}
         for column in card["columns"]
     ]
     answers = [golden["answer"]["prediction"] for golden in card["golden"]]
     model = {key: card[key] for key in _OF_MODEL}
-    return {**model, "columns": columns, "golden_answers": answers, "needs_key": needs_key}
+    return {
+        **model,
+        "columns": columns,
+        "example_answer": golden["answer"],
+        "golden_answers": answers,
+        "needs_key": needs_key,
+    }
 
 
 def _as_data(value: Any) -> bytes:

@@ -24,7 +24,9 @@ from mlops_kit.core.errors import UserError, ends_in_a_sentence
 
 from . import logs
 from .app import Service
+from .connections import Connections
 from .logs import JsonHandler, log
+from .protocol import HEAD_BYTES, bounded
 from .settings import load_serve
 
 
@@ -75,11 +77,18 @@ def _serve(model: Model) -> None:
     limits = settings.limits
     # The deployer names the image by its digest, which the image itself cannot know.
     api_key, release = os.environ.get("API_KEY", ""), os.environ.get("RELEASE", "")
-    service = Service(model, limits, api_key, release, settings.record)
+    service = Service(model, limits, api_key, release, settings.record, settings.root_path or "")
     listener = _listen(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
     logging.basicConfig(handlers=[JsonHandler()], level=logging.WARNING)
+    # It has a line for each request that is no HTTP; `connections` counts them.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    connections = Connections(limits.connections, limits.seconds, service.measures)
     config = uvicorn.Config(
         service.observed,
+        http=bounded(connections),
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        ws="none",
+        timeout_keep_alive=limits.keep_alive_seconds,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -92,6 +101,8 @@ def _serve(model: Model) -> None:
     # What was loaded stays: the garbage collector need not look through it again and again (a quarter of the time).
     gc.collect()
     gc.freeze()
+    # Nor through every 700 values that a request holds: a body of a mebibyte may hold 300,000.
+    gc.set_threshold(20_000, 10, 10)
     logs.start()
     try:
         if service.recorder:

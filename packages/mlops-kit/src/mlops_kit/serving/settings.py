@@ -20,7 +20,9 @@ class LimitsConfig(Section):
     rows: int = Field(1000, ge=1, le=100_000, description="a whole number, 1 to 100000")
     body_kilobytes: int = Field(1024, ge=1, le=65_536, description="a whole number, 1 to 65536")
     seconds: float = Field(10, gt=0, le=600, description="seconds, more than 0, at most 600")
-    waiting: int = Field(100, ge=1, le=10_000, description="a whole number, 1 to 10000")
+    waiting: int = Field(500, ge=1, le=10_000, description="a whole number, 1 to 10000")
+    connections: int = Field(1000, ge=1, le=100_000, description="a whole number, 1 to 100000")
+    keep_alive_seconds: int = Field(75, ge=1, le=4000, description="whole seconds, 1 to 4000")
     drain_seconds: float = Field(3, ge=0, le=600, description="seconds, 0 to 600")
 
 
@@ -37,6 +39,9 @@ class RecordConfig(Section):
 class ServeConfig(Section):
     """The whole of configs/serve.yaml."""
 
+    root_path: Optional[str] = Field(
+        None, pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="a path like /churn, or nothing"
+    )
     export: ExportConfig = Field(ExportConfig(), description="a mapping; see configs/serve.yaml")
     limits: LimitsConfig = Field(LimitsConfig(), description="a mapping; see configs/serve.yaml")
     record: RecordConfig = Field(RecordConfig(), description="a mapping; see configs/serve.yaml")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 MAKEFILE = Path("Makefile")
-INCLUDED = "packages/*/*/*.mk"
+INCLUDED = Path("packages")
 
 # One word in a loop or a case: it was an expression of make's.
 _EXCLUDED = "SC2043,SC2194"
@@ -29,7 +29,7 @@ _NOT_IN_3_81 = (
 def findings() -> list[str]:
     """Return what is wrong, one line each."""
     found = []
-    for file in (MAKEFILE, *sorted(Path().glob(INCLUDED))):
+    for file in (MAKEFILE, *sorted(INCLUDED.rglob("*.mk"))):
         lines = file.read_text(encoding="utf-8").splitlines()
         found += [*_in_lines(file, lines), *_in_targets(file, lines), *_in_recipes(file, lines)]
     return found

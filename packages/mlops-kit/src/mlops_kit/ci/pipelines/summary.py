@@ -42,7 +42,7 @@ def outputs() -> dict[str, str]:
     """
     record = build.built()
     if record["digest"] is None:
-        raise UserError(f"{build.RECORD} has no digest: make push ENV=… first")
+        raise UserError(f"{build.RECORD} has no digest: make push ENV=… or make image-push first")
     found = {"name": record["reference"].partition("@")[0], "digest": record["digest"]}
     if os.environ.get("GITHUB_OUTPUT"):
         with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as file:

@@ -1,65 +1,105 @@
-"""Put the pipeline of one CI system where that system looks for it, and the one before back into ci/.
+"""Put the pipeline of one CI system where that system looks for it, and take away the one before.
 
-`ci/SYSTEM/` mirrors the root, so a pipeline's files keep their names. The project's first choice is made with this, too,
-by an interpreter that has nothing installed: standard library only.
+systems/SYSTEM/PROFILE/ mirrors the project's root. Its files are the same in every project; which profile
+it is, the Pythons and the region come from the Makefile when they are put in place. The project's first choice is made
+with this, too, by an interpreter that has nothing installed: standard library only.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import re
 from pathlib import Path
 
 from mlops_kit.core.errors import UserError, did_you_mean
+from mlops_kit.core.files import write_text
 
-FOLDER = Path("ci")
+FOLDER = Path(__file__).with_name("systems")
+SYSTEMS = ("github", "gitlab", "jenkins", "circleci", "azure")
+PROFILES = ("full", "service", "model")
 CRUFT = Path(".cruft.json")
 
-# What each system reads, from the root.
-FILES = {
-    "github": (
-        ".github/workflows/ci.yml",
-        ".github/workflows/train.yml",
-        ".github/workflows/deploy.yml",
-    ),
-    "gitlab": (".gitlab-ci.yml",),
-    "jenkins": ("Jenkinsfile",),
-    "circleci": (".circleci/config.yml",),
-    "azure": ("azure-pipelines.yml",),
-}
+_PYTHONS = re.compile(r'"3\.\d+"(, "3\.\d+")+')  # the list of the gates' matrix
+_REGION = "'REGION'"
 
 
 def switch(system: str) -> list[Path]:
-    """Move the pipeline of `system` into its place, those of all others into ci/; return what is in place.
+    """Write the pipeline of `system`, remove those of all others from the root; return what is in place.
 
     Raises:
-        UserError: There is no such system, or one of the files is in neither or in both places.
+        UserError: There is no such system or profile, a file that would be replaced or removed was edited, or the
+            Makefile does not say what the pipelines are made with.
     """
-    if system not in FILES:
-        raise UserError(
-            f"TO is {system!r}; accepted: {', '.join(FILES)}{did_you_mean(system, FILES)}"
-        )
-    moves = [
-        move
-        for other, names in FILES.items()
-        for name in names
-        for move in _moves(other, Path(name), other == system)
+    if system not in SYSTEMS:
+        raise UserError(_refusal("TO", system, SYSTEMS))
+    profile = _makefile("PROFILE")
+    if profile not in PROFILES:
+        raise UserError(f"Makefile: {_refusal('PROFILE', profile, PROFILES)}")
+    known = written()
+    placed = [path for path in known if path.exists()]
+    edited = [
+        str(path)
+        for path in placed
+        if path.read_text(encoding="utf-8", errors="replace") not in known[path]
     ]
-    for source, target in moves:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
-        _remove_empty(source.parent)
+    if edited:
+        raise UserError(
+            f"{', '.join(edited)}: not as make ci-switch writes it, and it would be lost; "
+            f"when its last state is committed: git rm {' '.join(edited)}"
+        )
+    wanted = pipeline(system, profile)
+    for path in placed:
+        if path not in wanted:
+            path.unlink()
+            _remove_empty(path.parent)
+    for path, text in wanted.items():
+        write_text(path, text)
     _note(system)
-    return [Path(name) for name in FILES[system]]
+    return list(wanted)
 
 
-def _moves(system: str, name: Path, in_place: bool) -> list[tuple[Path, Path]]:
-    kept = FOLDER / system / name
-    found = [path for path in (name, kept) if path.exists()]
-    if len(found) != 1:
-        where = "in both places" if found else "in neither place"
-        raise UserError(f"{name} is {where}, the root and {kept.parent}: one of them is needed")
-    target = name if in_place else kept
-    return [] if found == [target] else [(found[0], target)]
+def written() -> dict[Path, set[str]]:
+    """Return every place where a pipeline's file can be, each with the texts that were written there if nobody edited it."""
+    texts: dict[Path, set[str]] = {}
+    for system, profile in itertools.product(SYSTEMS, PROFILES):
+        for path, text in pipeline(system, profile).items():
+            texts.setdefault(path, set()).add(text)
+    return texts
+
+
+def pipeline(system: str, profile: str) -> dict[Path, str]:
+    """Return the files that `system` reads, by their place in the project, with what the Makefile says filled in.
+
+    Raises:
+        UserError: The kit's files of this system are gone, or the Makefile says nothing of Pythons or of the region.
+    """
+    folder = FOLDER / system / profile
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if not files:
+        shown = os.path.relpath(folder)
+        raise UserError(f"{shown} has no files: git checkout {shown} brings them back")
+    pythons = ", ".join(f'"{version}"' for version in reversed(_makefile("PYTHONS").split()))
+    region = f"'{_makefile('PROJECT_REGION')}'"
+    texts = {path.relative_to(folder): path.read_text(encoding="utf-8") for path in files}
+    return {
+        path: _PYTHONS.sub(pythons, text).replace(_REGION, region) for path, text in texts.items()
+    }
+
+
+def _refusal(variable: str, value: str, accepted: tuple[str, ...]) -> str:
+    closest = did_you_mean(value, accepted)
+    return f"{variable} is {value!r}; accepted: {', '.join(accepted)}{closest}"
+
+
+def _makefile(variable: str) -> str:
+    """Return the value that the Makefile gives to a variable."""
+    text = Path("Makefile").read_text(encoding="utf-8")
+    found = re.search(rf"^(?:export )?{variable} [:?]?= *(\S.*)$", text, re.MULTILINE)
+    if not found:
+        raise UserError(f"Makefile has no line {variable} := …, which the pipelines are made with")
+    return found[1].strip()
 
 
 def _remove_empty(folder: Path) -> None:

@@ -13,7 +13,7 @@ from mlops_kit.core import project
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.files import write_json
 
-from . import docker, sbom
+from . import docker, kit_source, sbom
 
 RECORD = Path("artifacts/image.json")
 TRAIN_RECORD = Path("artifacts/image-train.json")
@@ -95,7 +95,8 @@ def build_target(
     target: str, tag: str, options: Options, arguments: Optional[dict[str, str]] = None
 ) -> None:
     """Build one stage of the Dockerfile; the machine's certificates and pip settings come as secrets only."""
-    arguments = {"BASE": options.base or default_base(), **(arguments or {})}
+    base, kit = options.base or default_base(), kit_source.in_checkout()
+    arguments = {"BASE": base, "KIT": kit.as_posix(), **(arguments or {})}
     command = ["build", "--file", str(DOCKERFILE), "--target", target, "--tag", tag]
     if options.cache is not None:
         kept = f"type=local,src={options.cache}", f"type=local,dest={options.cache},mode=max"

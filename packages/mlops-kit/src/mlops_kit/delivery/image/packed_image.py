@@ -10,14 +10,13 @@ from mlops_kit.core import project
 from mlops_kit.core.files import write_json
 
 from .. import local_aws
-from . import build, oci
+from . import build, kit_source, oci
 
 # The label by which ecs-local knows an image that is no root filesystem but plain files, to be run as a process.
 PACKED = "ecs-local.packed"
 
 # The model's own code, and of the kit what the service needs: the rooms that docker/Dockerfile copies.
 _MODEL = Path("src")
-_KIT = Path("packages/mlops-kit/src")
 _ROOMS = ("core", "artifact", "serving")
 _CONFIG = Path("configs/serve.yaml")
 
@@ -74,12 +73,13 @@ def _pushed(
 
 def _files() -> dict[str, Path]:
     """Return what docker/Dockerfile copies, by its path in the image."""
-    found = [_CONFIG, *_under(model_folder.FOLDER)]
-    code = [*_under(_MODEL), *(_KIT / "mlops_kit").glob("*.py")]
+    kit = kit_source.folder()
+    code = list(kit.glob("*.py"))
     for room in _ROOMS:
-        code += _under(_KIT / "mlops_kit" / room)
-    found += [path for path in code if path.suffix != ".pyc"]
-    return {path.as_posix(): path for path in found}
+        code += _under(kit / room)
+    placed = {path: path for path in (_CONFIG, *_under(model_folder.FOLDER), *_under(_MODEL))}
+    placed.update({kit_source.FOLDER / path.relative_to(kit): path for path in code})
+    return {name.as_posix(): path for name, path in placed.items() if path.suffix != ".pyc"}
 
 
 def _under(folder: Path) -> list[Path]:
@@ -94,7 +94,7 @@ def _config(arguments: dict[str, str]) -> dict[str, Any]:
         "Env": [
             "MODEL_DIR=artifacts/model",
             "ORT_DISABLE_TELEMETRY=1",
-            f"PYTHONPATH={_MODEL}:{_KIT}",
+            f"PYTHONPATH={_MODEL}:{kit_source.FOLDER.parent}",
             "PYTHONUNBUFFERED=1",
         ],
         "WorkingDir": "/",

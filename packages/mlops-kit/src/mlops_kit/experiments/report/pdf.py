@@ -7,6 +7,7 @@ import shutil
 import subprocess  # nosec B404 # Chromium is a program, and is given a list of arguments
 import tempfile
 from pathlib import Path
+from typing import Optional
 
 FILE = Path("reports/report.pdf")
 
@@ -18,10 +19,15 @@ _FLAGS = (
 _SECONDS = 60
 
 
+def find_browser() -> Optional[str]:
+    """Return the path of Chromium or Chrome, if there is one on PATH."""
+    return next((found for found in map(shutil.which, _NAMES) if found), None)
+
+
 def print_page(page: Path) -> str:
     """Write reports/report.pdf; return why there is none, or nothing if there is one."""
     FILE.unlink(missing_ok=True)  # of an earlier run
-    browser = next((found for found in map(shutil.which, _NAMES) if found), None)
+    browser = find_browser()
     if browser is None:
         return "there is no Chromium"
     with tempfile.TemporaryDirectory(dir=FILE.parent, prefix=".pdf-") as scratch:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
+from markupsafe import Markup
 from threadpoolctl import threadpool_limits
 
 from mlops_kit.core.console import step
@@ -15,7 +14,8 @@ from mlops_kit.core.files import write_text
 from mlops_kit.data import Dataset
 
 from .. import runs, store, training
-from . import importance, pdf, rows
+from ..predictions import Predictions, predict
+from . import importance, metrics_table, pdf, plots, rows
 from .templates import rendered
 
 PAGE = Path("reports/index.html")
@@ -26,7 +26,6 @@ _TITLES = {
     "roc": "ROC curve",
     "precision_recall": "Precision and recall",
     "calibration": "Calibration",
-    "confusion": "Confusion matrix",
     "residuals": "Residuals",
     "predicted": "Predicted against actual",
 }
@@ -56,34 +55,42 @@ def write(run_id: str) -> Written:
         run = runs.find(client, run_id or runs.last())
         with step("data") as running:
             dataset = runs.load_data(run, run.config)
-            running.detail = f"{len(dataset.test_rows)} held-out rows"
-        with step("look") as running, threadpool_limits(training.threads(dataset.train_rows.size)):
-            told = _told(client, run, dataset)
+            running.detail = f"test set of {len(dataset.test_rows)} rows"
+        with (
+            step("explain") as running,
+            threadpool_limits(training.threads(dataset.train_rows.size)),
+        ):
+            content = _content(client, run, dataset)
             running.detail = f"run {run.run_id}"
     with step("write") as running:
-        write_text(PAGE, rendered("report.html", told))
+        write_text(PAGE, rendered("report.html", content))
         reason = pdf.print_page(PAGE)
         running.detail = f"{PAGE.stat().st_size / 1024:.0f} KiB"
     return Written(run.run_id, reason)
 
 
-def _told(client: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
-    verdict = runs.verdict(run) or {}
-    checks, champion = verdict.get("checks", []), verdict.get("champion", {})
+def _content(client: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
+    validation = runs.verdict(run) or {}
+    checks, champion = validation.get("checks", []), validation.get("champion", {})
+    champion = champion if champion.get("metrics") else None
+    estimates = run.estimates()
+    model = runs.load_model(run).pipeline
+    predictions = predict(model, dataset.test_rows, dataset.test_target, run.config.task)
     return {
         "model": run.config.registered_model,
         "task": run.config.task,
         "target": run.config.data.target,
         "kind": run.config.model.kind,
         "standing": _standing(client, run),
-        "verdict": _sentence(run.tags.get("validation"), checks),
-        "checks": checks,
+        "result": _result(run.tags.get("validation"), checks),
         "confidence": f"{100 * run.config.validation.confidence:g} %",
-        "metrics": run.estimates(),
-        "champion": champion if champion.get("metrics") else None,
-        "slices": verdict.get("slices"),
-        "plots": _plots(run),
-        **_leaning(run, dataset),
+        "metrics": metrics_table.metrics(estimates, checks, champion),
+        "other_checks": metrics_table.other_checks(estimates, checks),
+        "champion": champion,
+        "slices": validation.get("slices"),
+        "plots": _plots(predictions),
+        "confusion": rows.confusion(predictions),
+        **_explanation(model, run, dataset),
         "repeated": dataset.repeated,
         "target_rows": rows.target(dataset, run.config.task),
         "columns": rows.columns(dataset),
@@ -91,16 +98,16 @@ def _told(client: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _sentence(tag: Optional[str], checks: list[dict[str, Any]]) -> dict[str, str]:
+def _result(tag: Optional[str], checks: list[dict[str, Any]]) -> dict[str, str]:
     failed = sum(not check["passed"] for check in checks)
     if tag == "passed":
-        return {"state": "passed", "sentence": f"Good enough: all {len(checks)} checks passed"}
+        return {"state": "passed", "sentence": f"Passed: all {len(checks)} checks"}
     if tag == "failed":
         return {
             "state": "failed",
-            "sentence": f"Not good enough: {failed} of {len(checks)} checks failed",
+            "sentence": f"Failed: {failed} of {len(checks)} checks",
         }
-    return {"state": "open", "sentence": "Not judged yet (make validate)"}
+    return {"state": "open", "sentence": "Not validated yet (make validate)"}
 
 
 def _standing(client: Any, run: runs.Run) -> str:
@@ -114,26 +121,16 @@ def _standing(client: Any, run: runs.Run) -> str:
     return "not registered"
 
 
-def _plots(run: runs.Run) -> list[dict[str, str]]:
-    """Return the pictures that training drew; importance is told in the page's own words."""
-    import mlflow
-
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            there = Path(
-                mlflow.artifacts.download_artifacts(f"{run.artifacts}/plots", dst_path=folder)
-            )
-        except (mlflow.exceptions.MlflowException, OSError):
-            return []  # someone tidied up
-        return [
-            {"title": title, "png": base64.b64encode((there / f"{name}.png").read_bytes()).decode()}
-            for name, title in _TITLES.items()
-            if (there / f"{name}.png").is_file()
-        ]
+def _plots(predictions: Predictions) -> list[dict[str, Any]]:
+    # matplotlib has escaped the names that it wrote.
+    return [
+        {"title": _TITLES[name], "svg": Markup(svg)}  # nosec B704 # made here, of nothing stored
+        for name, svg in plots.svgs(predictions).items()
+    ]
 
 
-def _leaning(run: runs.Run, dataset: Dataset) -> dict[str, Any]:
-    model, target = runs.load_model(run).pipeline, run.config.data.target
+def _explanation(model: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
+    target = run.config.data.target
     found = importance.importances(model, dataset.test_rows, dataset.test_target)
     drawn = [
         importance.dependence(model, dataset.columns, dataset.test_rows, target, each.column)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.metrics import confusion_matrix
 
 from mlops_kit.data import Dataset
 from mlops_kit.data.columns import plain
+
+from ..predictions import Predictions
 
 _MOST_NAMED = 3
 
 
 class Column(NamedTuple):
-    """One column of the rows to fit on; `missing` is a share, 0 to 1."""
+    """One column of the training set; `missing` is a share, 0 to 1."""
 
     name: str
     kind: str
@@ -23,7 +26,7 @@ class Column(NamedTuple):
 
 
 def columns(dataset: Dataset) -> list[Column]:
-    """Describe each feature by the rows to fit on."""
+    """Describe each feature by the training set."""
     return [
         _column(name, kind, dataset.train_rows[name])
         for name, kind in dataset.columns.kinds.items()
@@ -42,6 +45,22 @@ def target(dataset: Dataset, task: str) -> list[list[str]]:
     return [
         [str(plain(label)), *(f"{int((part == label).sum()):,}" for part in parts)]
         for label in np.unique(dataset.train_target)
+    ]
+
+
+def confusion(predictions: Predictions) -> list[dict[str, Any]]:
+    """Return a row for each class: how many of its rows were predicted as each class, with their share of the row."""
+    if predictions.probabilities is None:
+        return []
+    counts = confusion_matrix(
+        predictions.truth, predictions.predicted, labels=range(len(predictions.classes))
+    )
+    return [
+        {
+            "label": str(plain(label)),
+            "cells": [{"rows": int(n), "share": n / max(1, of_class.sum())} for n in of_class],
+        }
+        for label, of_class in zip(predictions.classes, counts)
     ]
 
 

@@ -55,7 +55,7 @@ function scale(model, prediction) {
   const drawn = examples.length < FEWEST_EXAMPLES ? [] : line(examples, prediction);
   const typical = model.metrics.mae?.value;
   if (!typical) return drawn;
-  return [...drawn, hint(`On rows held out of training the model was off by ${figure(typical)} on average.`)];
+  return [...drawn, hint(`On the test set the model was off by ${figure(typical)} on average.`)];
 }
 
 function line(examples, prediction) {
