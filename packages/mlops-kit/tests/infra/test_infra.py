@@ -180,9 +180,11 @@ def test_only_this_repository_and_environment_may_deploy(account, emulator):
         assert list(statement["Principal"]) == ["Federated"]
         (conditions,) = statement["Condition"].values()
         assert list(statement["Condition"]) == ["StringEquals"]
-        subject = next(value for key, value in conditions.items() if key.endswith(":sub"))
-        assert subject == deployers[environment]["subject"]
-        assert subject.endswith(f":environment:{environment}")
+        subjects = next(value for key, value in conditions.items() if key.endswith(":sub"))
+        assert policies.listed(subjects) == deployers[environment]["subjects"]
+        assert {one.partition(":environment:")[2] for one in policies.listed(subjects)} == {
+            environment
+        }
         assert [value for key, value in conditions.items() if key.endswith(":aud")] == [
             "sts.amazonaws.com"
         ]
