@@ -44,12 +44,10 @@ GRANTED_FOR = {
     "cloudwatch:DescribeAlarms": "target tracking",
     "cloudwatch:PutMetricAlarm": "target tracking",
     "ecr:BatchCheckLayerAvailability": "docker push",
-    "ecr:BatchGetImage": "docker push",
     "ecr:CompleteLayerUpload": "docker push",
     "ecr:GetAuthorizationToken": "docker login",
     "ecr:GetDownloadUrlForLayer": "docker push",
     "ecr:InitiateLayerUpload": "docker push",
-    "ecr:PutImage": "docker push",
     "ecr:UploadLayerPart": "docker push",
     "ecs:RunTask": "make train-remote",
     "iam:CreateServiceLinkedRole": "the first autoscaling of an account",
@@ -266,6 +264,17 @@ def test_the_deployer_deploys_with_the_contract_that_was_applied(account, site, 
         assert looked.code == 0, looked.out
     done = one.run("deploy", REASON="last")
     assert done.code == 0, done.out
+    kept = _tags(emulator, contract)
+    assert {tag.rpartition("-")[0] for tag in kept if tag.startswith("served-")} == {
+        "served-staging"
+    }
+    assert len([tag for tag in kept if tag.startswith("served-")]) == 2  # not of what crashed
+
+
+def _tags(emulator, contract) -> list[str]:
+    repository = contract["repository"].partition("/")[2]
+    found = emulator.client("ecr").describe_images(repositoryName=repository)["imageDetails"]
+    return [tag for image in found for tag in image.get("imageTags", [])]
 
 
 def _in_flight(emulator, contract) -> bool:
