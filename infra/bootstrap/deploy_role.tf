@@ -32,11 +32,9 @@ data "aws_iam_policy_document" "push" {
     sid = "Push"
     actions = [
       "ecr:BatchCheckLayerAvailability",
-      "ecr:BatchGetImage",
       "ecr:CompleteLayerUpload",
       "ecr:GetDownloadUrlForLayer",
       "ecr:InitiateLayerUpload",
-      "ecr:PutImage",
       "ecr:UploadLayerPart",
     ]
     resources = [local.repository]
@@ -49,6 +47,14 @@ data "aws_iam_policy_document" "releases" {
   statement {
     sid       = "LookAtImages"
     actions   = ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeImageScanFindings"]
+    resources = [local.repository]
+  }
+
+  statement {
+    # What served gets a tag that keeps it. Without those of Push, PutImage makes no image of layers that are not there, and
+    # immutable tags cannot be moved.
+    sid       = "TagWhatServed"
+    actions   = ["ecr:BatchGetImage", "ecr:PutImage"]
     resources = [local.repository]
   }
 

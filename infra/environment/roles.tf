@@ -11,10 +11,16 @@ data "aws_iam_policy_document" "trust" {
       identifiers = ["${each.key}.amazonaws.com"]
     }
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
+    # AWS documents it for tasks. Its policy for the role on the load balancer has no condition, and no word of which
+    # keys ECS sends there: one that it does not send would lock it out.
+    dynamic "condition" {
+      for_each = each.key == "ecs-tasks" ? [local.account] : []
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [condition.value]
+      }
     }
   }
 }

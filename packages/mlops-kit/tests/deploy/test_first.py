@@ -62,6 +62,10 @@ def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
     done = good.run("deploy")
     assert done.code == 0, done.out
     assert "it was there already" not in done.out
+    repository = contract["repository"].partition("/")[2]
+    images = empty.client("ecr").describe_images(repositoryName=repository)["imageDetails"]
+    served = [one["imageDigest"] for one in images if any("served-" in t for t in one["imageTags"])]
+    assert served == [good.record["digest"]]
     again = good.run("deploy")
     assert (again.code, "it was there already" in again.out) == (0, True), again.out
     status = good.run("status")

@@ -15,7 +15,16 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from mlops_kit.core.errors import UserError
-from mlops_kit.delivery.deploy import autoscaling, aws, contract, environment, lock, preflight, push
+from mlops_kit.delivery.deploy import (
+    autoscaling,
+    aws,
+    contract,
+    environment,
+    lock,
+    preflight,
+    push,
+    served_tag,
+)
 from mlops_kit.delivery.deploy.lock import Lock, LockedError
 from mlops_kit.delivery.deploy.records import Records
 from mlops_kit.delivery.deploy.settings import load_deploy
@@ -608,6 +617,28 @@ def test_a_release_is_found_by_its_tag_or_as_what_was_pushed_from_here(cloud):
 
 
 # --- autoscaling ----------------------------------------------------------------------------------------
+
+
+def test_what_served_is_tagged_once_and_keeps_its_release_tag(cloud):
+    in_repository()
+    in_repository(tag="4567-v4", digest=OTHER)
+    there = environment.connect("staging")
+    tag = f"served-staging-{'ab' * 6}"
+    for _ in range(2):  # a release that is deployed again
+        assert served_tag.put(there.aws, there.contract, DIGEST) == tag
+    images = boto3.client("ecr").describe_images(repositoryName="app")["imageDetails"]
+    assert {one["imageDigest"]: sorted(one["imageTags"]) for one in images} == {
+        DIGEST: ["0123-v3", tag],
+        OTHER: ["4567-v4"],
+    }
+
+
+def test_a_tag_that_cannot_be_put_is_said_and_fails_nothing(cloud):
+    there = environment.connect("staging")
+    assert served_tag.put(there.aws, there.contract, DIGEST).startswith("NOT TAGGED: sha256:abab")
+    boto3.client("ecr").delete_repository(repositoryName="app")
+    told = served_tag.put(there.aws, there.contract, DIGEST)
+    assert told.startswith("NOT TAGGED, so it may expire: AWS said: ")
 
 
 def test_autoscaling_is_what_the_config_says_whatever_it_was(cloud, monkeypatch):

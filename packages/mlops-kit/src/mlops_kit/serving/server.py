@@ -92,7 +92,6 @@ def _serve(model: Model) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=75,
         timeout_graceful_shutdown=math.ceil(limits.seconds),
     )
     host, port = listener.getsockname()[:2]

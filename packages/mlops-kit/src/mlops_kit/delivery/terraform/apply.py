@@ -25,8 +25,12 @@ _PATIENCE = 900  # seconds until a service that drains counts as stuck
 
 
 def plan(name: str) -> list[dict[str, Any]]:
-    """Show what an apply would change, write it to reports/infra-plan.json, and return it."""
-    with _connected(roots.load(name)) as terraform:
+    """Show what an apply would change, write it to reports/infra-plan.json, and return it.
+
+    Raises:
+        UserError: Nobody would hear of alarms, or Terraform has failed.
+    """
+    with _connected(_heard(roots.load(name))) as terraform:
         changes = terraform.plan()
     write_json(REPORT, {"environment": name, "changes": changes})
     return changes
@@ -36,9 +40,9 @@ def apply(name: str, approved: bool) -> int:
     """Show the plan, ask unless `approved`, and do it; return how many resources changed.
 
     Raises:
-        UserError: Nobody agreed, or Terraform has failed.
+        UserError: Nobody would hear of alarms, nobody agreed, or Terraform has failed.
     """
-    with _connected(roots.load(name)) as terraform:
+    with _connected(_heard(roots.load(name))) as terraform:
         changes = terraform.plan()
         if changes:
             _agreed(f"Make these {len(changes)} changes in {name}?", "yes", approved)
@@ -71,6 +75,21 @@ def destroy(name: str, approved: bool, confirmed: str) -> int:
             _end_service(name)
         terraform.apply()
     return len(changes)
+
+
+def _heard(root: Root) -> Root:
+    """Return the root, after a look at who hears of its alarms.
+
+    Raises:
+        UserError: Nobody does: AWS would write to no address, or to one that nobody can have.
+    """
+    given = root.variables.get("alert_emails") or []
+    if root.is_environment and not [one for one in given if not str(one).endswith(".example")]:
+        raise UserError(
+            f"configs/infra/{root.name}.yaml: alert_emails is {given}, so nobody would hear of alarms;"
+            " accepted: 1 to 10 addresses that somebody reads, like alert_emails: [team@example.com]"
+        )
+    return root
 
 
 def _agreed(question: str, answer: str, given: bool) -> None:
