@@ -54,7 +54,7 @@ data "aws_iam_policy_document" "releases" {
     # What served gets a tag that keeps it. Without those of Push, PutImage makes no image of layers that are not there, and
     # immutable tags cannot be moved.
     sid       = "TagWhatServed"
-    actions   = ["ecr:BatchGetImage", "ecr:PutImage"]
+    actions   = ["ecr:PutImage"]
     resources = [local.repository]
   }
 
@@ -227,13 +227,13 @@ data "aws_iam_policy_document" "rollout" {
   statement {
     sid       = "LookAtAlarms"
     actions   = ["cloudwatch:DescribeAlarms"]
-    resources = ["arn:aws:cloudwatch:${local.here}:alarm:${module.names[each.key].full}-*"]
+    resources = ["*"] # with less, AWS keeps composite alarms back
   }
 
   statement {
     # Target tracking makes its alarms with the rights of whoever puts the policy.
     sid       = "AlarmsOfScaling"
-    actions   = ["cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"]
+    actions   = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"]
     resources = ["arn:aws:cloudwatch:${local.here}:alarm:TargetTracking-service/${module.names[each.key].full}/*"]
   }
 

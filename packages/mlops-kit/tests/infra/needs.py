@@ -111,9 +111,8 @@ def _autoscaling(operation: str, given: Parameters, here: str) -> list[Need]:
     return [Need(f"application-autoscaling:{operation}", target, of_ecs)]
 
 
-def _cloudwatch(operation: str, given: Parameters, here: str) -> list[Need]:
-    arn = f"arn:aws:cloudwatch:{here}:alarm"
-    return [Need(f"cloudwatch:{operation}", f"{arn}:{name}") for name in given["AlarmNames"]]
+def _cloudwatch(operation: str, _given: Parameters, _here: str) -> list[Need]:
+    return [Need(f"cloudwatch:{operation}", "*")]  # with less, composite alarms are kept back
 
 
 def _sts(operation: str, _given: Parameters, _here: str) -> list[Need]:

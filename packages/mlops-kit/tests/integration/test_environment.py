@@ -23,7 +23,6 @@ from mlops_kit.delivery.deploy import (
     lock,
     preflight,
     push,
-    served_tag,
 )
 from mlops_kit.delivery.deploy.lock import Lock, LockedError
 from mlops_kit.delivery.deploy.records import Records
@@ -625,7 +624,7 @@ def test_what_served_is_tagged_once_and_keeps_its_release_tag(cloud):
     there = environment.connect("staging")
     tag = f"served-staging-{'ab' * 6}"
     for _ in range(2):  # a release that is deployed again
-        assert served_tag.put(there.aws, there.contract, DIGEST) == tag
+        assert there.ecr.tag_as_served(DIGEST) == tag
     images = boto3.client("ecr").describe_images(repositoryName="app")["imageDetails"]
     assert {one["imageDigest"]: sorted(one["imageTags"]) for one in images} == {
         DIGEST: ["0123-v3", tag],
@@ -635,9 +634,9 @@ def test_what_served_is_tagged_once_and_keeps_its_release_tag(cloud):
 
 def test_a_tag_that_cannot_be_put_is_said_and_fails_nothing(cloud):
     there = environment.connect("staging")
-    assert served_tag.put(there.aws, there.contract, DIGEST).startswith("NOT TAGGED: sha256:abab")
+    assert there.ecr.tag_as_served(DIGEST).startswith("NOT TAGGED: sha256:abab")
     boto3.client("ecr").delete_repository(repositoryName="app")
-    told = served_tag.put(there.aws, there.contract, DIGEST)
+    told = there.ecr.tag_as_served(DIGEST)
     assert told.startswith("NOT TAGGED, so it may expire: AWS said: ")
 
 

@@ -16,6 +16,11 @@ _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
+_IMAGES = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+_TAGGED_ALREADY = ("ImageAlreadyExistsException", "ImageTagAlreadyExistsException")
 
 
 class Ecr:
@@ -75,11 +80,40 @@ class Ecr:
         counts = answer.get("imageScanFindings", {}).get("findingSeverityCounts", {})
         return answer["imageScanStatus"]["status"], counts
 
+    def tag_as_served(self, digest: str) -> str:
+        """Tag an image as one that served in the contract's environment; return what to say of it.
+
+        The lifecycle of infra/shared/images.tf keeps what has such a tag. Each image has one of its own, because tags are
+        immutable: so what a rollback goes back to is kept as well. That it cannot be put is no failure of a deployment.
+        """
+        tag = f"served-{self._contract.environment}-{digest.rpartition(':')[2][:12]}"
+        try:
+            # As it was pushed: ECR would turn another kind of manifest into one that it is not.
+            found = self._manifests(digest, (*_INDEXES, *_IMAGES))
+            if not found:
+                return f"NOT TAGGED: {digest} is not in {self._contract.repository}"
+            self._client.put_image(
+                **self._where,
+                imageManifest=found[0]["imageManifest"],
+                imageManifestMediaType=found[0]["imageManifestMediaType"],
+                imageDigest=digest,
+                imageTag=tag,
+            )
+        except aws.errors() as error:
+            if aws.code(error) not in _TAGGED_ALREADY:
+                return f"NOT TAGGED, so it may expire: {aws.sentence(error)}"
+        return tag
+
     def _index(self, digest: str) -> list[dict[str, Any]]:
+        manifest = self._manifests(digest, _INDEXES)[0]["imageManifest"]
+        found: list[dict[str, Any]] = json.loads(manifest)["manifests"]
+        return found
+
+    def _manifests(self, digest: str, types: tuple[str, ...]) -> list[dict[str, Any]]:
         answer = self._client.batch_get_image(
-            **self._where, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=list(_INDEXES)
+            **self._where, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=list(types)
         )
-        found: list[dict[str, Any]] = json.loads(answer["images"][0]["imageManifest"])["manifests"]
+        found: list[dict[str, Any]] = answer["images"]
         return found
 
 

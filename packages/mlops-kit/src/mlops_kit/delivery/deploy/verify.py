@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import autoscaling, aws, diagnosis, served_tag
+from . import autoscaling, aws, diagnosis
 from .environment import Environment
 from .probe import Probe, failures
 from .release import Release
@@ -73,7 +73,7 @@ def _deployed(
         scaled = f"NOT SET: {aws.sentence(error)}"
     report.told("tasks", scaled)
     environment.records.add_passed(release.digest)
-    report.told("image", served_tag.put(environment.aws, environment.contract, release.digest))
+    report.told("image", environment.ecr.tag_as_served(release.digest))
     return Ending(DEPLOYED, f"{release.name} serves; {ending.sentence}")
 
 
