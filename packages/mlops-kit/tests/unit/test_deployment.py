@@ -13,6 +13,7 @@ from mlops_kit.delivery.deploy import (
     aws,
     container_secrets,
     contract,
+    deploy,
     diagnosis,
     ecs,
     release,
@@ -255,6 +256,21 @@ def test_a_secret_is_named_as_a_task_definition_does(behind, key, version):
     assert container_secrets.parse(f"{arn}{behind}") == (arn, key, version)
     parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/key"
     assert container_secrets.parse(parameter) == (parameter, "", {})
+
+
+@pytest.mark.parametrize(
+    ("given", "is_approved"),
+    [
+        ({}, False),
+        ({"approval": "0123456789ab-v2"}, False),
+        ({"reason": "it is urgent"}, False),
+        ({"approval": "0123456789ab-v3"}, True),
+        ({"approval": "pipeline"}, True),
+        ({"is_rollback": True}, True),
+    ],
+)
+def test_a_release_is_approved_by_its_own_tag_or_by_a_pipeline(given, is_approved):
+    assert deploy.Wanted(RELEASE, **given).is_approved is is_approved
 
 
 def stopped(reason: str, code: object = None, stop_code: str = "EssentialContainerExited") -> dict:

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from mlops_kit.ci import oidc
 from mlops_kit.ci.pipelines import makefile_lint, summary, switch
 from mlops_kit.core.errors import UserError
+from mlops_kit.delivery.deploy.settings import load_deploy
 
 from .pipeline_readers import READERS, ROOT, joined, read, texts
 
@@ -256,6 +257,25 @@ def noticed(system: str, changed: str) -> bool:
 def test_a_renamed_target_is_noticed(monkeypatch):
     monkeypatch.setattr(f"{__name__}.TARGETS", TARGETS - {"validate"})
     assert {said.partition(": ")[0] for said in problems("full", FULL)} == set(SYSTEMS)
+
+
+def test_production_takes_what_somebody_has_approved():
+    """On GitHub by a run of its own, because not every plan has required reviewers; elsewhere by the CI system."""
+    for system in set(SYSTEMS) - {"github"}:
+        assert read(system, FULL[system]).variables["production"]["APPROVE"] == "pipeline", system
+    *_, deploy = yaml.safe_load_all(FULL["github"])
+    production, asked = deploy["jobs"]["production"], "${{ inputs.approve }}"
+    assert production["if"] == "${{ inputs.approve != '' }}"
+    assert (production["env"]["APPROVE"], production["env"]["IMAGE_TAG"]) == (asked, asked)
+    for name in ("export", "staging"):
+        assert "inputs.approve == ''" in deploy["jobs"][name]["if"], name
+    assert load_deploy("production").approval
+
+
+@pytest.mark.parametrize("profile", switch.PROFILES)
+def test_workflows_call_each_other_on_any_github(profile):
+    """`$/` is a path on github.com only."""
+    assert "uses: $" not in TEXTS[profile]["github"]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

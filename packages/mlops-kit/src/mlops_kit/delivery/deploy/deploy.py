@@ -23,6 +23,7 @@ from .watch import Ending, Following, UnwatchedError
 
 _SECONDS_TO_BEGIN = 120.0
 _SECONDS_TO_DRAIN = 900.0
+_BY_A_PIPELINE = "pipeline"  # APPROVE of a CI system in which somebody has approved by its own means
 
 
 class InFlightError(UserError):
@@ -39,6 +40,11 @@ class Wanted(NamedTuple):
     approval: str = ""  # the release's tag, typed by whoever approves it
     supersede: bool = False  # replace a deployment that is in flight
     is_rollback: bool = False  # it has served here before, so it need not pass elsewhere first
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether it may go where an approval is asked for."""
+        return self.is_rollback or self.approval in (self.release.tag, _BY_A_PIPELINE)
 
 
 class Deployer:
@@ -132,8 +138,7 @@ class Deployer:
                 f"{wanted.release.name} has not passed {required}: make deploy ENV={required} first,"
                 ' or give REASON="why it may skip that", which is kept'
             )
-        asks = self._environment.config.approval and not wanted.is_rollback
-        if asks and wanted.approval != wanted.release.tag:
+        if self._environment.config.approval and not wanted.is_approved:
             raise UserError(
                 f"{name} takes what somebody has approved by typing its tag, and APPROVE is {wanted.approval!r}:"
                 f" make deploy ENV={name} APPROVE={wanted.release.tag}"
