@@ -23,7 +23,7 @@ from .watch import Ending, Following, UnwatchedError
 
 _SECONDS_TO_BEGIN = 120.0
 _SECONDS_TO_DRAIN = 900.0
-_BY_A_PIPELINE = "pipeline"  # APPROVE of a CI system in which somebody has approved by its own means
+_BY_A_PIPELINE = "pipeline"  # APPROVE of a CI system that has asked somebody by its own means
 
 
 class InFlightError(UserError):
