@@ -274,6 +274,7 @@ def test_an_alarm_that_rings_from_the_start(fault, serving, emulator):
             done = new.run("rollback")
             assert done.code == 0, done.out
             ended.append(done)
+        assert re.search("rolled back .*holds", old.run("verify").out)
     finally:
         cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="a test")
         emulator.play(alarms_at_start="watched")

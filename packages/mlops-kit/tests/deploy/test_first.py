@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 
@@ -73,6 +74,10 @@ def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
         assert told in status.out, status.out
     logs = good.run("logs")
     assert '"event":"serving"' in logs.out
-    assert good.run("verify").code == 0
+    verified = good.run("verify")
+    assert verified.code == 0, verified.out
+    for step in ("credentials", "infrastructure", "image", "preflight", "deployed", "serves"):
+        assert re.search(rf"{step} .*holds", verified.out), verified.out
+    assert re.search("rolled back .*not yet", verified.out), verified.out
     plan = good.run("deploy-plan")
     assert (plan.code, "no changes" in plan.out) == (0, True), plan.out

@@ -24,6 +24,7 @@ from mlops_kit.delivery.deploy import (
     preflight,
     push,
 )
+from mlops_kit.delivery.deploy.first_deployment import FirstDeployment
 from mlops_kit.delivery.deploy.lock import Lock, LockedError
 from mlops_kit.delivery.deploy.records import Records
 from mlops_kit.delivery.deploy.settings import load_deploy
@@ -613,6 +614,35 @@ def test_a_release_is_found_by_its_tag_or_as_what_was_pushed_from_here(cloud):
     assert push.find(there, "0123-v3") == release()
     built(digest=DIGEST)
     assert push.find(there, "") == release()
+
+
+# --- the first deployment ---------------------------------------------------------------------------------
+
+
+def steps(tag: str = "0123-v3") -> tuple[set[str], str]:
+    """Which steps hold, and what stood in the way."""
+    first, problem = FirstDeployment("staging"), ""
+    try:
+        first.look(tag)
+    except UserError as error:
+        problem = str(error)
+    return {step for step, holds, _ in first.rows() if holds == "holds"}, problem
+
+
+def test_verify_tells_which_steps_of_the_first_deployment_hold(cloud):
+    boto3.client("ecs").create_cluster(clusterName="c")
+    boto3.client("ssm").delete_parameter(Name=load_deploy("staging").contract)
+    held, problem = steps()
+    assert (held, "make infra-apply ENV=staging" in problem) == ({"credentials"}, True)
+    publish(cloud)
+    assert steps()[0] == {"credentials", "infrastructure"}
+    in_repository()
+    there = environment.connect("staging")
+    there.records.add_release(release())
+    held, problem = steps()
+    assert (held, problem) == ({"credentials", "infrastructure", "image", "preflight"}, "")
+    boto3.client("iam").delete_role(RoleName="task")
+    assert steps()[0] == {"credentials", "infrastructure", "image"}
 
 
 # --- autoscaling ----------------------------------------------------------------------------------------

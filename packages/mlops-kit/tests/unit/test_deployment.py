@@ -1,6 +1,7 @@
 """The parts of a deployment that need no AWS: the contract, the task definition, causes, errors and the report."""
 
 import json
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mlops_kit.delivery.deploy import (
     deploy,
     diagnosis,
     ecs,
+    first_deployment,
     release,
     task_definition,
 )
@@ -26,6 +28,7 @@ from mlops_kit.delivery.region import region
 
 pytestmark = pytest.mark.usefixtures("checkout")
 
+ROOT = Path(__file__).parents[4]
 DIGEST = f"sha256:{'ab' * 32}"
 CONTRACT = {
     "environment": "staging",
@@ -271,6 +274,12 @@ def test_a_secret_is_named_as_a_task_definition_does(behind, key, version):
 )
 def test_a_release_is_approved_by_its_own_tag_or_by_a_pipeline(given, is_approved):
     assert deploy.Wanted(RELEASE, **given).is_approved is is_approved
+
+
+def test_the_checklist_names_what_verify_looks_at():
+    text = (ROOT / "docs/first-aws-deployment.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| \d+ \| `(.+?)` \|", text, re.MULTILINE)
+    assert tuple(named) == first_deployment.STEPS
 
 
 def stopped(reason: str, code: object = None, stop_code: str = "EssentialContainerExited") -> dict:
