@@ -6,7 +6,8 @@ PYTHONS := 3.14 3.13 3.12 3.11 3.10 3.9
 PACKAGE := ml_template
 # What was asked for when the project was made: full, service (no AWS) or model (no service). `make ci-switch` reads it.
 PROFILE := full
-export AWS_DEFAULT_REGION ?= eu-west-1
+# Where AWS_REGION, AWS_DEFAULT_REGION and the profile of AWS name no region.
+export PROJECT_REGION := eu-west-1
 
 # The kit: its folder, or, where that was deleted, the wheel that requirements.txt names. Its make/ has names that the
 # targets below use, like RUN and INSTALLED; and, at the end, the targets that are not for every day.

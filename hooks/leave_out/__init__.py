@@ -44,6 +44,7 @@ AWS = Part(
         "docs/adr/0007-infrastructure.md",
         "docs/deploying.md",
         "docs/disaster-recovery.md",
+        "docs/first-aws-deployment.md",
         "docs/infrastructure.md",
         "infra",
         "packages/ecs-local",

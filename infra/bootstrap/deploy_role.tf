@@ -32,11 +32,9 @@ data "aws_iam_policy_document" "push" {
     sid = "Push"
     actions = [
       "ecr:BatchCheckLayerAvailability",
-      "ecr:BatchGetImage",
       "ecr:CompleteLayerUpload",
       "ecr:GetDownloadUrlForLayer",
       "ecr:InitiateLayerUpload",
-      "ecr:PutImage",
       "ecr:UploadLayerPart",
     ]
     resources = [local.repository]
@@ -48,7 +46,15 @@ data "aws_iam_policy_document" "releases" {
 
   statement {
     sid       = "LookAtImages"
-    actions   = ["ecr:DescribeImages", "ecr:DescribeImageScanFindings"]
+    actions   = ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeImageScanFindings"]
+    resources = [local.repository]
+  }
+
+  statement {
+    # What served gets a tag that keeps it. Without those of Push, PutImage makes no image of layers that are not there, and
+    # immutable tags cannot be moved.
+    sid       = "TagWhatServed"
+    actions   = ["ecr:PutImage"]
     resources = [local.repository]
   }
 
@@ -219,9 +225,15 @@ data "aws_iam_policy_document" "rollout" {
   }
 
   statement {
+    sid       = "LookAtAlarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["*"] # with less, AWS keeps composite alarms back
+  }
+
+  statement {
     # Target tracking makes its alarms with the rights of whoever puts the policy.
     sid       = "AlarmsOfScaling"
-    actions   = ["cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"]
+    actions   = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"]
     resources = ["arn:aws:cloudwatch:${local.here}:alarm:TargetTracking-service/${module.names[each.key].full}/*"]
   }
 

@@ -28,9 +28,9 @@ data "aws_iam_policy_document" "trust" {
     }
 
     condition {
-      test     = strcontains(each.value.subject, "*") ? "StringLike" : "StringEquals" # CircleCI's subjects name a user
+      test     = strcontains(join("", each.value.subjects), "*") ? "StringLike" : "StringEquals" # CircleCI's subjects name a user
       variable = "${var.issuer}:sub"
-      values   = [each.value.subject]
+      values   = each.value.subjects
     }
   }
 }

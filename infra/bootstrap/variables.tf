@@ -34,18 +34,18 @@ variable "oidc_provider_arn" {
 }
 
 variable "deployers" {
-  description = "By environment: the subject of the tokens that may deploy there, letter by letter (but /user/* for any user of CircleCI), and whether it may push images."
+  description = "By environment: the subjects of the tokens that may deploy there, letter by letter (but /user/* for any user of CircleCI), and whether they may push images."
   type = map(object({
-    subject = string
-    push    = bool
+    subjects = list(string)
+    push     = bool
   }))
   default = {
-    staging    = { subject = "repo:ml-template-org/ml-template:environment:staging", push = true }
-    production = { subject = "repo:ml-template-org/ml-template:environment:production", push = false }
+    staging    = { subjects = ["repo:ml-template-org/ml-template:environment:staging"], push = true }
+    production = { subjects = ["repo:ml-template-org/ml-template:environment:production"], push = false }
   }
 
   validation {
-    condition     = alltrue([for one in var.deployers : length(one.subject) > 0 && !can(regex("[*?]", replace(one.subject, "/user/*", "")))])
-    error_message = "A subject is compared letter by letter: no ?, and no * but in /user/*."
+    condition     = alltrue([for one in var.deployers : length(one.subjects) > 0 && alltrue([for subject in one.subjects : length(subject) > 0 && !can(regex("[*?]", replace(subject, "/user/*", "")))])])
+    error_message = "subjects has to be one or more; each is compared letter by letter: no ?, and no * but in /user/*."
   }
 }

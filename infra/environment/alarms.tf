@@ -97,6 +97,41 @@ resource "aws_cloudwatch_metric_alarm" "unhealthy" {
   }
 }
 
+# Where no target is registered there are no numbers at all: that rings as well, also before the first deployment.
+resource "aws_cloudwatch_metric_alarm" "nobody" {
+  alarm_name          = "${module.names.full}-no-healthy-host"
+  alarm_description   = "No task answers: users get errors"
+  evaluation_periods  = 3
+  threshold           = 1
+  comparison_operator = "LessThanThreshold"
+  treat_missing_data  = "breaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+
+  metric_query {
+    id          = "both"
+    expression  = "FILL(blue, 0) + FILL(green, 0)"
+    label       = "Healthy tasks"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = aws_lb_target_group.app
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = "AWS/ApplicationELB"
+        metric_name = "HealthyHostCount"
+        stat        = "Maximum"
+        period      = 60
+        dimensions  = { LoadBalancer = aws_lb.app.arn_suffix, TargetGroup = metric_query.value.arn_suffix }
+      }
+    }
+  }
+}
+
 resource "aws_cloudwatch_metric_alarm" "database_storage" {
   count               = var.database == null ? 0 : 1
   alarm_name          = "${module.names.full}-database-storage"

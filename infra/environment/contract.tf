@@ -13,6 +13,7 @@ resource "aws_ssm_parameter" "contract" {
   #checkov:skip=CKV_AWS_337:it holds names, no secret
   name = "/${module.names.path}/deploy"
   type = "String"
+  tier = "Intelligent-Tiering" # a contract of many secrets is longer than the 4 KB that cost nothing
 
   value = jsonencode({
     environment        = var.environment

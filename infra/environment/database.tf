@@ -6,6 +6,16 @@ resource "aws_db_subnet_group" "mlflow" {
   subnet_ids = local.private_subnets
 }
 
+# When this database was made: with it the name of the last snapshot is that of no earlier database.
+resource "terraform_data" "database_made" {
+  count = var.database == null ? 0 : 1
+  input = formatdate("YYYYMMDDhhmmss", timestamp())
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
 resource "aws_db_instance" "mlflow" {
   #checkov:skip=CKV_AWS_157:database.multi_az says it
   #checkov:skip=CKV_AWS_293:protected says it
@@ -39,8 +49,8 @@ resource "aws_db_instance" "mlflow" {
   backup_retention_period   = var.database.backup_days
   copy_tags_to_snapshot     = true
   deletion_protection       = var.protected
-  skip_final_snapshot       = !var.protected
-  final_snapshot_identifier = var.protected ? "${module.names.full}-mlflow-final" : null
+  skip_final_snapshot       = !var.database.last_snapshot
+  final_snapshot_identifier = var.database.last_snapshot ? "${module.names.full}-mlflow-${terraform_data.database_made[0].output}" : null
 
   enabled_cloudwatch_logs_exports = ["postgresql", "upgrade"]
 }

@@ -9,6 +9,21 @@ locals {
   other_database = var.mlflow == null ? null : var.mlflow.database_secret
   mlflow_secrets = var.mlflow == null ? [] : compact([local.other_database == null ? local.rds_secret : local.other_database])
   mlflow_address = var.mlflow == null ? "" : "http://${aws_lb.mlflow[0].dns_name}:${local.mlflow_port}"
+
+  # Health checks ask under an address of these networks: as patterns that MLflow compares whole, so that no name like
+  # 10.evil.example is one of them. AWS' subnets are /16 to /28: the first two numbers are always the network's own.
+  any_number = ["[0-9]", "[0-9][0-9]", "[0-9][0-9][0-9]"]
+  mlflow_hosts = flatten([
+    for cidr in local.mlflow_cidrs : [
+      for third in tonumber(split("/", cidr)[1]) == 16 ? local.any_number : [
+        for number in range(pow(2, max(0, 24 - tonumber(split("/", cidr)[1])))) : tostring(tonumber(split(".", cidr)[2]) + number)
+        ] : [
+        for fourth in tonumber(split("/", cidr)[1]) <= 24 ? local.any_number : [
+          for number in range(pow(2, 32 - tonumber(split("/", cidr)[1]))) : tostring(tonumber(split("/", split(".", cidr)[3])[0]) + number)
+        ] : "${join(".", slice(split(".", cidr), 0, 2))}.${third}.${fourth}:*"
+      ]
+    ]
+  ])
 }
 
 resource "aws_lb" "mlflow" {
@@ -92,8 +107,8 @@ resource "aws_ecs_task_definition" "mlflow" {
         { name = "MLFLOW_WORKERS", value = "2" },
         # Its background jobs serve language models only, and take more than a gigabyte.
         { name = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION", value = "false" },
-        # The names under which it is asked: the load balancer's, and for health checks the task's address.
-        { name = "MLFLOW_SERVER_ALLOWED_HOSTS", value = "${aws_lb.mlflow[0].dns_name}:${local.mlflow_port},10.*,172.*,192.168.*" },
+        # The names under which it is asked: the load balancer's, and for health checks an address of the load balancer or the task.
+        { name = "MLFLOW_SERVER_ALLOWED_HOSTS", value = join(",", concat(["${aws_lb.mlflow[0].dns_name}:${local.mlflow_port}"], local.mlflow_hosts)) },
         { name = "AWS_DEFAULT_REGION", value = var.region },
       ],
       local.other_database == null ? [{ name = "MLFLOW_BACKEND_STORE_URI", value = local.own_database }] : [],

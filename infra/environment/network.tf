@@ -15,6 +15,11 @@ data "aws_vpc" "existing" {
   id    = var.existing_network.vpc_id
 }
 
+data "aws_subnet" "mlflow" {
+  for_each = toset(var.mlflow == null || local.own_network ? [] : var.existing_network.private_subnets)
+  id       = each.key
+}
+
 locals {
   own_network = var.existing_network == null
   zones       = { for number, zone in slice(data.aws_availability_zones.here.names, 0, 2) : zone => number }
@@ -25,6 +30,9 @@ locals {
   vpc_cidr        = local.own_network ? var.cidr : data.aws_vpc.existing[0].cidr_block
   public_subnets  = local.own_network ? [for zone in keys(local.zones) : aws_subnet.public[zone].id] : var.existing_network.public_subnets
   private_subnets = local.own_network ? [for zone in keys(local.zones) : aws_subnet.private[zone].id] : var.existing_network.private_subnets
+
+  # Where MLflow's load balancer and tasks are.
+  mlflow_cidrs = local.own_network ? [for subnet in concat(values(aws_subnet.private), local.public_tasks ? values(aws_subnet.public) : []) : subnet.cidr_block] : [for subnet in data.aws_subnet.mlflow : subnet.cidr_block]
 
   # Without a NAT gateway tasks reach ECR only from an address of their own.
   public_tasks = local.own_network && var.nat == "none"

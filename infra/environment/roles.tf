@@ -11,10 +11,16 @@ data "aws_iam_policy_document" "trust" {
       identifiers = ["${each.key}.amazonaws.com"]
     }
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
+    # AWS documents it for tasks. Its policy for the role on the load balancer has no condition, and no word of which
+    # keys ECS sends there: one that it does not send would lock it out.
+    dynamic "condition" {
+      for_each = each.key == "ecs-tasks" ? [local.account] : []
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [condition.value]
+      }
     }
   }
 }
@@ -33,7 +39,8 @@ locals {
     var.training == null ? {} : { training = { service = "ecs-tasks", does = "Training reads data" } },
   )
 
-  own_secrets    = [for arn in values(var.secrets) : arn if !strcontains(arn, ":ssm:")]
+  # Without the :key:stage:version that a task definition takes behind a secret's ARN.
+  own_secrets    = distinct([for arn in values(var.secrets) : join(":", slice(split(":", arn), 0, 7)) if !strcontains(arn, ":ssm:")])
   own_parameters = [for arn in values(var.secrets) : arn if strcontains(arn, ":ssm:")]
   all_secrets    = concat(local.own_secrets, local.mlflow_secrets)
 }

@@ -26,8 +26,8 @@ variable "alert_emails" {
   type        = list(string)
 
   validation {
-    condition     = length(var.alert_emails) >= 1 && length(var.alert_emails) <= 10 && alltrue([for one in var.alert_emails : can(regex("^[^@ ]+@[^@ ]+$", one))])
-    error_message = "alert_emails has to be 1 to 10 addresses."
+    condition     = length(var.alert_emails) >= 1 && length(var.alert_emails) <= 10 && alltrue([for one in var.alert_emails : can(regex("^[^@ ]+@[^@ ]+$", one)) && !endswith(one, ".example")])
+    error_message = "alert_emails has to be 1 to 10 addresses that somebody reads: .example is nobody's."
   }
 }
 
@@ -125,12 +125,13 @@ variable "log_days" {
 }
 
 variable "database" {
-  description = "PostgreSQL for MLflow: class of the instance, storage in GB, whether a second zone stands by, and days of backups. null: none."
+  description = "PostgreSQL for MLflow: class of the instance, storage in GB, whether a second zone stands by, days of backups, and whether a last snapshot stays when it is destroyed. null: none."
   type = object({
     instance_class = string
     storage_gb     = number
     multi_az       = bool
     backup_days    = number
+    last_snapshot  = optional(bool, true)
   })
   default = null
 

@@ -19,19 +19,30 @@ resource "aws_ecr_lifecycle_policy" "images" {
   repository = each.value.name
 
   policy = jsonencode({
-    rules = [
-      {
-        rulePriority = 1
-        description  = "Layers that lost their tag"
-        selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
-        action       = { type = "expire" }
-      },
-      {
-        rulePriority = 2
-        description  = "More releases than anybody rolls back over"
-        selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = var.images_kept }
-        action       = { type = "expire" }
-      },
-    ]
+    # What one rule selects no later rule expires: so what served somewhere stays, however many images come after it.
+    rules = concat(
+      [
+        for number, environment in var.environments : {
+          rulePriority = number + 1
+          description  = "What served in ${environment}"
+          selection    = { tagStatus = "tagged", tagPatternList = ["served-${environment}-*"], countType = "imageCountMoreThan", countNumber = var.served_images_kept }
+          action       = { type = "expire" }
+        }
+      ],
+      [
+        {
+          rulePriority = 100
+          description  = "Layers that lost their tag"
+          selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
+          action       = { type = "expire" }
+        },
+        {
+          rulePriority = 101
+          description  = "More releases than anybody rolls back over"
+          selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = var.images_kept }
+          action       = { type = "expire" }
+        },
+      ],
+    )
   })
 }

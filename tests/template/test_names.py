@@ -49,7 +49,7 @@ def test_hard_names_leave_no_reference_name(hard_project, mentions):
 def test_the_region_is_swapped_too(hard_project, hard_answers):
     region = hard_answers.get("aws_region", "eu-west-1")
     makefile = (hard_project / "Makefile").read_text(encoding="utf-8")
-    assert f"AWS_DEFAULT_REGION ?= {region}" in makefile
+    assert f"export PROJECT_REGION := {region}\n" in makefile
     files = [
         path for path in hard_project.rglob("*") if path.is_file() and ".git" not in path.parts
     ]

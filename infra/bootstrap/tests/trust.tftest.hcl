@@ -39,15 +39,36 @@ run "no_wildcard_in_a_subject" {
   command = plan
 
   variables {
-    deployers = { staging = { subject = "repo:some-org/*", push = true } }
+    deployers = { staging = { subjects = ["repo:some-org/some-repo:environment:staging", "repo:some-org/*"], push = true } }
   }
 
   expect_failures = [var.deployers]
 }
 
+run "nobody_is_no_subject" {
+  command = plan
+
+  variables {
+    deployers = { staging = { subjects = [], push = true } }
+  }
+
+  expect_failures = [var.deployers]
+}
+
+run "a_repository_with_ids_in_its_subject_beside_one_without" {
+  variables {
+    deployers = { staging = { subjects = ["repo:some-org/some-repo:environment:staging", "repo:some-org@1/some-repo@2:environment:staging"], push = true } }
+  }
+
+  assert {
+    condition     = [for one in data.aws_iam_policy_document.trust["staging"].statement[0].condition : toset(one.values) if endswith(one.variable, ":sub")] == [toset(var.deployers.staging.subjects)] && alltrue([for one in data.aws_iam_policy_document.trust["staging"].statement[0].condition : one.test == "StringEquals"])
+    error_message = "Each subject of the list may deploy, letter by letter."
+  }
+}
+
 run "any_user_of_one_project_of_circleci" {
   variables {
-    deployers = { staging = { subject = "org/o-1/project/p-1/user/*/vcs-origin/github.com/o/r/vcs-ref/refs/heads/main", push = true } }
+    deployers = { staging = { subjects = ["org/o-1/project/p-1/user/*/vcs-origin/github.com/o/r/vcs-ref/refs/heads/main"], push = true } }
   }
 
   assert {
@@ -60,7 +81,7 @@ run "any_project_is_too_many" {
   command = plan
 
   variables {
-    deployers = { staging = { subject = "org/o-1/project/*/user/*", push = true } }
+    deployers = { staging = { subjects = ["org/o-1/project/*/user/*"], push = true } }
   }
 
   expect_failures = [var.deployers]

@@ -17,6 +17,10 @@ mock_provider "aws" {
     defaults = { cidr_block = "10.99.0.0/16" }
   }
 
+  mock_data "aws_subnet" {
+    defaults = { cidr_block = "100.64.6.0/23" }
+  }
+
   mock_resource "aws_eip" {
     defaults = { public_ip = "192.0.2.1" }
   }
@@ -119,6 +123,16 @@ run "everything_redundant" {
   }
 
   assert {
+    condition     = !aws_db_instance.mlflow[0].skip_final_snapshot && can(regex("^${var.name}-staging-mlflow-[0-9]{14}$", aws_db_instance.mlflow[0].final_snapshot_identifier))
+    error_message = "A database leaves a last snapshot, under a name that no earlier one has."
+  }
+
+  assert {
+    condition     = toset(jsondecode(aws_cloudwatch_event_rule.deployments.event_pattern).resources) == toset(["arn:aws:ecs:eu-west-1:123456789012:service/${var.name}-staging/${var.name}-staging", "arn:aws:ecs:eu-west-1:123456789012:service/${var.name}-staging/${var.name}-staging-mlflow"])
+    error_message = "Rollbacks of the service and of MLflow are told."
+  }
+
+  assert {
     condition     = aws_lb.mlflow[0].internal && !aws_db_instance.mlflow[0].publicly_accessible
     error_message = "MLflow and its database are not public."
   }
@@ -134,10 +148,64 @@ run "everything_redundant" {
   }
 }
 
-run "errors_of_whoever_answers" {
+run "a_database_goes_without_a_snapshot_only_where_that_is_said" {
+  variables {
+    protected = false
+    database  = { instance_class = "db.t4g.micro", storage_gb = 20, multi_az = false, backup_days = 1, last_snapshot = false }
+  }
+
+  assert {
+    condition     = aws_db_instance.mlflow[0].skip_final_snapshot && aws_db_instance.mlflow[0].final_snapshot_identifier == null
+    error_message = "last_snapshot is the switch."
+  }
+}
+
+run "mlflow_is_asked_by_addresses_of_its_subnets" {
+  variables {
+    existing_network = { vpc_id = "vpc-1", public_subnets = ["subnet-1", "subnet-2"], private_subnets = ["subnet-3", "subnet-4"] }
+    database         = { instance_class = "db.t4g.micro", storage_gb = 20, multi_az = false, backup_days = 1 }
+    mlflow           = { image_tag = "1", cpu = 512, memory = 2048, tasks = 1 }
+  }
+
+  assert {
+    condition     = toset(local.mlflow_hosts) == toset([for pair in setproduct(["6", "7"], ["[0-9]", "[0-9][0-9]", "[0-9][0-9][0-9]"]) : "100.64.${pair[0]}.${pair[1]}:*"])
+    error_message = "A /23 is two numbers in the third place, and any in the fourth."
+  }
+
+  assert {
+    condition     = !aws_db_instance.mlflow[0].skip_final_snapshot && !aws_db_instance.mlflow[0].deletion_protection
+    error_message = "Whoever takes the protection away to destroy still gets a last snapshot."
+  }
+}
+
+run "alarms_and_who_hears_of_them" {
   assert {
     condition     = toset([for query in aws_cloudwatch_metric_alarm.errors.metric_query : query.metric[0].metric_name if length(query.metric) > 0]) == toset(["HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count"])
     error_message = "Where no task answers, the load balancer's errors are what users see."
+  }
+
+  assert {
+    condition = {
+      for service, document in data.aws_iam_policy_document.trust : service => [for one in document.statement[0].condition : one.variable]
+    } == { ecs = [], ecs-tasks = ["aws:SourceAccount"] }
+    error_message = "AWS' own policy for the role on the load balancer has no condition."
+  }
+
+  assert {
+    condition = {
+      for statement in data.aws_iam_policy_document.alarms.statement : one(one(statement.principals).identifiers) => length(statement.condition)
+    } == { "cloudwatch.amazonaws.com" = 1, "events.amazonaws.com" = 0 }
+    error_message = "Both may publish; EventBridge under no condition, since it sends SNS none of the keys."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.deployments.arn == aws_sns_topic.alarms.arn
+    error_message = "Who hears of alarms hears of rollbacks."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.nobody.treat_missing_data == "breaching" && toset([for query in aws_cloudwatch_metric_alarm.nobody.metric_query : query.metric[0].metric_name if length(query.metric) > 0]) == toset(["HealthyHostCount"])
+    error_message = "Where no target is registered, nobody counts."
   }
 }
 
@@ -198,6 +266,16 @@ run "the_test_listener_stays_closed" {
   }
 
   expect_failures = [var.trusted_cidrs]
+}
+
+run "nobody_reads_an_example" {
+  command = plan
+
+  variables {
+    alert_emails = ["authors@ml-template.example"]
+  }
+
+  expect_failures = [var.alert_emails]
 }
 
 run "somebody_is_told" {

@@ -17,6 +17,17 @@ run "images_stay_what_they_are" {
   }
 }
 
+run "what_served_is_kept_before_anything_expires" {
+  assert {
+    condition = alltrue([
+      for one in aws_ecr_lifecycle_policy.images : [
+        for rule in sort([for rule in jsondecode(one.policy).rules : format("%03d %s", rule.rulePriority, try(rule.selection.tagPatternList[0], rule.selection.tagStatus))]) : rule
+      ] == ["001 served-production-*", "002 served-staging-*", "100 untagged", "101 any"]
+    ])
+    error_message = "An earlier rule keeps what served; the one for all images is the last, as ECR wants it."
+  }
+}
+
 run "a_long_name_is_shortened" {
   variables {
     name = "abcdefghi-klmnopqrstuvwxyz-abcdefghijklm"

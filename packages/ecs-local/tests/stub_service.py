@@ -1,4 +1,4 @@
-"""A service that starts at once and does what the variables say: VERSION, READY, CRASH, SECONDS."""
+"""A service that starts at once and does what the variables say: VERSION, READY, CRASH, SECONDS, KEEP_ALIVE."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    timeout = float(os.environ.get("KEEP_ALIVE", "75"))  # seconds that a connection may be idle
 
     def do_GET(self):
         if self.path == "/exit":

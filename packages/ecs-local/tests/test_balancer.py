@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -61,6 +62,22 @@ def test_keep_alive_clients_lose_no_request_over_two_switches(emulator, service,
         assert client.answers == sorted(
             client.answers, key=list(dict.fromkeys(client.answers)).index
         )
+
+
+def test_target_that_closes_idle_connections_early_loses_requests(emulator, service, stub):
+    update = emulator.register(stub, VERSION="hasty", KEEP_ALIVE="0.3")
+    assert emulator.ended(emulator.update(service, update))["status"] == "SUCCESSFUL"
+    session = requests.Session()
+
+    def lost():
+        session.post(emulator.production, data=b"x")
+        time.sleep(0.35)  # the closing is on its way
+        return session.post(emulator.production, data=b"x").status_code == 502
+
+    wait(lost, "an answer 502")
+    patient = emulator.update(service, emulator.register(stub, VERSION="patient"))
+    assert emulator.ended(patient)["status"] == "SUCCESSFUL"
+    assert not any(lost() for _ in range(3))
 
 
 def test_a_request_in_flight_is_finished_before_its_task_ends(emulator, service, stub):

@@ -31,9 +31,13 @@ def test_up_and_down_are_safe_to_repeat_and_leave_nothing_running(fresh):
     assert "not AWS: it does not imitate IAM" in first.stdout
     contract = account.create(fresh)
 
-    again = fresh.command("up")
+    again = fresh.command("up", "--alarms-at-start=ignored")
     assert (again.returncode, again.stderr) == (0, "")
     assert "it runs already" in again.stdout
+    assert requests.get(f"{fresh.url}/_local/worlds").json() == {
+        "alarms-at-start": "ignored",
+        "hooks-on-first": "run",
+    }
     assert fresh.contract == contract
 
     created = fresh.create("s", fresh.register(fresh.push_stub(), VERSION="1"))
@@ -136,21 +140,36 @@ def test_copied_folder_leaves_emulator_of_the_original_alone(fresh, emulator):
 
 
 def test_run_leads_to_own_emulator(emulator):
-    names = ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "no_proxy")
+    names = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "LOCAL_MINUTE", "no_proxy")
     shown = f"import os; print(*(os.environ[name] for name in {names}))"
-    given = {"AWS_ENDPOINT_URL": "http://elsewhere", "AWS_DEFAULT_REGION": "eu-north-1"}
+    given = {"AWS_ENDPOINT_URL": "http://elsewhere", "AWS_REGION": "eu-north-1", "LOCAL_MINUTE": ""}
     proxies = {"no_proxy": "", "NO_PROXY": "internal"}
     words = ("run", sys.executable, "-c", shown)
     done = emulator.command(*words, LOCAL_PORT="", **given, **proxies)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{emulator.url} {emulator.region} internal,127.0.0.1,localhost\n"
+    region = emulator.region
+    assert done.stdout == f"{emulator.url} {region} {region} 0.4 internal,127.0.0.1,localhost\n"
     done = emulator.command("run", sys.executable, "-c", "raise SystemExit(5)")
     assert done.returncode == 5
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["up", "--alarms-at-start=loud"], "alarms-at-start is 'loud'; accepted: watched, ignored"),
+        (["serve", "--alarms"], "the option is '--alarms'; accepted: --alarms-at-start=watched|"),
+        (["down", "--hooks-on-first=run"], "accepted: up, down, serve, run COMMAND"),
+    ],
+)
+def test_options_that_are_none_are_refused(fresh, words, said):
+    assert said in refused(fresh.command(*words))
+    assert not fresh.folder.exists()
+
+
 def test_environment_keeps_proxies_and_drops_other_addresses():
     before = {"HTTP_PROXY": "http://p:1", "AWS_ENDPOINT_URL_S3": "http://x", "AWS_PROFILE": "me"}
-    after = command.environment({**before, "NO_PROXY": "*"}, "http://127.0.0.1:4510", "eu-north-1")
+    found = running.Found("/folder", 1, "eu-north-1")
+    after = command.environment({**before, "NO_PROXY": "*"}, "http://127.0.0.1:4510", found)
     assert (after["HTTP_PROXY"], after["NO_PROXY"]) == ("http://p:1", "*")
     assert {"AWS_ENDPOINT_URL_S3", "AWS_PROFILE"} & set(after) == set()
 
@@ -179,7 +198,7 @@ def test_what_failed_to_start_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "is_own", lambda given: False)
     monkeypatch.setattr(background, "_START", 0.2)
     with pytest.raises(UserError, match="the emulator did not start: nothing within"):
-        background.up(settings.Settings(three_free_ports(), tmp_path, 1.0))
+        background.up(settings.Settings(three_free_ports(), tmp_path, 1.0), {})
     assert started[0].poll() is not None
 
 

@@ -92,6 +92,11 @@ ERRORS = {
     "ThrottlingException": {"ThrottlingException", "Throttling", "SlowDown"},
     "AccessDeniedException": {"AccessDeniedException", "AccessDenied"},
     "ExpiredTokenException": {"ExpiredTokenException", "ExpiredToken"},
+    "InvalidParameterException": {
+        "InvalidParameterException",
+        "ValidationError",
+        "InvalidArgument",
+    },
     "InternalError": {"InternalError"},
     "ServiceUnavailable": {"ServiceUnavailable"},
 }
@@ -127,6 +132,16 @@ def test_boto3_gets_through_throttling_by_itself(emulator):
     assert answer["ResponseMetadata"]["RetryAttempts"] == 2
 
 
+def test_answer_may_get_lost_after_the_call_was_carried_out(emulator):
+    emulator.fault("api", operation="PutObject", error="ServiceUnavailable", times=1, late=True)
+    s3, where = emulator.client("s3"), {"Bucket": f"{NAME}-records", "Key": "lost"}
+    with pytest.raises(ClientError):
+        s3.put_object(**where, Body=b"kept", IfNoneMatch="*")
+    assert s3.get_object(**where)["Body"].read() == b"kept"
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3.put_object(**where, Body=b"again", IfNoneMatch="*")
+
+
 def test_a_fault_lets_the_first_calls_pass_and_may_last(emulator):
     emulator.fault("api", operation="ListClusters", error="AccessDeniedException", after=2)
     ecs = emulator.ecs
@@ -145,6 +160,10 @@ def test_a_fault_lets_the_first_calls_pass_and_may_last(emulator):
         ({"kind": "flood"}, "kind is 'flood'; accepted: api, task, hang"),
         ({"kind": "task", "reason": "bored"}, "reason is 'bored'; accepted: image-pull"),
         ({"kind": "api", "operation": "X", "error": "E"}, "error is 'E'; accepted: Throttling"),
+        (
+            {"kind": "api", "operation": "X", "error": "InternalError", "late": 1},
+            "late is 1; accepted: true or false",
+        ),
         ({"kind": "hang"}, "stage is None; accepted: a name"),
         ({"kind": "task", "reason": "oom", "times": -1}, "times is -1; accepted: a whole number"),
         ({"kind": "hang", "stage": "S", "target": 1}, "hang knows no 'target'; accepted: stage"),

@@ -111,6 +111,25 @@ def test_a_service_is_created_once_and_again_only_with_the_same_token(
     assert "once" not in str(emulator.ecs.list_services(cluster=NAME)["serviceArns"])
 
 
+@pytest.mark.parametrize(
+    ("strategy", "percent", "minutes"),
+    [
+        ("LINEAR", 2.9, 5),
+        ("LINEAR", 100.1, 5),
+        ("LINEAR", 10.25, 5),
+        ("LINEAR", 10.0, 1441),
+        ("CANARY", 0.0, 5),
+        ("CANARY", 10.0, -1),
+    ],
+)
+def test_steps_beyond_the_documented_bounds(emulator, definition, strategy, percent, minutes):
+    names = {"LINEAR": ("linear", "step"), "CANARY": ("canary", "canary")}[strategy]
+    step = {f"{names[1]}Percent": percent, f"{names[1]}BakeTimeInMinutes": minutes}
+    steps = {"strategy": strategy, f"{names[0]}Configuration": step}
+    create = lambda: emulator.create("new", definition, steps)  # noqa: E731
+    assert names[1] in refused(emulator, "InvalidParameterException", create)
+
+
 @pytest.mark.parametrize("stage", ["TEST_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT"])
 def test_a_pause_while_traffic_shifts(emulator, definition, stage):
     hooks = {"lifecycleHooks": [pause("POST_TEST_TRAFFIC_SHIFT", stage)]}

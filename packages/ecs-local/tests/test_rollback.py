@@ -76,6 +76,35 @@ def test_an_alarm_during_the_bake_rolls_back(emulator, service, stub):
     assert name in end["statusReason"]
 
 
+def test_alarm_that_rings_at_the_start_is_watched_or_ignored(emulator, service, stub):
+    name = emulator.contract["alarms"][0]
+    alarms = {"alarms": {"alarmNames": [name], "enable": True, "rollback": True}}
+    cloudwatch = emulator.client("cloudwatch")
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="to see")
+    watched, before = start(emulator, service, stub, alarms)
+    end = check_rolled_back(emulator, service, watched, before)
+    assert end["alarms"]["triggeredAlarmNames"] == [name]
+    emulator.play(alarms_at_start="ignored")
+    ignored = emulator.update(service, emulator.register(stub, VERSION="unwatched"), alarms)
+    assert emulator.ended(ignored)["status"] == "SUCCESSFUL"
+    emulator.play(alarms_at_start="watched")
+    off = emulator.update(service, emulator.register(stub, VERSION="without"))
+    assert emulator.ended(off)["status"] == "SUCCESSFUL"
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="seen")
+
+
+def test_what_was_rolled_back_is_deployed_again_only_when_forced(emulator, service, stub):
+    hooks = {"lifecycleHooks": [pause("POST_TEST_TRAFFIC_SHIFT")]}
+    update = emulator.register(stub, VERSION="again")
+    first = emulator.update(service, update, hooks)
+    emulator.waiting_hook(first)
+    emulator.ecs.stop_service_deployment(serviceDeploymentArn=first, stopType="ROLLBACK")
+    assert emulator.ended(first)["status"] == "ROLLBACK_SUCCESSFUL"
+    assert emulator.update(service, update) == first
+    forced = emulator.update(service, update, forceNewDeployment=True)
+    assert emulator.ended(forced)["status"] == "SUCCESSFUL"
+
+
 def test_a_deployment_is_stopped_with_a_rollback_on_request(emulator, service, stub):
     deployment, before = start(emulator, service, stub, {"bakeTimeInMinutes": 60})
     emulator.reaches(deployment, "BAKE_TIME")
@@ -132,6 +161,18 @@ def test_a_first_deployment_that_fails_has_nothing_to_return_to(emulator, no_ser
     assert emulator.ended(repaired)["status"] == "SUCCESSFUL"
     assert emulator.version(emulator.production) == "first"
     emulator.delete("first")
+
+
+def test_hooks_may_be_skipped_on_a_first_deployment(emulator, no_service, stub):
+    hooks = {"lifecycleHooks": [pause("POST_TEST_TRAFFIC_SHIFT")]}
+    emulator.play(hooks_on_first="skipped")
+    created = emulator.create("hookless", emulator.register(stub, VERSION="first"), hooks)
+    end = emulator.ended(created["currentServiceDeployment"])
+    assert (end["status"], end["lifecycleHookDetails"]) == ("SUCCESSFUL", [])
+    later = emulator.update("hookless", emulator.register(stub, VERSION="later"), hooks)
+    assert emulator.waiting_hook(later)
+    emulator.play(hooks_on_first="run")
+    emulator.delete("hookless")
 
 
 def test_a_rollback_that_fails_leaves_the_weights(emulator, service, stub):

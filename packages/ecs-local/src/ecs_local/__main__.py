@@ -1,10 +1,10 @@
-"""`python -m ecs_local up|down|serve|run …`: start, end and use the emulator."""
+"""`python -m ecs_local up|serve|down|run …`: start, end and use the emulator."""
 
 from __future__ import annotations
 
 import sys
 
-from . import settings
+from . import settings, worlds
 from .errors import UserError, ends_in_a_sentence
 
 _COMMANDS = ("up", "down", "serve")
@@ -18,21 +18,32 @@ def main() -> None:
             from .command import run
 
             run(settings.read(), words)
-        if name not in _COMMANDS or words:
+        if name not in _COMMANDS or (words and name == "down"):
             given = " ".join(sys.argv[1:])
             raise UserError(
                 f"the command is {given!r}; accepted: {', '.join(_COMMANDS)}, run COMMAND …"
             )
+        answers = _answers(words)
         _require_boto3()
         # Imported here, because a Python that is refused may lack what these need.
         if name == "serve":
             from .server import serve
 
-            serve(settings.read())
+            serve(settings.read(), answers)
         else:
             from . import background
 
-            getattr(background, name)(settings.read())
+            if name == "up":
+                background.up(settings.read(), answers)
+            else:
+                background.down(settings.read())
+
+
+def _answers(words: list[str]) -> dict[str, str]:
+    try:
+        return worlds.read(words)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def _require_boto3() -> None:

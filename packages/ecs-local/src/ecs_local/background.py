@@ -18,8 +18,8 @@ _END = 60.0
 _LIMITS = "it does not imitate IAM, networks, autoscaling, CPU limits or AWS's own delays"
 
 
-def up(given: settings.Settings) -> None:
-    """Start the emulator, unless it runs.
+def up(given: settings.Settings, answers: dict[str, str]) -> None:
+    """Start the emulator, unless it runs, and have it play these answers to what AWS leaves open.
 
     Raises:
         UserError: It did not start, its folder is of another port, or somebody else has the port.
@@ -33,6 +33,8 @@ def up(given: settings.Settings) -> None:
         running.refuse_others(given)
         _start(given)
         print(f"ecs-local: started on {given.url}, log {_shown(_log(given))}")
+    for question, answer in running.choose(given, answers).items():
+        print(f"ecs-local: {question}={answer}")
     print(f"not AWS: {_LIMITS}")
 
 

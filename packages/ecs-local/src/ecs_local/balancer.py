@@ -6,11 +6,13 @@ import asyncio
 import sys
 import threading
 from collections.abc import Iterable
-from typing import Optional
+from functools import partial
+from typing import Any, Optional
 
 import aiohttp
 import uvloop
 from aiohttp import web
+from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -20,8 +22,9 @@ from .routes import Routes, Target
 _CHECK_EVERY = 0.2
 _CHECK_TIMEOUT = 2.0
 _WHOLE = 1 << 20  # bytes of a body up to which it is passed on in one piece
-# A service closes what was idle for 5 seconds, so a connection this old might break under a request.
-_IDLE = 2.0
+# As an ALB's idle timeout has it. A target that closes a connection earlier loses the request that meets the closing
+# on its way, for the packets of a busy network are late.
+_IDLE, _LATE = 60.0, 0.1
 _HOP_BY_HOP = frozenset(
     (
         "connection",
@@ -53,6 +56,9 @@ class Balancer:
         self._servers: dict[int, Optional[asyncio.AbstractServer]] = {}
         self._watches: dict[Target, asyncio.Task[None]] = {}
         self._session: aiohttp.ClientSession
+        self._checks: (
+            aiohttp.ClientSession
+        )  # apart, or checks would keep the users' connections busy
         self._ready = threading.Event()
         threading.Thread(target=self._run, name="balancer", daemon=True).start()
         self._ready.wait()
@@ -87,13 +93,15 @@ class Balancer:
         self._loop.run_forever()
 
     async def _open(self) -> None:
+        self._checks = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE),
+            connector=_Connector(limit=0, keepalive_timeout=_IDLE),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CHECK_TIMEOUT, sock_read=60),
             auto_decompress=False,
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         )
+        self._session._retry_connection = False  # an ALB sends nothing twice
 
     async def _listen(self, ports: set[int]) -> None:
         for port in set(self._servers) - ports:
@@ -150,12 +158,29 @@ class Balancer:
         timeout = aiohttp.ClientTimeout(total=_CHECK_TIMEOUT)
         while True:
             try:
-                async with self._session.get(url, timeout=timeout) as answer:
-                    await answer.read()  # an unread answer would break the connection
+                async with self._checks.get(url, timeout=timeout) as answer:
                     target.checked(answer.status)
             except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError):
                 target.checked(None)
             await asyncio.sleep(_CHECK_EVERY)
+
+
+class _Connector(aiohttp.TCPConnector):  # type: ignore[misc] # aiohttp is not typed here
+    """Connections to targets, on which the target's closing is heard late."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = partial(_LateHearing, loop=self._loop)
+
+
+class _LateHearing(ResponseHandler):  # type: ignore[misc] # aiohttp is not typed here
+    """Goes on for a moment after the other side has closed."""
+
+    def eof_received(self) -> bool:
+        """Keep our own side open that long."""
+        if self.transport is not None:
+            self._loop.call_later(_LATE, self.transport.close)
+        return True
 
 
 def _asked(request: web.BaseRequest, port: int) -> int:

@@ -16,6 +16,12 @@ _DEFAULTS: dict[str, Any] = {
     "strategy": "ROLLING",
     "bakeTimeInMinutes": 0,
 }
+_MOST_MINUTES = 1440
+# The member of a strategy, those in it, and the least percent.
+_STEPS = {
+    "CANARY": ("canaryConfiguration", "canaryPercent", "canaryBakeTimeInMinutes", 0.1),
+    "LINEAR": ("linearConfiguration", "stepPercent", "stepBakeTimeInMinutes", 3.0),
+}
 
 
 def configuration(given: dict[str, Any], balancers: list[dict[str, Any]]) -> dict[str, Any]:
@@ -38,9 +44,28 @@ def configuration(given: dict[str, Any], balancers: list[dict[str, Any]]) -> dic
     shifts = strategy(full) != "ROLLING"
     if shifts and not all("advancedConfiguration" in one for one in balancers):
         raise _invalid(f"The strategy {strategy(full)} needs advancedConfiguration.")
-    if full["bakeTimeInMinutes"] > 1440:
-        raise _invalid("bakeTimeInMinutes must be between 0 and 1440.")
+    _numbers(full)
     return full
+
+
+def _numbers(full: dict[str, Any]) -> None:
+    """Make sure of the bounds that ECS's documentation gives: botocore's model has none.
+
+    Raises:
+        EcsError: A number is beyond them.
+    """
+    _minutes("bakeTimeInMinutes", full)
+    for member, percent, minutes, least in _STEPS.values():
+        given = full.get(member, {})
+        value = given.get(percent, least)
+        if not (least <= value <= 100 and round(value, 1) == value):
+            raise _invalid(f"{percent} must be a multiple of 0.1 between {least} and 100.0.")
+        _minutes(minutes, given)
+
+
+def _minutes(name: str, given: dict[str, Any]) -> None:
+    if not 0 <= given.get(name, 0) <= _MOST_MINUTES:
+        raise _invalid(f"{name} must be between 0 and {_MOST_MINUTES}.")
 
 
 def load_balancers(

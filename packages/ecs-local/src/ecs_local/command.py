@@ -27,12 +27,12 @@ def run(given: settings.Settings, words: Sequence[str]) -> NoReturn:
         raise UserError(
             f"the emulator of {given.folder} does not run: start it with: {settings.command('up')}"
         )
-    variables = environment(os.environ, given.url, found.region)
+    variables = environment(os.environ, given.url, found)
     os.execvpe(words[0], list(words), variables)  # nosec B606 # no shell
 
 
-def environment(before: Mapping[str, str], url: str, region: str) -> dict[str, str]:
-    """Return the variables that make AWS the emulator at `url`; a proxy stays for all but this machine."""
+def environment(before: Mapping[str, str], url: str, found: running.Found) -> dict[str, str]:
+    """Return the variables that make AWS the emulator `found` at `url`; a proxy stays for all but this machine."""
     kept = {
         name: value
         for name, value in before.items()
@@ -46,7 +46,9 @@ def environment(before: Mapping[str, str], url: str, region: str) -> dict[str, s
         **kept,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",  # nosec B105 # the emulator accepts every key
-        "AWS_DEFAULT_REGION": region,  # it looks at load balancers of this one only
+        # It looks at load balancers of this one only.
+        **dict.fromkeys(settings.REGION_VARIABLES, found.region),
+        "LOCAL_MINUTE": f"{found.minute:g}",
         _ENDPOINT: url,
         "NO_PROXY": direct,
         "no_proxy": direct,

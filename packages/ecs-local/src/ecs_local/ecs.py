@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from werkzeug.wrappers import Response
 
@@ -32,7 +33,14 @@ class Ecs:
     def answer(self, call: calls.Call) -> Response:
         """Answer one call; what changed is on the disk before anybody learns of it."""
         try:
-            request = json.loads(call.body or b"{}")
+            return self._answer(call, json.loads(call.body or b"{}"))
+        except json.JSONDecodeError as error:
+            return calls.refusal(call, "SerializationException", str(error), 400)
+        except validation.WrongAnswerError as error:
+            return calls.refusal(call, "ServerException", f"the emulator is wrong: {error}", 500)
+
+    def _answer(self, call: calls.Call, request: dict[str, Any]) -> Response:
+        try:
             problems = validation.input_problems(call.operation, request)
             if problems:
                 raise EcsError("InvalidParameterException", problems)
@@ -40,13 +48,10 @@ class Ecs:
                 answer = self._operations[call.operation](call.region, request)
                 answer = json.loads(json.dumps(answer))
                 self._state.save()
-            validation.check_answer(call.operation, answer)
-        except json.JSONDecodeError as error:
-            return calls.refusal(call, "SerializationException", str(error), 400)
         except EcsError as error:
+            validation.check_error(call.operation, error.code)
             return calls.refusal(call, error.code, str(error), 400)
-        except validation.WrongAnswerError as error:
-            return calls.refusal(call, "ServerException", f"the emulator is wrong: {error}", 500)
+        validation.check_answer(call.operation, answer)
         return Response(json.dumps(answer), content_type="application/x-amz-json-1.1")
 
 

@@ -13,6 +13,7 @@ class Refusal(NamedTuple):
 
     code: str
     status: int
+    is_late: bool = False  # the call is carried out, only its answer is lost
 
 
 # By the family of the service: JSON, the older query protocol, and S3.
@@ -32,6 +33,11 @@ _API = {
         Refusal("ExpiredToken", 403),
         Refusal("ExpiredToken", 400),
     ),
+    "InvalidParameterException": (
+        Refusal("InvalidParameterException", 400),
+        Refusal("ValidationError", 400),
+        Refusal("InvalidArgument", 400),
+    ),
     "InternalError": (Refusal("InternalError", 500),) * 3,
     "ServiceUnavailable": (Refusal("ServiceUnavailable", 503),) * 3,
 }
@@ -39,7 +45,7 @@ NO_CAPACITY = "no-capacity"
 _TASK = ("image-pull", "secret", "oom", NO_CAPACITY, "crash")
 # What each kind may say beside its name.
 _KINDS = {
-    "api": ("operation", "error", "times", "after"),
+    "api": ("operation", "error", "times", "after", "late"),
     "task": ("reason", "times"),
     "hang": ("stage",),
     "rollback-fails": (),
@@ -74,6 +80,8 @@ class Faults:
             value = asked.get(key)
             if value is not None and (type(value) is not int or value < 0):
                 raise ValueError(f"{key} is {value!r}; accepted: a whole number, 0 or more")
+        if not isinstance(asked.get("late", False), bool):
+            raise ValueError(f"late is {asked['late']!r}; accepted: true or false")
         fault = {"after": 0, "times": None if kind in ("api", "task", "hang") else 1, **asked}
         with self._state.lock:
             self._state.faults.append(fault)
@@ -98,7 +106,7 @@ class Faults:
         if fault is None:
             return None
         family = 2 if call.service == "s3" else int(call.protocol == "query")
-        return _API[fault["error"]][family]
+        return _API[fault["error"]][family]._replace(is_late=fault.get("late", False))
 
     def of_task(self) -> str:
         """Return what happens to a task that starts now, or an empty string."""

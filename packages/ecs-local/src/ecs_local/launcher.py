@@ -110,9 +110,8 @@ class Launcher:
 
     def _secret(self, task: Task, source: str) -> str:
         if ":secretsmanager:" not in source:
-            name = source.partition(":parameter")[2] or source
             ssm = self._client(task, "ssm")
-            return str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+            return str(ssm.get_parameter(Name=source, WithDecryption=True)["Parameter"]["Value"])
         # arn:aws:secretsmanager:region:account:secret:name, then perhaps :key of the JSON in it.
         parts = source.split(":")
         arn, key = ":".join(parts[:7]), parts[7] if len(parts) > 7 else ""

@@ -6,11 +6,13 @@ import time
 import uuid
 from typing import Any, Optional
 
-from .aws import Aws, region_of
+from .alarms import ringing
+from .aws import Aws
 from .faults import Faults
 from .plan import Step, steps
 from .records import Deployment, Hook, Service, State, tell
 from .traffic import Traffic
+from .worlds import ALARMS_AT_START, HOOKS_ON_FIRST, Worlds
 
 VISIBLE = 0.2  # seconds that a stage or state lasts at least, for those who poll
 _BREAKER = "Service deployment rolled back because the circuit breaker threshold was exceeded."
@@ -20,8 +22,11 @@ _NOTHING_BEFORE = "A rollback needs an earlier completed deployment, and there i
 class Lifecycle:
     """Brings deployments on. `minute` is how many seconds a minute of ECS takes."""
 
-    def __init__(self, state: State, aws: Aws, traffic: Traffic, minute: float) -> None:
+    def __init__(
+        self, state: State, aws: Aws, traffic: Traffic, worlds: Worlds, minute: float
+    ) -> None:
         self._state, self._aws, self._traffic, self._minute = state, aws, traffic, minute
+        self._worlds = worlds
         self._faults = Faults(state)
 
     def advance(self, service: Service, deployment: Deployment) -> None:
@@ -34,6 +39,12 @@ class Lifecycle:
             "ROLLBACK_IN_PROGRESS": self._roll_back,
         }[deployment.status]
         handle(service, deployment, time.time())
+
+    def ignored_alarms(self, service: Service) -> list[str]:
+        """Return the names of the alarms that do not count for a deployment that begins now."""
+        if self._worlds.is_played(ALARMS_AT_START, "watched"):
+            return []
+        return ringing(self._aws, service.configuration, service.arn)
 
     def restore(self, service: Service, deployment: Deployment) -> None:
         """After a restart: the kill may have come between a stage's record and its weights."""
@@ -126,7 +137,7 @@ class Lifecycle:
         if step.stage.endswith("TRAFFIC_SHIFT") or step.stage == "RECONCILE_SERVICE":
             self._traffic.apply(service, deployment)
         hook = _hook(deployment.configuration, step.stage)
-        if hook:
+        if hook and (deployment.source or self._worlds.is_played(HOOKS_ON_FIRST, "run")):
             timeout = hook.get("timeoutConfiguration", {})
             minutes = timeout.get("timeoutInMinutes", 1440)
             action = timeout.get("action", "ROLLBACK")
@@ -197,16 +208,11 @@ class Lifecycle:
 
     def _triggered(self, deployment: Deployment) -> list[str]:
         """Return the names of the alarms that are on, from the first shift of production to the end of the bake."""
-        alarms = deployment.configuration.get("alarms", {})
         stages = stages_so_far(deployment)
-        if not (alarms.get("enable") and "PRODUCTION_TRAFFIC_SHIFT" in stages):
+        if "PRODUCTION_TRAFFIC_SHIFT" not in stages or stages[-1] == "CLEAN_UP":
             return []
-        if stages[-1] == "CLEAN_UP":
-            return []
-        cloudwatch = self._aws.client("cloudwatch", region_of(deployment.arn))
-        found = cloudwatch.describe_alarms(AlarmNames=alarms["alarmNames"])["MetricAlarms"]
-        # Moto does not filter by state where names are given.
-        return [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
+        names = ringing(self._aws, deployment.configuration, deployment.arn)
+        return [name for name in names if name not in deployment.ignored_alarms]
 
 
 def plan_of(deployment: Deployment) -> list[Step]:

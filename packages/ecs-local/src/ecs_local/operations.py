@@ -103,7 +103,7 @@ class Operations:
             asked.get(key, service.request.get(key)) != service.request.get(key)
             for key in _OF_REVISION
         )
-        changed |= definition["taskDefinitionArn"] != current.task_definition
+        changed |= definition["taskDefinitionArn"] not in self._asked_for(service)
         changed |= balancers != service.load_balancers
         service.request.update(asked)
         service.configuration, service.load_balancers = full, balancers
@@ -171,6 +171,14 @@ class Operations:
     def _show(self, service: Service) -> Answer:
         return {"service": answers.service(self._state, service)}
 
+    def _asked_for(self, service: Service) -> tuple[str, ...]:
+        """Return the task definitions that a service has or was last asked to have, if that was rolled back."""
+        current = self._state.revisions[service.revision].task_definition
+        newest = self._state.deployment_of(service)
+        if newest is None or newest.status != "ROLLBACK_SUCCESSFUL":
+            return (current,)
+        return current, self._state.revisions[newest.target].task_definition
+
     def _deploy(self, service: Service, definition: Answer) -> None:
         """Begin a deployment; one that is in flight makes way for it."""
         before = self._state.deployment_of(service)
@@ -212,6 +220,7 @@ class Operations:
             tested=source is None,
             breaker="MONITORING" if breaker else "DISABLED",
             alarms="MONITORING" if alarms else "DISABLED",
+            ignored_alarms=self._lifecycle.ignored_alarms(service),
         )
         self._state.revisions[revision.arn] = revision
         self._state.deployments[deployment.arn] = deployment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import moto.ecr.models as repositories
 import moto.ecr.responses as ecr
 import moto.elbv2.models as balancers
 import moto.iam.access_control as access
+import moto.ssm.models as parameters
 from moto.core.responses import ActionResult
 from moto.moto_api._internal import mock_random
 
@@ -73,6 +75,12 @@ def scans_on_push_find_nothing() -> None:
     ) -> dict[str, Any]:
         repository = self._get_repository(repository_name, registry_id)
         image = repository._get_image(image_id.get("imageTag"), image_id.get("imageDigest"))
+        if "manifests" in json.loads(image.image_manifest):  # ECR scans what is in an index
+            raise repositories.ScanNotFoundException(
+                image_id=image.get_image_digest(),
+                repository_name=repository_name,
+                registry_id=repository.registry_id,
+            )
         if image.last_scan or not repository.image_scanning_configuration.get("scanOnPush"):
             found: dict[str, Any] = original(self, registry_id, repository_name, image_id)
             return found
@@ -85,6 +93,19 @@ def scans_on_push_find_nothing() -> None:
         }
 
     repositories.ECRBackend.describe_image_scan_findings = describe
+
+
+def parameters_by_arn() -> None:
+    """Find a parameter whose name begins without a slash by its ARN, which has one there: moto takes it for the name's."""
+    original = parameters.SimpleSystemManagerBackend.get_parameter
+
+    def get(self: Any, name: str) -> Any:
+        found = original(self, name)
+        if found is None and name.startswith("arn:"):
+            found = original(self, name.partition(":parameter/")[2])
+        return found
+
+    parameters.SimpleSystemManagerBackend.get_parameter = get
 
 
 def own_services(exists: Callable[[str, str], bool]) -> None:

@@ -98,6 +98,7 @@ class Deployment:
     breaker: str = "MONITORING"
     alarms: str = "MONITORING"
     triggered: list[str] = field(default_factory=list)
+    ignored_alarms: list[str] = field(default_factory=list)
     rollback: dict[str, Any] = field(default_factory=dict)
 
     @property

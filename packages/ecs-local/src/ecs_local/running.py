@@ -26,6 +26,7 @@ class Found(NamedTuple):
     folder: str
     pid: int = 0
     region: str = ""
+    minute: float = 1.0  # seconds that a minute of ECS takes
 
 
 def ask(given: settings.Settings, seconds: float = _SECONDS) -> Optional[Found]:
@@ -33,7 +34,8 @@ def ask(given: settings.Settings, seconds: float = _SECONDS) -> Optional[Found]:
     try:
         with _DIRECT.open(f"{given.url}/_local/health", timeout=seconds) as answer:
             health = json.load(answer)
-        return Found(str(health["folder"]), int(health["pid"]), str(health["region"]))
+        minute = float(health["minute"])
+        return Found(str(health["folder"]), int(health["pid"]), str(health["region"]), minute)
     except urllib.error.URLError as error:
         return None if isinstance(error.reason, ConnectionRefusedError) else Found("")
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
@@ -49,6 +51,15 @@ def own(given: settings.Settings) -> Optional[Found]:
 def is_own(given: settings.Settings) -> bool:
     """Whether the emulator of this folder answers."""
     return own(given) is not None
+
+
+def choose(given: settings.Settings, answers: dict[str, str]) -> dict[str, str]:
+    """Have the emulator play these answers to what AWS leaves open (`worlds`); return them."""
+    if answers:
+        body = json.dumps(answers).encode()
+        request = urllib.request.Request(f"{given.url}/_local/worlds", body, method="PUT")
+        _DIRECT.open(request, timeout=_PATIENCE).close()
+    return answers
 
 
 def own_process(given: settings.Settings) -> Optional[dict[str, Any]]:

@@ -9,7 +9,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from types import FrameType
 from typing import Any, Optional
 
@@ -37,6 +36,7 @@ from .routes import Routes
 from .scheduler import Scheduler
 from .tasks import Tasks
 from .traffic import Traffic
+from .worlds import Worlds
 
 LIMITS = "it does not imitate IAM, networks and security groups, autoscaling, CPU limits, prices or AWS's own delays"
 
@@ -45,10 +45,16 @@ class Server:
     """Sends each request where it belongs."""
 
     def __init__(
-        self, aws: Aws, ecs: Ecs, registry: Registry, faults: Faults, folder: Path
+        self,
+        given: settings.Settings,
+        aws: Aws,
+        ecs: Ecs,
+        registry: Registry,
+        faults: Faults,
+        worlds: Worlds,
     ) -> None:
+        self._given, self._worlds = given, worlds
         self._aws, self._ecs, self._registry, self._faults = aws, ecs, registry, faults
-        self._folder = folder
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -66,9 +72,14 @@ class Server:
             return self._registry.answer(Request(environ))
         call = calls.read(environ)
         refusal = self._faults.of_call(call)
-        if refusal:
-            message = f"{call.operation} fails, as ordered"
-            return calls.refusal(call, refusal.code, message, refusal.status)
+        if refusal is None:
+            return self._done(call, environ)
+        if refusal.is_late:
+            self._done(call, environ)  # and nobody learns of it
+        message = f"{call.operation} fails, as ordered"
+        return calls.refusal(call, refusal.code, message, refusal.status)
+
+    def _done(self, call: calls.Call, environ: dict[str, Any]) -> Response:
         if self._ecs.has(call):
             return self._ecs.answer(call)
         return self._aws.answer(call, environ)
@@ -76,25 +87,29 @@ class Server:
     def _control(self, request: Request) -> Response:
         if request.path == "/_local/health" and request.method == "GET":
             whose = {
-                "folder": str(self._folder),
+                "folder": str(self._given.folder),
                 "pid": os.getpid(),
                 "region": settings.region(),
+                "minute": self._given.minute,
             }
             return _json({"status": "ok", **whose, "limits": LIMITS})
-        if request.path != "/_local/faults":
-            return _json({"error": f"{request.path} is no path; accepted: health, faults"}, 404)
+        if request.path not in ("/_local/faults", "/_local/worlds"):
+            accepted = "accepted: health, faults, worlds"
+            return _json({"error": f"{request.path} is no path; {accepted}"}, 404)
+        try:
+            if request.path == "/_local/worlds":
+                return _json(self._worlds.choose({} if request.method == "GET" else _body(request)))
+            return self._order(request)
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+
+    def _order(self, request: Request) -> Response:
         if request.method == "GET":
             return _json({"faults": self._faults.all()})
         if request.method == "DELETE":
             self._faults.clear()
             return _json({"faults": []})
-        try:
-            asked = json.loads(request.get_data())
-            if not isinstance(asked, dict):
-                raise ValueError("the body is no JSON object")
-            return _json(self._faults.add(asked), 201)
-        except ValueError as error:
-            return _json({"error": str(error)}, 400)
+        return _json(self._faults.add(_body(request)), 201)
 
 
 class _Handler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed here
@@ -110,8 +125,8 @@ class _Handler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed he
         """Write nothing."""
 
 
-def serve(given: settings.Settings) -> None:
-    """Run until SIGTERM or Ctrl-C, then end all tasks.
+def serve(given: settings.Settings, answers: dict[str, str]) -> None:
+    """Run until SIGTERM or Ctrl-C, playing these answers to what AWS leaves open, then end all tasks.
 
     Raises:
         UserError: The port is taken or not the one of what is stored, or that is damaged.
@@ -130,7 +145,9 @@ def serve(given: settings.Settings) -> None:
     balancer = Balancer(routes, given.production_port)
     tasks = Tasks(state, aws, Launcher(given.folder, images, aws), routes, balancer)
     traffic, lookup = Traffic(state, aws), Lookup(state, aws)
-    lifecycle = Lifecycle(state, aws, traffic, given.minute)
+    worlds = Worlds()
+    worlds.choose(answers)
+    lifecycle = Lifecycle(state, aws, traffic, worlds, given.minute)
     engine = Engine(state, aws, tasks, Scheduler(state, tasks), lifecycle, routes, balancer)
     operations = Operations(state, aws, lookup, lifecycle, traffic, tasks)
     ecs = Ecs(state, Queries(state, lookup), operations)
@@ -140,7 +157,7 @@ def serve(given: settings.Settings) -> None:
     server = make_server(
         settings.HOST,
         given.port,
-        Server(aws, ecs, registry, Faults(state), given.folder),
+        Server(given, aws, ecs, registry, Faults(state), worlds),
         threaded=True,
         request_handler=_Handler,
         fd=listener.fileno(),
@@ -173,6 +190,7 @@ def _patch(given: settings.Settings, state: State, routes: Routes) -> None:
     patches.local_registry(given.url)
     patches.scans_on_push_find_nothing()
     patches.own_services(exists)
+    patches.parameters_by_arn()
 
 
 def _listen(port: int) -> socket.socket:
@@ -182,6 +200,13 @@ def _listen(port: int) -> socket.socket:
         raise UserError(
             f"LOCAL_PORT {port} cannot be had: {os.strerror(error.errno or 0)}"
         ) from None
+
+
+def _body(request: Request) -> dict[str, Any]:
+    found = json.loads(request.get_data())
+    if not isinstance(found, dict):
+        raise ValueError("the body is no JSON object")
+    return found
 
 
 def _json(value: dict[str, Any], status: int = 200) -> Response:

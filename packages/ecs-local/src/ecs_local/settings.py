@@ -13,6 +13,7 @@ from .files import write_text
 
 HOST = "127.0.0.1"
 ACCOUNT = "123456789012"  # moto's own
+REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _FIRST_PORT, _STEP, _LAST_PORT = 4510, 10, 65533
 
 
@@ -110,8 +111,9 @@ def is_free(port: int) -> bool:
 
 
 def region() -> str:
-    """Return the region that boto3 would take, or moto's own."""
-    return os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    """Return the region that the environment gives, in the order of AWS's SDKs, or moto's own."""
+    given = (os.environ.get(name) for name in REGION_VARIABLES)
+    return next(filter(None, given), "us-east-1")
 
 
 def command(name: str) -> str:

@@ -150,6 +150,17 @@ class Emulator:
         if answer.status_code != 201:
             raise ValueError(answer.text)
 
+    def play(self, **answers: str) -> None:
+        """Play these answers to what AWS leaves open, as alarms_at_start="ignored".
+
+        Raises:
+            ValueError: There is no such question or answer.
+        """
+        asked = {question.replace("_", "-"): answer for question, answer in answers.items()}
+        answer = requests.put(f"{self.url}/_local/worlds", json=asked, timeout=PATIENCE)
+        if not answer.ok:
+            raise ValueError(answer.text)
+
     def clear(self) -> None:
         """Call all faults off."""
         requests.delete(f"{self.url}/_local/faults", timeout=PATIENCE).raise_for_status()

@@ -33,6 +33,17 @@ def check_answer(operation: str, answer: dict[str, Any]) -> None:
         raise WrongAnswerError(f"{operation}: {' '.join(filter(None, problems))}")
 
 
+def check_error(operation: str, code: str) -> None:
+    """Make sure that an error is one that the model lists for this operation.
+
+    Raises:
+        WrongAnswerError: It is not.
+    """
+    listed = [shape.name for shape in _model().operation_model(operation).error_shapes]
+    if code not in listed:
+        raise WrongAnswerError(f"{operation}: {code} is none of {', '.join(listed)}")
+
+
 def _problems(value: dict[str, Any], shape: Any) -> str:
     return " ".join(ParamValidator().validate(value, shape).generate_report().split())
 

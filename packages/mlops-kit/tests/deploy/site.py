@@ -81,6 +81,7 @@ class Site:
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": emulator.url,
+            "LOCAL_MINUTE": emulator.variables["LOCAL_MINUTE"],
             "DEPLOY_SET": QUICK,
             "ENV": "local",
             "PYTHONPATH": SOURCES,

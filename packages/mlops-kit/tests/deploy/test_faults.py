@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from ecs_local.testing import wait
+from mlops_kit.artifact import folder as model_folder
 from mlops_kit.delivery.deploy import local_account
 
 from .site import Outcome
@@ -114,6 +115,24 @@ FAULTS = {
         "deployed: .* serves",
         injected=api("DescribeServices", "ServiceUnavailable", times=10, after=3),
     ),
+    "nothing, in ten steps that wait": Fault(
+        0, "deployed: .* serves", settings="strategy=LINEAR steps.percent=10 steps.bake_minutes=1"
+    ),
+    "steps that last longer than the deadline": Fault(
+        2,
+        "deadline_minutes is 0.2, but LINEAR waits 34 minutes",
+        settings="strategy=LINEAR steps.percent=3 steps.bake_minutes=1 deadline_minutes=0.2",
+    ),
+    "the answer to the lock is lost": Fault(
+        0,
+        "deployed: .* serves",
+        injected=api("PutObject", "ServiceUnavailable", times=1, late=True),
+    ),
+    "an answer to a pause is refused once": Fault(
+        0,
+        "deployed: .* serves",
+        injected=api("ContinueServiceDeployment", "InvalidParameterException", times=1),
+    ),
     "no such environment": Fault(
         2, "ENV is 'nowhere'; accepted, .*local", variables={"ENV": "nowhere"}
     ),
@@ -133,6 +152,9 @@ FAULTS = {
     ),
     "not passed where it has to": Fault(
         2, "has not passed staging: make deploy ENV=staging first", settings="requires=staging"
+    ),
+    "not approved where it has to": Fault(
+        2, "APPROVE is '': make deploy ENV=local APPROVE=", settings="approval=true"
     ),
     "it ends as soon as it starts": Fault(
         3, r"ended by itself with exit code 1[^$]*no luck today", release="crashes"
@@ -229,6 +251,86 @@ def test_an_alarm_while_it_bakes(fault, serving, emulator):
         assert done.code == 3, done.out
         assert f"alarms went off: {alarm}" in done.out
         ended.append(done)
+
+
+def test_an_alarm_that_rings_from_the_start(fault, serving, emulator):
+    """AWS leaves open whether it ends a deployment or is ignored: in either world none begins, unless alarms are off."""
+    old, new = serving
+    alarm, cloudwatch = emulator.contract["alarms"][0], emulator.client("cloudwatch")
+    cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
+    try:
+        for world in ("ignored", "watched"):
+            emulator.play(alarms_at_start=world)
+            with fault(f"an alarm rings from the start ({world})", old) as ended:
+                done = new.run("deploy")
+                assert done.code == 2, done.out
+                assert f"alarms: {alarm} in state ALARM" in done.out
+                ended.append(done)
+        with fault("the same, with REASON=… (watched)", new) as ended:
+            done = new.run("deploy", REASON="the cure")
+            assert done.code == 0, done.out
+            ended.append(done)
+        with fault("make rollback while an alarm rings (watched)", old) as ended:
+            done = new.run("rollback")
+            assert done.code == 0, done.out
+            ended.append(done)
+        assert re.search("rolled back .*holds", old.run("verify").out)
+    finally:
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="a test")
+        emulator.play(alarms_at_start="watched")
+
+
+def test_a_release_is_deployed_again_after_a_verdict_that_came_too_late(fault, serving, site):
+    old, _ = serving
+    slow = site("is slow")
+    with fault("the verdict comes too late", old) as ended:
+        done = slow.run("deploy", "pause_minutes=1")
+        assert (done.code, "lifecycle hook timed out" in done.out) == (3, True), done.out
+        ended.append(done)
+    with fault("the same release is deployed again", slow) as ended:
+        done = slow.run("deploy")
+        assert done.code == 0, done.out
+        ended.append(done)
+
+
+def test_what_ecs_refuses_to_begin_is_recorded_as_refused(fault, serving, emulator):
+    old, new = serving
+    emulator.fault(**api("UpdateService", "InvalidParameterException", times=1))
+    with fault("ECS refuses to begin", old) as ended:
+        done = new.run("deploy")
+        assert (done.code, "AWS said: " in done.out) == (2, True), done.out
+        ended.append(done)
+    status = new.run("status")
+    assert "deploy: refused" in status.out
+    assert "running" not in status.out
+
+
+def test_the_emulator_of_another_checkout_is_never_asked(rows, emulator, tmp_path):
+    other = {"LOCAL_DIR": str(tmp_path), "LOCAL_PORT": str(emulator.port)}
+    done = emulator.command("run", sys.executable, "-c", "print('deployed')", **other)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "does not run: start it with" in done.stderr
+    sentence = done.stderr.strip().replace(str(tmp_path), "FOLDER")
+    rows.append(("a second checkout has the port", "2", "as before", *3 * "–", sentence))
+
+
+def test_the_balancer_may_keep_connections_longer_than_any_pause(rows, serving, emulator):
+    """An ALB keeps them for 60 idle seconds: a service that closes them earlier loses what meets the closing."""
+    old, _ = serving
+    body = (old.folder / model_folder.FOLDER / model_folder.EXAMPLE).read_bytes()
+
+    def ask() -> int:
+        headers = {"Content-Type": "application/json"}
+        url = f"{emulator.production}/predict"
+        return requests.post(url, data=body, headers=headers, timeout=10).status_code
+
+    found = []
+    for idle in (5.03, 5.06):  # uvicorn's own limit is 5 s
+        ask()
+        time.sleep(idle)
+        found.append(ask())
+    rows.append(("connections that are idle for 5 s", "–", "as before", "4", "0", "10", str(found)))
+    assert found == [200, 200]
 
 
 def test_a_rollback_that_fails_needs_a_person(fault, serving, site, emulator):
@@ -377,6 +479,9 @@ def test_rollback_works_while_a_deployment_is_stuck(fault, serving, emulator):
         lines_until(process, "POST_SCALE_UP")
         process.kill()
         finished(process)
+        status = new.run("status").out
+        assert re.search(rf"^release .*\({old.tag}\)$", status, re.M), status
+        assert re.search(rf"^in flight .* brings .*\({new.tag}\)$", status, re.M), status
         done = new.run("rollback")
         assert done.code == 0, done.out
         assert "ends the deployment in flight" in done.out
@@ -422,6 +527,10 @@ REFUSALS = {
         {"secrets": {"KEY": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:none-abc"}},
         "KEY .* is not there",
     ),
+    "the test listener is not reached": (
+        {"test_url": "http://127.0.0.1:9"},
+        r"listeners: http://127.0.0.1:9 \(test\) is not reached from here: .*trusted_cidrs",
+    ),
     "a role is not there": (
         {"task_role": "arn:aws:iam::123456789012:role/none"},
         "roles: arn:aws:iam::123456789012:role/none is not there",
@@ -461,7 +570,9 @@ def test_weights_that_somebody_moved_are_refused(rows, serving, emulator):
 
 def test_production_takes_what_skips_staging_with_a_reason_that_is_kept(serving, emulator):
     _, new = serving
-    done = new.run("deploy", "requires=staging", REASON="staging is on fire")
+    done = new.run(
+        "deploy", "requires=staging approval=true", REASON="staging is on fire", APPROVE=new.tag
+    )
     assert done.code == 0, done.out
     assert new.report["reason"] == "staging is on fire"
     status = new.run("status")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 
@@ -33,9 +34,9 @@ def test_a_broken_release_can_be_made(name, tmp_path):
 def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
     empty, models, tmp_path_factory
 ):
-    broken, good = (
+    broken, wrong, good = (
         made_site(tmp_path_factory.mktemp("first"), name, models, empty)
-        for name in ("crashes", "1")
+        for name in ("crashes", "answers wrongly", "1")
     )
     status = good.run("status")
     assert (status.code, "there is none yet" in status.out) == (0, True), status.out
@@ -51,11 +52,21 @@ def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
         "services"
     ]
     assert service["desiredCount"] == 0
+    # Where ECS skips the pause on a first deployment, the golden predictions are asked afterwards.
+    empty.play(hooks_on_first="skipped")
+    done = wrong.run("deploy")
+    assert done.code == 4, done.out
+    assert "ECS has completed the deployment, but it did not pass: golden predictions" in done.out
+    assert "its number of tasks was set to 0" in done.out
     plan = good.run("deploy-plan")
     assert (plan.code, "image" in plan.out) == (0, True), plan.out
     done = good.run("deploy")
     assert done.code == 0, done.out
     assert "it was there already" not in done.out
+    repository = contract["repository"].partition("/")[2]
+    images = empty.client("ecr").describe_images(repositoryName=repository)["imageDetails"]
+    served = [one["imageDigest"] for one in images if any("served-" in t for t in one["imageTags"])]
+    assert served == [good.record["digest"]]
     again = good.run("deploy")
     assert (again.code, "it was there already" in again.out) == (0, True), again.out
     status = good.run("status")
@@ -63,6 +74,10 @@ def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
         assert told in status.out, status.out
     logs = good.run("logs")
     assert '"event":"serving"' in logs.out
-    assert good.run("verify").code == 0
+    verified = good.run("verify")
+    assert verified.code == 0, verified.out
+    for step in ("credentials", "infrastructure", "image", "preflight", "deployed", "serves"):
+        assert re.search(rf"{step} .*holds", verified.out), verified.out
+    assert re.search("rolled back .*not yet", verified.out), verified.out
     plan = good.run("deploy-plan")
     assert (plan.code, "no changes" in plan.out) == (0, True), plan.out

@@ -111,7 +111,7 @@ def emulator(init_options, tmp_path_factory) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def checkout(emulator, init_options, tmp_path_factory) -> Checkout:
-    """A checkout whose staging asks for an API key."""
+    """A checkout whose staging asks for an API key, tells somebody, and leaves a last snapshot of its database."""
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copytree(ROOT / "configs", folder / "configs")
     left = shutil.ignore_patterns(".terraform", "*.tfstate*", "*_override.tf", "__pycache__")
@@ -120,7 +120,10 @@ def checkout(emulator, init_options, tmp_path_factory) -> Checkout:
         Name=f"{PROJECT.name}/staging/api-key", SecretString="0123456789abcdef"
     )
     settings = folder / "configs/infra/staging.yaml"
-    staging = {**yaml.safe_load(settings.read_text()), "secrets": {"API_KEY": made["ARN"]}}
+    staging = yaml.safe_load(settings.read_text())
+    staging["secrets"] = {"API_KEY": made["ARN"]}
+    staging["alert_emails"] = ["team@example.com"]
+    staging["database"]["last_snapshot"] = True
     settings.write_text(yaml.safe_dump(staging))
     return Checkout(folder, emulator, init_options)
 

@@ -111,12 +111,17 @@ def _autoscaling(operation: str, given: Parameters, here: str) -> list[Need]:
     return [Need(f"application-autoscaling:{operation}", target, of_ecs)]
 
 
+def _cloudwatch(operation: str, _given: Parameters, _here: str) -> list[Need]:
+    return [Need(f"cloudwatch:{operation}", "*")]  # with less, composite alarms are kept back
+
+
 def _sts(operation: str, _given: Parameters, _here: str) -> list[Need]:
     return {"GetCallerIdentity": []}[operation]  # everybody may
 
 
 _NEEDS: dict[str, Callable[[str, Parameters, str], list[Need]]] = {
     "application-autoscaling": _autoscaling,
+    "cloudwatch": _cloudwatch,
     "ecr": _ecr,
     "ecs": _ecs,
     "elbv2": _elbv2,

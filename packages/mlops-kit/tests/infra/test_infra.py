@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 import yaml
+from mlflow.server import security_utils
 
 from ecs_local import settings
 from mlops_kit.delivery.terraform import roots
@@ -39,15 +41,12 @@ FALSE_DIFFERENCES = {
 # What the deploy role may do and a deployment here does not: the action, and who needs it.
 GRANTED_FOR = {
     "cloudwatch:DeleteAlarms": "target tracking",
-    "cloudwatch:DescribeAlarms": "target tracking",
     "cloudwatch:PutMetricAlarm": "target tracking",
     "ecr:BatchCheckLayerAvailability": "docker push",
-    "ecr:BatchGetImage": "docker push",
     "ecr:CompleteLayerUpload": "docker push",
     "ecr:GetAuthorizationToken": "docker login",
     "ecr:GetDownloadUrlForLayer": "docker push",
     "ecr:InitiateLayerUpload": "docker push",
-    "ecr:PutImage": "docker push",
     "ecr:UploadLayerPart": "docker push",
     "ecs:RunTask": "make train-remote",
     "iam:CreateServiceLinkedRole": "the first autoscaling of an account",
@@ -168,17 +167,21 @@ def test_only_this_repository_and_environment_may_deploy(account, emulator):
         if not name.endswith("-deploy"):
             assert statement["Action"] == "sts:AssumeRole", name
             assert set(statement["Principal"]) == {"Service"}, name
-            here = statement["Condition"]["StringEquals"]
-            assert here == {"aws:SourceAccount": settings.ACCOUNT}, name
+            # AWS' policy for the role on the load balancer has no condition.
+            to_ecs = statement["Principal"]["Service"] == "ecs.amazonaws.com"
+            here = {} if to_ecs else {"StringEquals": {"aws:SourceAccount": settings.ACCOUNT}}
+            assert statement.get("Condition", {}) == here, name
             continue
         environment = name.split("-")[-2]
         assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
         assert list(statement["Principal"]) == ["Federated"]
         (conditions,) = statement["Condition"].values()
         assert list(statement["Condition"]) == ["StringEquals"]
-        subject = next(value for key, value in conditions.items() if key.endswith(":sub"))
-        assert subject == deployers[environment]["subject"]
-        assert subject.endswith(f":environment:{environment}")
+        subjects = next(value for key, value in conditions.items() if key.endswith(":sub"))
+        assert policies.listed(subjects) == deployers[environment]["subjects"]
+        assert {one.partition(":environment:")[2] for one in policies.listed(subjects)} == {
+            environment
+        }
         assert [value for key, value in conditions.items() if key.endswith(":aud")] == [
             "sts.amazonaws.com"
         ]
@@ -207,6 +210,33 @@ def test_the_world_reaches_the_service_and_nothing_else(account, emulator):
     assert opened == {80}
 
 
+def test_mlflow_is_asked_by_its_names_and_addresses_only(account, emulator):
+    """As MLflow itself compares them."""
+    found = emulator.ecs.describe_task_definition(taskDefinition=f"{NAME}-staging-mlflow")
+    (container,) = found["taskDefinition"]["containerDefinitions"]
+    variables = {one["name"]: one["value"] for one in container["environment"]}
+    allowed = variables["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    (balancer,) = emulator.client("elbv2").describe_load_balancers(
+        Names=[f"{roots.short(NAME)}-staging-ml"]
+    )["LoadBalancers"]
+    # The second subnet of the private ones, 10.20.144.0/20, and the first public one.
+    for host in (f"{balancer['DNSName']}:5000", "10.20.159.255:5000", "10.20.0.7:5000"):
+        assert security_utils.is_allowed_host_header(allowed, host), host
+    for host in ("10.evil.example", "10.20.1.7.evil.example:5000", "10.20.160.1:5000"):
+        assert not security_utils.is_allowed_host_header(allowed, host), host
+
+
+def test_a_rollback_is_told_to_who_hears_of_alarms(account, emulator):
+    (topic,) = emulator.client("sns").list_topics()["Topics"]
+    attributes = emulator.client("sns").get_topic_attributes(TopicArn=topic["TopicArn"])
+    policy = json.loads(attributes["Attributes"]["Policy"])
+    publish = {one["Principal"]["Service"] for one in policies.statements(policy)}
+    assert publish == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
+    events = emulator.client("events")
+    (target,) = events.list_targets_by_rule(Rule=f"{NAME}-staging-deployments")["Targets"]
+    assert target["Arn"] == topic["TopicArn"]
+
+
 def test_the_deployer_deploys_with_the_contract_that_was_applied(account, site, contract, emulator):
     one, two = site("1"), site("2")
     scaled = "autoscaling={min: 1, max: 2, cpu_percent: 60}"
@@ -233,6 +263,17 @@ def test_the_deployer_deploys_with_the_contract_that_was_applied(account, site, 
         assert looked.code == 0, looked.out
     done = one.run("deploy", REASON="last")
     assert done.code == 0, done.out
+    kept = _tags(emulator, contract)
+    assert {tag.rpartition("-")[0] for tag in kept if tag.startswith("served-")} == {
+        "served-staging"
+    }
+    assert len([tag for tag in kept if tag.startswith("served-")]) == 2  # not of what crashed
+
+
+def _tags(emulator, contract) -> list[str]:
+    repository = contract["repository"].partition("/")[2]
+    found = emulator.client("ecr").describe_images(repositoryName=repository)["imageDetails"]
+    return [tag for image in found for tag in image.get("imageTags", [])]
 
 
 def _in_flight(emulator, contract) -> bool:
@@ -318,6 +359,9 @@ def test_destroy_leaves_nothing_of_the_environment(account, emulator, contract):
     assert [one for one in ec2.describe_vpcs()["Vpcs"] if not one["IsDefault"]] == []
     assert elbv2.describe_load_balancers()["LoadBalancers"] == []
     assert emulator.client("rds").describe_db_instances()["DBInstances"] == []
+    # Its protection was off, as it has to be, and it leaves a last snapshot all the same.
+    (snapshot,) = emulator.client("rds").describe_db_snapshots()["DBSnapshots"]
+    assert re.fullmatch(rf"{NAME}-staging-mlflow-\d{{14}}", snapshot["DBSnapshotIdentifier"])
     assert emulator.client("ssm").describe_parameters()["Parameters"] == []
     roles = [one["RoleName"] for one in emulator.client("iam").list_roles()["Roles"]]
     assert sorted(roles) == [f"{NAME}-production-deploy", f"{NAME}-staging-deploy"]

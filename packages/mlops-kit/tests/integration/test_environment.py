@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -14,10 +15,20 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from mlops_kit.core.errors import UserError
-from mlops_kit.delivery.deploy import autoscaling, aws, contract, environment, lock, preflight, push
+from mlops_kit.delivery.deploy import (
+    autoscaling,
+    aws,
+    contract,
+    environment,
+    lock,
+    preflight,
+    push,
+)
+from mlops_kit.delivery.deploy.first_deployment import FirstDeployment
 from mlops_kit.delivery.deploy.lock import Lock, LockedError
+from mlops_kit.delivery.deploy.records import Records
 from mlops_kit.delivery.deploy.settings import load_deploy
-from mlops_kit.delivery.image import build
+from mlops_kit.delivery.image import build, docker
 
 from .releases import DIGEST, release
 
@@ -116,8 +127,8 @@ def cloud(server, checkout, monkeypatch):
         "green_target_group": groups[1],
         "production_rule": rules[0],
         "test_rule": rules[1],
-        "production_url": "http://x.example",
-        "test_url": "http://x.example:8080",
+        "production_url": server,  # it answers, which is all that these tests look at
+        "test_url": server,
         "load_balancer_role": roles[0],
         "execution_role": roles[1],
         "task_role": roles[2],
@@ -170,8 +181,10 @@ def verdicts(**service: object) -> dict[str, tuple[bool, str]]:
 
 def test_without_infrastructure_it_says_how_to_get_some(cloud):
     boto3.client("ssm").delete_parameter(Name=load_deploy("staging").contract)
-    with pytest.raises(UserError, match=r"no SSM parameter .*: make infra-apply|make infra-apply"):
+    with pytest.raises(UserError) as caught:
         environment.connect("staging")
+    assert f"/staging/deploy in {REGION} of account {ACCOUNT}: either" in str(caught.value)
+    assert "make infra-apply ENV=staging makes it" in str(caught.value)
 
 
 def test_the_api_key_is_read_where_the_contract_says(cloud):
@@ -183,6 +196,25 @@ def test_the_api_key_is_read_where_the_contract_says(cloud):
     parameter = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/x/key"
     publish({**cloud, "secrets": {"API_KEY": parameter}})
     assert environment.connect("staging").api_key() == "other"
+    both = boto3.client("secretsmanager").create_secret(Name="both", SecretString='{"a": "1"}')
+    publish({**cloud, "secrets": {"API_KEY": f"{both['ARN']}:a::"}})
+    assert environment.connect("staging").api_key() == "1"
+    in_repository()
+    assert verdicts()["secrets"] == (True, "API_KEY")
+
+
+def test_a_contract_of_many_secrets_is_published_and_read(cloud):
+    arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:ml-template/staging/key-AbCdEf"
+    text = json.dumps({**cloud, "secrets": {f"SECRET_{n}": f"{arn}:k{n}::" for n in range(40)}})
+    assert len(text) > 4096
+    boto3.client("ssm").put_parameter(
+        Name=load_deploy("staging").contract,
+        Value=text,
+        Type="String",
+        Tier="Intelligent-Tiering",
+        Overwrite=True,
+    )
+    assert len(environment.connect("staging").contract.secrets) == 40
 
 
 # --- records --------------------------------------------------------------------------------------
@@ -286,6 +318,39 @@ def test_a_lock_whose_holder_died_on_this_machine_is_free(cloud):
     holder.kill()
     holder.wait()
     mine.acquire()
+
+
+@pytest.fixture
+def lost_answers(monkeypatch):
+    """A list of ETags: while it is empty, puts are carried out and their answers are lost, so that they are tried again."""
+    put, found = Records.put, []
+
+    def twice(self, *arguments, **named):
+        etag = put(self, *arguments, **named)
+        if not found:
+            found.append(etag)
+            return put(self, *arguments, **named)
+        return etag
+
+    found.append("none is lost yet")
+    monkeypatch.setattr(Records, "put", twice)
+    return found
+
+
+def test_a_put_of_the_lock_whose_answer_was_lost_was_our_own(cloud, monkeypatch, lost_answers):
+    monkeypatch.setattr(lock, "_RENEW_SECONDS", 0.0)
+    there = environment.connect("staging")
+    mine = there.lock()
+    for step in (mine.acquire, mine.renew):
+        lost_answers.clear()
+        step()
+        assert lost_answers
+        with pytest.raises(LockedError, match="is deploying since"):
+            there.lock().acquire()
+    mine.renew()
+    lost_answers.clear()
+    mine.release()
+    there.lock().acquire()
 
 
 def test_of_two_that_begin_at_once_one_gets_it(cloud):
@@ -422,6 +487,77 @@ def test_a_scan_that_never_ends_is_told(cloud, monkeypatch):
     assert detail.startswith("NOT SCANNED: ScanNotFoundException")
 
 
+def test_a_ringing_alarm_refuses_unless_there_is_a_reason(cloud, monkeypatch):
+    in_repository()
+    publish({**cloud, "alarms": ["5xx", "latency"]})
+    cloudwatch = boto3.client("cloudwatch")
+    for name in ("5xx", "latency"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            MetricName="m",
+            Namespace="n",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+    assert verdicts()["alarms"] == (True, "none rings")
+    cloudwatch.set_alarm_state(AlarmName="latency", StateValue="ALARM", StateReason="a test")
+    there = environment.connect("staging").preflight
+    assert there.ringing() == ["latency"]
+    passed, detail = verdicts()["alarms"]
+    assert (passed, detail.partition(": wait")[0]) == (False, "latency in state ALARM")
+    for how, said in (({"reason": "the cure"}, "alarms are off"), ({"is_rollback": True}, "off")):
+        (found,) = [c for c in there.all(release(), None, False, **how) if c.name == "alarms"]
+        assert (found.passed, said in found.detail) == (True, True)
+    monkeypatch.setenv("DEPLOY_SET", "alarms=false")
+    assert verdicts()["alarms"] == (True, "none rings")
+
+
+def test_a_listener_that_is_not_reached_refuses_before_anything_changes(cloud):
+    in_repository()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    publish({**cloud, "test_url": f"http://127.0.0.1:{port}"})
+    passed, detail = verdicts()["listeners"]
+    assert not passed
+    assert detail.startswith(f"http://127.0.0.1:{port} (test) is not reached from here: Connection")
+    assert "trusted_cidrs in configs/infra/staging.yaml, then make infra-apply" in detail
+
+
+def test_of_an_index_the_image_in_it_is_scanned(cloud):
+    ecr, inner = boto3.client("ecr"), f"sha256:{'1' * 64}"
+    attested = {"os": "unknown", "architecture": "unknown"}
+    index = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [
+            {"digest": OTHER, "platform": attested},
+            {"digest": inner, "platform": {"os": "linux", "architecture": "amd64"}},
+        ],
+    }
+    put = {"repositoryName": "app", "imageDigest": DIGEST, "imageTag": "0123-v3"}
+    ecr.put_image(**put, imageManifest=json.dumps(index), imageManifestMediaType=index["mediaType"])
+    in_repository("inner", inner)
+    assert environment.connect("staging").ecr.image_of(DIGEST) == (inner, "")
+    assert verdicts()["scan"] == (True, "no CRITICAL finding")
+    publish({**cloud, "architecture": "ARM64"})
+    assert verdicts()["image"] == (False, f"{DIGEST} has nothing for linux/arm64")
+
+
+def test_an_image_for_other_machines_is_not_pushed(cloud, monkeypatch):
+    built()
+    monkeypatch.setattr(docker, "require_engine", lambda: None)
+    monkeypatch.setattr(docker, "inspect", lambda _: {"Os": "linux", "Architecture": "arm64"})
+    said = (
+        "the image is made for linux/arm64, and the tasks of staging run on linux/amd64:"
+        " DOCKER_DEFAULT_PLATFORM=linux/amd64 make image"
+    )
+    with pytest.raises(UserError, match=said):
+        push.push(environment.connect("staging"))
+
+
 def test_a_rollback_is_not_refused_for_what_it_is_to_mend(cloud, monkeypatch):
     in_repository()
     monkeypatch.setenv("DEPLOY_SET", "blocking_findings=HIGH")
@@ -480,7 +616,58 @@ def test_a_release_is_found_by_its_tag_or_as_what_was_pushed_from_here(cloud):
     assert push.find(there, "") == release()
 
 
+# --- the first deployment ---------------------------------------------------------------------------------
+
+
+def steps(tag: str = "0123-v3") -> tuple[set[str], str]:
+    """Which steps hold, and what stood in the way."""
+    first, problem = FirstDeployment("staging"), ""
+    try:
+        first.look(tag)
+    except UserError as error:
+        problem = str(error)
+    return {step for step, holds, _ in first.rows() if holds == "holds"}, problem
+
+
+def test_verify_tells_which_steps_of_the_first_deployment_hold(cloud):
+    boto3.client("ecs").create_cluster(clusterName="c")
+    boto3.client("ssm").delete_parameter(Name=load_deploy("staging").contract)
+    held, problem = steps()
+    assert (held, "make infra-apply ENV=staging" in problem) == ({"credentials"}, True)
+    publish(cloud)
+    assert steps()[0] == {"credentials", "infrastructure"}
+    in_repository()
+    there = environment.connect("staging")
+    there.records.add_release(release())
+    held, problem = steps()
+    assert (held, problem) == ({"credentials", "infrastructure", "image", "preflight"}, "")
+    boto3.client("iam").delete_role(RoleName="task")
+    assert steps()[0] == {"credentials", "infrastructure", "image"}
+
+
 # --- autoscaling ----------------------------------------------------------------------------------------
+
+
+def test_what_served_is_tagged_once_and_keeps_its_release_tag(cloud):
+    in_repository()
+    in_repository(tag="4567-v4", digest=OTHER)
+    there = environment.connect("staging")
+    tag = f"served-staging-{'ab' * 6}"
+    for _ in range(2):  # a release that is deployed again
+        assert there.ecr.tag_as_served(DIGEST) == tag
+    images = boto3.client("ecr").describe_images(repositoryName="app")["imageDetails"]
+    assert {one["imageDigest"]: sorted(one["imageTags"]) for one in images} == {
+        DIGEST: ["0123-v3", tag],
+        OTHER: ["4567-v4"],
+    }
+
+
+def test_a_tag_that_cannot_be_put_is_said_and_fails_nothing(cloud):
+    there = environment.connect("staging")
+    assert there.ecr.tag_as_served(DIGEST).startswith("NOT TAGGED: sha256:abab")
+    boto3.client("ecr").delete_repository(repositoryName="app")
+    told = there.ecr.tag_as_served(DIGEST)
+    assert told.startswith("NOT TAGGED, so it may expire: AWS said: ")
 
 
 def test_autoscaling_is_what_the_config_says_whatever_it_was(cloud, monkeypatch):

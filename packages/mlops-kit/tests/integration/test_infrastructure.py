@@ -79,8 +79,15 @@ def account(server, fresh_project, monkeypatch):
     program.write_text(TERRAFORM.format(python=sys.executable, folder=str(tools)))
     program.chmod(0o755)
     monkeypatch.setenv("TERRAFORM", str(program))
+    for name in ("staging", "production"):
+        settings(name, alert_emails=["team@example.com"])
     plan(CHANGE)
     return tools
+
+
+def settings(name: str, **changes: object) -> None:
+    path = Path(f"configs/infra/{name}.yaml")
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **changes}))
 
 
 def plan(*changes: dict) -> None:
@@ -174,6 +181,17 @@ class Terminal:
         raise OSError
 
 
+@pytest.mark.parametrize("nobody", [[], None, ["authors@ml-template.example"]])
+def test_nothing_is_applied_where_nobody_hears_of_alarms(account, command, nobody):
+    settings("staging", alert_emails=nobody)
+    for subcommand in ("infra-plan", "infra-apply"):
+        done = command(subcommand, ENV="staging", AUTO_APPROVE="1")
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "configs/infra/staging.yaml: alert_emails is" in done.err
+        assert "alert_emails: [team@example.com]" in done.err
+    assert not (account / "log").exists()
+
+
 def test_a_failed_terraform_is_exit_2_and_leaves_no_override(account, command):
     (account / "fails").write_text("plan")
     done = command("infra-apply", ENV="bootstrap", AUTO_APPROVE="1")
@@ -186,10 +204,7 @@ def test_production_is_destroyed_by_its_name_only(account, command):
     make_bucket()
     done = command("infra-destroy", ENV="production", CONFIRM="production")
     assert "configs/infra/production.yaml says protected: true" in done.err
-    settings = Path("configs/infra/production.yaml")
-    settings.write_text(
-        yaml.safe_dump({**yaml.safe_load(settings.read_text()), "protected": False})
-    )
+    settings("production", protected=False)
     done = command("infra-destroy", ENV="production", AUTO_APPROVE="1")
     assert (done.code, "give CONFIRM=production" in done.err) == (2, True), done.err
     assert "apply" not in asked(account)

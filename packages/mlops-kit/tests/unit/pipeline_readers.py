@@ -12,7 +12,7 @@ from mlops_kit.ci.pipelines import switch
 ROOT = Path(__file__).parents[4]
 
 # What a job gives to make, but for secrets and for what is the same in all of them.
-VARIABLES = {"CONFIG", "ENV", "MODEL", "SET"}
+VARIABLES = {"APPROVE", "CONFIG", "ENV", "MODEL", "SET"}
 
 
 class Pipeline(NamedTuple):

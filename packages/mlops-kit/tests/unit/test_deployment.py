@@ -1,6 +1,7 @@
 """The parts of a deployment that need no AWS: the contract, the task definition, causes, errors and the report."""
 
 import json
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -9,13 +10,25 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 
 from mlops_kit.artifact import folder
 from mlops_kit.core.errors import UserError
-from mlops_kit.delivery.deploy import aws, contract, diagnosis, ecs, release, task_definition
+from mlops_kit.delivery.deploy import (
+    aws,
+    container_secrets,
+    contract,
+    deploy,
+    diagnosis,
+    ecs,
+    first_deployment,
+    release,
+    task_definition,
+)
 from mlops_kit.delivery.deploy.probe import Check, failures
 from mlops_kit.delivery.deploy.report import JSON, SUMMARY, Report
 from mlops_kit.delivery.deploy.settings import load_deploy
+from mlops_kit.delivery.region import region
 
 pytestmark = pytest.mark.usefixtures("checkout")
 
+ROOT = Path(__file__).parents[4]
 DIGEST = f"sha256:{'ab' * 32}"
 CONTRACT = {
     "environment": "staging",
@@ -135,7 +148,7 @@ def test_what_ecs_adds_does_not_make_another_task_definition_but_any_setting_doe
     ],
 )
 def test_each_strategy_pauses_where_ecs_lets_it(monkeypatch, strategy, steps, pauses):
-    overrides = f"strategy={strategy} steps.percent=5 steps.bake_minutes=2"
+    overrides = f"strategy={strategy} steps.percent=5 steps.bake_minutes=2 deadline_minutes=90"
     monkeypatch.setenv("DEPLOY_SET", overrides)
     made = ecs.deployment_configuration(load_deploy("staging"), parsed())
     assert made["strategy"] == strategy
@@ -149,6 +162,124 @@ def test_each_strategy_pauses_where_ecs_lets_it(monkeypatch, strategy, steps, pa
 def test_without_alarms_none_are_asked_for():
     made = ecs.deployment_configuration(load_deploy("staging"), parsed(alarms=[]))
     assert made["alarms"] == {"alarmNames": [], "enable": False, "rollback": False}
+    made = ecs.deployment_configuration(load_deploy("staging"), parsed(), alarms=False)
+    assert made["alarms"] == {"alarmNames": ["5xx"], "enable": False, "rollback": False}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ("strategy=LINEAR steps.percent=2.9", "steps.percent is 2.9; accepted for LINEAR: 3 to"),
+        ("steps.percent=100.1", "steps.percent is 100.1; accepted: percent of the requests, 0.1"),
+        ("steps.percent=10.25", "steps.percent is 10.25; accepted: percent of the requests, 0.1"),
+    ],
+)
+def test_percents_that_ecs_does_not_take_are_refused(monkeypatch, overrides, said):
+    monkeypatch.setenv("DEPLOY_SET", overrides)
+    with pytest.raises(UserError) as caught:
+        load_deploy("staging")
+    assert f"DEPLOY_SET: {said}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (
+            "strategy=LINEAR",
+            "deadline_minutes is 30, but LINEAR waits 47 minutes (9 steps of 5 minutes and bake_minutes: 2) and needs"
+            " 19 beside them: shorten the waits, or set deadline_minutes: 66",
+        ),
+        ("strategy=LINEAR deadline_minutes=65", "deadline_minutes is 65, but LINEAR waits 47"),
+        ("strategy=LINEAR deadline_minutes=66", ""),
+        ("bake_minutes=21", "deadline_minutes is 30, but BLUE_GREEN waits 21 minutes (bake_min"),
+        ("bake_minutes=20", ""),
+        ("strategy=CANARY steps.bake_minutes=18", "deadline_minutes is 30, but CANARY waits 20"),
+        ("strategy=CANARY steps.percent=0.1", ""),
+        ("strategy=LINEAR steps.percent=3 steps.bake_minutes=0 deadline_minutes=45", ""),
+        ("strategy=LINEAR steps.percent=100", ""),
+    ],
+)
+def test_a_deadline_fits_the_waits(monkeypatch, overrides, problem):
+    monkeypatch.setenv("DEPLOY_SET", overrides)
+    found = load_deploy("staging").deadline_problem()
+    assert bool(found) == bool(problem)
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize("name", ["staging", "production"])
+def test_deadlines_of_the_shipped_configs_fit(name):
+    assert load_deploy(name).deadline_problem() == ""
+
+
+def test_the_emulator_counts_minutes_as_it_says(monkeypatch):
+    monkeypatch.setenv("DEPLOY_SET", "strategy=LINEAR deadline_minutes=0.6")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4510")
+    monkeypatch.setenv("LOCAL_MINUTE", "0.5")
+    assert load_deploy("staging").deadline_problem() == ""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://ecs.example")
+    assert load_deploy("staging").deadline_problem().startswith("deadline_minutes is 0.6")
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"AWS_REGION": "a-1", "AWS_DEFAULT_REGION": "b-1", "AWS_PROFILE": "p"}, "a-1"),
+        ({"AWS_DEFAULT_REGION": "b-1", "AWS_PROFILE": "p"}, "b-1"),
+        ({"AWS_PROFILE": "p"}, "c-1"),
+        ({}, "d-1"),
+    ],
+)
+def test_the_region_is_found_in_the_order_of_the_sdks(monkeypatch, tmp_path, given, found):
+    (tmp_path / "config").write_text("[profile p]\nregion = c-1\n")
+    names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    own = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "PROJECT_REGION": "d-1"}
+    for name, value in {**own, **given}.items():
+        monkeypatch.setenv(name, value)
+    assert region() == found
+    monkeypatch.setenv("AWS_PROFILE", "other")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    with pytest.raises(UserError, match="AWS_PROFILE: The config profile"):
+        region()
+
+
+@pytest.mark.parametrize(
+    ("behind", "key", "version"),
+    [
+        ("", "", {}),
+        (":password::", "password", {}),
+        (":password:AWSPREVIOUS:", "password", {"VersionStage": "AWSPREVIOUS"}),
+        (":::0123", "", {"VersionId": "0123"}),
+    ],
+)
+def test_a_secret_is_named_as_a_task_definition_does(behind, key, version):
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x/staging/key-AbCdEf"
+    assert container_secrets.parse(f"{arn}{behind}") == (arn, key, version)
+    parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/key"
+    assert container_secrets.parse(parameter) == (parameter, "", {})
+
+
+@pytest.mark.parametrize(
+    ("given", "is_approved"),
+    [
+        ({}, False),
+        ({"approval": "0123456789ab-v2"}, False),
+        ({"reason": "it is urgent"}, False),
+        ({"approval": "0123456789ab-v3"}, True),
+        ({"approval": "pipeline"}, True),
+        ({"is_rollback": True}, True),
+    ],
+)
+def test_a_release_is_approved_by_its_own_tag_or_by_a_pipeline(given, is_approved):
+    assert deploy.Wanted(RELEASE, **given).is_approved is is_approved
+
+
+def test_the_checklist_names_what_verify_looks_at():
+    text = (ROOT / "docs/first-aws-deployment.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| \d+ \| `(.+?)` \|", text, re.MULTILINE)
+    assert tuple(named) == first_deployment.STEPS
 
 
 def stopped(reason: str, code: object = None, stop_code: str = "EssentialContainerExited") -> dict:
@@ -160,6 +291,10 @@ def stopped(reason: str, code: object = None, stop_code: str = "EssentialContain
     ("task", "cause"),
     [
         (stopped("CannotPullContainerError: pull image manifest"), "the image could not be pulled"),
+        (
+            stopped("CannotPullContainerError: no descriptor matching platform 'linux/amd64'"),
+            "the image is made for other machines",
+        ),
         (stopped("ResourceInitializationError: unable to pull secrets"), "a secret could not be"),
         (stopped("ResourceInitializationError: no network"), "the task could not be prepared"),
         (stopped("OutOfMemoryError: Container killed", 137), "ran out of memory"),

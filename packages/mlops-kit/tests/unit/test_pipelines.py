@@ -1,5 +1,6 @@
 """Five CI systems run the same pipeline: the same make commands in the same order, with the same variables."""
 
+import base64
 import json
 import os
 import re
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
 from mlops_kit.ci import oidc
 from mlops_kit.ci.pipelines import makefile_lint, summary, switch
 from mlops_kit.core.errors import UserError
+from mlops_kit.delivery.deploy.settings import load_deploy
 
 from .pipeline_readers import READERS, ROOT, joined, read, texts
 
@@ -256,6 +259,25 @@ def test_a_renamed_target_is_noticed(monkeypatch):
     assert {said.partition(": ")[0] for said in problems("full", FULL)} == set(SYSTEMS)
 
 
+def test_production_takes_what_somebody_has_approved():
+    """On GitHub by a run of its own, because not every plan has required reviewers; elsewhere by the CI system."""
+    for system in set(SYSTEMS) - {"github"}:
+        assert read(system, FULL[system]).variables["production"]["APPROVE"] == "pipeline", system
+    *_, deploy = yaml.safe_load_all(FULL["github"])
+    production, asked = deploy["jobs"]["production"], "${{ inputs.approve }}"
+    assert production["if"] == "${{ inputs.approve != '' }}"
+    assert (production["env"]["APPROVE"], production["env"]["IMAGE_TAG"]) == (asked, asked)
+    for name in ("export", "staging"):
+        assert "inputs.approve == ''" in deploy["jobs"][name]["if"], name
+    assert load_deploy("production").approval
+
+
+@pytest.mark.parametrize("profile", switch.PROFILES)
+def test_workflows_call_each_other_on_any_github(profile):
+    """`$/` is a path on github.com only."""
+    assert "uses: $" not in TEXTS[profile]["github"]
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_no_expression_of_the_ci_system_is_inside_of_a_command(system):
     """What a user typed into an input or named a branch would be run there."""
@@ -288,7 +310,7 @@ def project(tmp_path, monkeypatch):
     shutil.copytree(switch.FOLDER, "systems")
     monkeypatch.setattr(switch, "FOLDER", tmp_path / "systems")
     Path("Makefile").write_text(
-        "PYTHONS := 3.12 3.11\nPROFILE := full\nexport AWS_DEFAULT_REGION ?= us-east-2\nall:\n"
+        "PYTHONS := 3.12 3.11\nPROFILE := full\nexport PROJECT_REGION := us-east-2\nall:\n"
     )
     switch.switch("github")
 
@@ -436,6 +458,61 @@ def test_without_a_role_or_beside_credentials_a_token_is_left_alone(monkeypatch)
         monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE", raising=False)
         with oidc.handed_over():
             assert "AWS_WEB_IDENTITY_TOKEN_FILE" not in os.environ
+
+
+CLAIMS = {
+    "sub": "repo:o@1/r@2:environment:staging",
+    "aud": "sts.amazonaws.com",
+    "iss": "https://ci",
+}
+
+
+def token_of(claims: object) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"e30.{payload}.c2ln"
+
+
+def refused(code: str = "AccessDenied") -> ClientError:
+    return ClientError({"Error": {"Code": code}}, "AssumeRoleWithWebIdentity")
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_refused_role_names_the_subject_and_the_line_that_mends_it(monkeypatch, hidden):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE", raising=False)
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+    monkeypatch.setenv("CIRCLE_OIDC_TOKEN_V2", token_of(CLAIMS))
+    raised = refused()
+    if hidden:  # as a command has turned it into a sentence
+        raised = UserError("AWS does not allow this")
+        raised.__cause__ = refused()
+    with pytest.raises(UserError) as error, oidc.handed_over():
+        raise raised
+    said = str(error.value)
+    assert 'subjects: ["repo:o@1/r@2:environment:staging"], then make infra-apply' in said
+    assert "configs/infra/bootstrap.yaml" in said
+    assert "arn:aws:iam::123456789012:role/r" in said
+    assert "AWS_WEB_IDENTITY_TOKEN_FILE" not in os.environ
+
+
+def test_other_errors_are_left_alone_and_so_is_what_is_no_token(monkeypatch):
+    other = ClientError({"Error": {"Code": "AccessDenied"}}, "UpdateService")
+    with pytest.raises(ClientError, match="UpdateService"), oidc.handed_over():
+        raise other
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "nowhere")
+    monkeypatch.setenv("idToken", "no token")
+    with pytest.raises(UserError, match="its subject is \\?"), oidc.handed_over():
+        raise refused()
+
+
+def test_a_job_says_whom_its_token_names(tmp_path, monkeypatch):
+    for name in (*oidc.TOKENS, "AWS_WEB_IDENTITY_TOKEN_FILE", "ACTIONS_ID_TOKEN_REQUEST_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserError, match="this job has no identity token"):
+        oidc.identity()
+    (tmp_path / "token").write_text(token_of(CLAIMS))
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    assert "its subject is repo:o@1/r@2:environment:staging" in oidc.identity()
 
 
 # --- The Makefile's lint -------------------------------------------------------------------------------

@@ -1,32 +1,124 @@
-"""Who a pipeline is in AWS: the identity token that a CI system hands over in a variable, as the file that boto3 reads."""
+"""Who a pipeline is in AWS: the identity token that a CI system hands over, as the file that boto3 reads, and whom it names."""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any, Optional
+
+from mlops_kit.core.errors import UserError
 
 # GitLab's id_tokens as .gitlab-ci.yml names it, CircleCI's own, and what AzureCLI@2 sets.
 TOKENS = ("AWS_WEB_IDENTITY_TOKEN", "CIRCLE_OIDC_TOKEN_V2", "idToken")
 
 _FILE = "AWS_WEB_IDENTITY_TOKEN_FILE"
+_AUDIENCE = "sts.amazonaws.com"
+_ASSUME = "AssumeRoleWithWebIdentity"
 
 
 @contextmanager
 def handed_over() -> Iterator[None]:
     """Give boto3 the token of this run for the block, where AWS_ROLE_ARN says which role it is for.
 
-    The file is of this user only. Where AWS_WEB_IDENTITY_TOKEN_FILE is set, or credentials are, nothing is done.
+    The file is of this user only. Where AWS_WEB_IDENTITY_TOKEN_FILE is set, or credentials are, nothing is handed over.
+
+    Raises:
+        UserError: AWS refused the role to this token; the sentence says whom the token names.
     """
     token = next((os.environ[name] for name in TOKENS if os.environ.get(name)), "")
     given = any(os.environ.get(name) for name in (_FILE, "AWS_ACCESS_KEY_ID"))
     if given or not (token and os.environ.get("AWS_ROLE_ARN")):
-        yield
+        with _refusals_explained():
+            yield
         return
     with NamedTemporaryFile(mode="w", prefix="aws-token-") as file:
         file.write(token)
         file.flush()
         os.environ[_FILE] = file.name
+        try:
+            with _refusals_explained():
+                yield
+        finally:
+            del os.environ[_FILE]
+
+
+def identity() -> str:
+    """Return in a sentence whom the token of this job names, and where a role that is to trust it has to say so.
+
+    Raises:
+        UserError: This job has no token.
+    """
+    token = _token() or _token_of_github()
+    if not token:
+        raise UserError(
+            "this job has no identity token: none of "
+            f"{', '.join((_FILE, *TOKENS))} is set, and GitHub gives one only with id-token: write"
+        )
+    return _sentence(_claims(token))
+
+
+@contextmanager
+def _refusals_explained() -> Iterator[None]:
+    try:
         yield
-        del os.environ[_FILE]
+    except Exception as error:
+        if not _is_refused(error):
+            raise
+        role = os.environ.get("AWS_ROLE_ARN", "")
+        why = _sentence(_claims(_token()))
+        raise UserError(f"AWS refuses the role {role} to this job: {why}") from error
+
+
+def _is_refused(error: Optional[BaseException]) -> bool:
+    """Whether AWS refused to give a role for a token, somewhere behind this error."""
+    while error is not None:
+        if getattr(error, "operation_name", "") == _ASSUME:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _token() -> str:
+    with suppress(OSError, KeyError):
+        return Path(os.environ[_FILE]).read_text(encoding="utf-8")
+    return next((os.environ[name] for name in TOKENS if os.environ.get(name)), "")
+
+
+def _token_of_github() -> str:
+    """Ask GitHub for the token that configure-aws-credentials gets there."""
+    url = os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
+    if not url:
+        return ""
+    import requests
+
+    from mlops_kit.core import http
+
+    headers = {"Authorization": f"Bearer {os.environ.get('ACTIONS_ID_TOKEN_REQUEST_TOKEN', '')}"}
+    try:
+        answer = http.ask("GET", f"{url}&audience={_AUDIENCE}", 10, headers=headers)
+        return str(answer.json()["value"])
+    except (requests.RequestException, ValueError, KeyError) as error:
+        raise UserError(f"GitHub gave no identity token ({type(error).__name__})") from None
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Return what a token says of itself; nobody's signature is looked at, and nothing is returned for what is no token."""
+    with suppress(ValueError, IndexError):
+        payload = token.split(".")[1]
+        found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _sentence(claims: dict[str, Any]) -> str:
+    subject, audience = claims.get("sub", "?"), claims.get("aud", "?")
+    return (
+        f"its token is of the issuer {claims.get('iss', '?')}, for the audience {audience}, and its subject is {subject}."
+        " The role has to trust that subject letter by letter: in configs/infra/bootstrap.yaml under deployers,"
+        f' subjects: ["{subject}"], then make infra-apply ENV=bootstrap'
+    )

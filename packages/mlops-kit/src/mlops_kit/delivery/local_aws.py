@@ -1,13 +1,15 @@
-"""The AWS on this machine behind ENV=local: `ecs_local run` tells by AWS_ENDPOINT_URL where it is."""
+"""The AWS on this machine behind ENV=local: `ecs_local run` tells by AWS_ENDPOINT_URL where it is, and its clock."""
 
 from __future__ import annotations
 
 import os
+from typing import Optional
 from urllib.parse import urlsplit
 
 from mlops_kit.core.errors import UserError
 
 HOST = "127.0.0.1"
+_ENDPOINT = "AWS_ENDPOINT_URL"
 CONTAINER_PORT = 8000
 
 
@@ -17,11 +19,21 @@ def port() -> int:
     Raises:
         UserError: AWS is not an emulator on this machine, so nothing may be made in it.
     """
-    given = os.environ.get("AWS_ENDPOINT_URL", "")
-    parts = urlsplit(given)
-    if parts.scheme != "http" or parts.hostname != HOST or parts.port is None:
+    found = _port()
+    if found is None:
+        given = os.environ.get(_ENDPOINT, "")
         raise UserError(
-            f"AWS_ENDPOINT_URL is {given!r}; accepted: http://{HOST}:PORT, as make local-up and make deploy ENV=local"
+            f"{_ENDPOINT} is {given!r}; accepted: http://{HOST}:PORT, as make local-up and make deploy ENV=local"
             " set it"
         )
-    return parts.port
+    return found
+
+
+def seconds_of_a_minute() -> float:
+    """Return how many seconds a minute of ECS takes: 60, and in the emulator what it says by LOCAL_MINUTE."""
+    return 60.0 if _port() is None else float(os.environ.get("LOCAL_MINUTE") or 60)
+
+
+def _port() -> Optional[int]:
+    parts = urlsplit(os.environ.get(_ENDPOINT, ""))
+    return parts.port if parts.scheme == "http" and parts.hostname == HOST else None

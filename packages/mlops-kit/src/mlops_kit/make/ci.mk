@@ -51,6 +51,10 @@ ci-summary: $(INSTALLED) ## Show on the CI system's page what the run has to say
 ci-outputs: $(INSTALLED) ## Tell a workflow's next steps the pushed image's name and digest
 	@$(RUN) ci-outputs
 
+.PHONY: ci-identity
+ci-identity: $(INSTALLED) ## Say whom this job's identity token names: what a role in AWS has to trust
+	@$(RUN) ci-identity
+
 .PHONY: ci-switch
 ci-switch: $(INSTALLED) ## Put another CI system's pipeline in place (TO=github, gitlab, jenkins, circleci or azure)
 	@$(RUN) ci-switch

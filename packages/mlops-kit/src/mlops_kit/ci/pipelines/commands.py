@@ -28,6 +28,14 @@ def ci_outputs() -> None:
         say(f"{name}={value}")
 
 
+@app.command("ci-identity")
+def ci_identity() -> None:
+    """Say whom this job's identity token names: what a role in AWS has to trust."""
+    from mlops_kit.ci import oidc
+
+    say(oidc.identity())
+
+
 @app.command("ci-switch")
 def ci_switch(to: Annotated[str, typer.Option(envvar="TO", help="The CI system.")] = "") -> None:
     """Put the pipeline of another CI system in place."""

@@ -81,7 +81,7 @@ def pipeline(system: str, profile: str) -> dict[Path, str]:
         shown = os.path.relpath(folder)
         raise UserError(f"{shown} has no files: git checkout {shown} brings them back")
     pythons = ", ".join(f'"{version}"' for version in reversed(_makefile("PYTHONS").split()))
-    region = f"'{_makefile('AWS_DEFAULT_REGION')}'"
+    region = f"'{_makefile('PROJECT_REGION')}'"
     texts = {path.relative_to(folder): path.read_text(encoding="utf-8") for path in files}
     return {
         path: _PYTHONS.sub(pythons, text).replace(_REGION, region) for path, text in texts.items()

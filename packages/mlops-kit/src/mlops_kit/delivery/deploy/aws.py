@@ -7,6 +7,8 @@ from typing import Any
 
 from mlops_kit.core.errors import UserError, one_line
 
+from ..region import region
+
 # The first boto3 that can continue a paused service deployment; there is none for Python 3.9.
 _FIRST_BOTO3 = (1, 43, 11)
 
@@ -26,15 +28,14 @@ _PASSING = re.compile(
 class Aws:
     """Clients of one region, made when they are first asked for."""
 
-    def __init__(self, region: str = "") -> None:
-        """Take the region; without one, what AWS_DEFAULT_REGION or the profile says.
+    def __init__(self) -> None:
+        """Find region and credentials.
 
         Raises:
-            UserError: boto3 is too old for a deployment.
+            UserError: boto3 is too old for a deployment, or no region is given.
         """
-        self._region = region
         self._clients: dict[str, Any] = {}
-        self._session = _session(region)
+        self._session = _session()
 
     def client(self, service: str) -> Any:
         """Return the client of `service`."""
@@ -46,13 +47,19 @@ class Aws:
             self._clients[service] = self._session.client(service, config=config)
         return self._clients[service]
 
+    @property
+    def where(self) -> str:
+        """Return region and account for sentences."""
+        account = self.client("sts").get_caller_identity()["Account"]
+        return f"{self._session.region_name} of account {account}"
+
     def renew(self) -> None:
         """Read the credentials again, as they may have been renewed where they came from."""
         self._clients.clear()
-        self._session = _session(self._region)
+        self._session = _session()
 
 
-def _session(region: str) -> Any:
+def _session() -> Any:
     import boto3
 
     if tuple(int(part) for part in boto3.__version__.split(".")) < _FIRST_BOTO3:
@@ -60,7 +67,7 @@ def _session(region: str) -> Any:
             f"deploying needs boto3 1.43.11, which needs Python 3.10; here is boto3 {boto3.__version__}:"
             " make clean, then make install PYTHON=python3.10 or newer"
         )
-    return boto3.session.Session(region_name=region or None)
+    return boto3.session.Session(region_name=region())
 
 
 def errors() -> tuple[type[Exception], ...]:

@@ -57,6 +57,9 @@ def deploy(
     env: Env = "",
     image_tag: ImageTag = "",
     reason: Reason = "",
+    approve: Annotated[
+        str, typer.Option(envvar="APPROVE", help="The release's tag, where `approval` asks for it.")
+    ] = "",
     resume: Annotated[bool, typer.Option(envvar="RESUME")] = False,
     supersede: Annotated[bool, typer.Option(envvar="SUPERSEDE")] = False,
 ) -> None:
@@ -73,7 +76,7 @@ def deploy(
             deployer.resume()
         else:
             release = pushing.find(there, image_tag)
-            deployer.deploy(deploying.Wanted(release, reason, supersede))
+            deployer.deploy(deploying.Wanted(release, reason, approve, supersede))
 
 
 @app.command("rollback")
@@ -128,17 +131,17 @@ def show_status(env: Env = "") -> None:
 @app.command("verify")
 def verify(env: Env = "", image_tag: ImageTag = "") -> None:
     """Look at everything that a deployment needs; change nothing; exit 2 if something is missing."""
-    from . import ecs, environment, preflight
-    from . import push as pushing
+    from . import first_deployment, preflight
 
-    with _sentences():
-        there = environment.connect(env)
-        release = pushing.find(there, image_tag)
-        service = there.ecs.service()
-        in_flight = bool(service and there.ecs.deployments(ecs.IN_FLIGHT))
-        checks = there.preflight.all(release, service, in_flight)
+    first = first_deployment.FirstDeployment(env)
+    try:
+        with _sentences():
+            checks = first.look(image_tag)
+    finally:
+        columns = ["step", "", "found"]
+        show_table(f"{env}: docs/first-aws-deployment.md", columns, first.rows())
     rows = [[c.name, "passed" if c.passed else "FAILED", c.detail] for c in checks]
-    show_table(f"{env}: {release.name}", ["check", "", "found"], rows)
+    show_table(f"{env}: preflight", ["check", "", "found"], rows)
     preflight.require(checks)
     say(f"verified: next: make deploy ENV={env}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,6 +25,7 @@ class Contract(BaseModel):
     cluster: str
     service: str
     container_port: int = Field(ge=1, le=65535)
+    architecture: Literal["X86_64", "ARM64"] = "X86_64"  # of the machines that tasks run on
     subnets: list[str] = Field(min_length=1)
     security_groups: list[str] = Field(min_length=1)
     assign_public_ip: bool = False

@@ -23,6 +23,7 @@ from .watch import Ending, Following, UnwatchedError
 
 _SECONDS_TO_BEGIN = 120.0
 _SECONDS_TO_DRAIN = 900.0
+_BY_A_PIPELINE = "pipeline"  # APPROVE of a CI system that has asked somebody by its own means
 
 
 class InFlightError(UserError):
@@ -36,8 +37,14 @@ class Wanted(NamedTuple):
 
     release: Release
     reason: str = ""  # why it may skip what it has to pass first, or replace what is ill
+    approval: str = ""  # the release's tag, typed by whoever approves it
     supersede: bool = False  # replace a deployment that is in flight
     is_rollback: bool = False  # it has served here before, so it need not pass elsewhere first
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether it may go where an approval is asked for."""
+        return self.is_rollback or self.approval in (self.release.tag, _BY_A_PIPELINE)
 
 
 class Deployer:
@@ -47,6 +54,7 @@ class Deployer:
         """Take the report, which has the whole story in the end, whatever happens."""
         self._environment, self._report = environment, report
         self._ecs, self._records = environment.ecs, environment.records
+        self._alarms = True  # whether they may roll back what is begun
         report.strategy = environment.config.strategy
         report.url = environment.contract.production_url
 
@@ -72,7 +80,12 @@ class Deployer:
                 return self._conclude(wanted.release, Ending(DEPLOYED, "it was there already"))
             first = not self._has_history(service)
             key = self._records.start(self._report.record())
-            ending = self._watched(wanted.release, lock, first, definition, service)
+            try:
+                ending = self._watched(wanted.release, lock, first, definition, service)
+            except aws.errors() as error:  # nothing began
+                self._report.end(UserError.exit_code, aws.sentence(error))
+                self._kept(key, UserError.exit_code)
+                raise
             return self._kept(key, self._conclude(wanted.release, ending, first))
 
     def resume(self) -> int:
@@ -125,19 +138,30 @@ class Deployer:
                 f"{wanted.release.name} has not passed {required}: make deploy ENV={required} first,"
                 ' or give REASON="why it may skip that", which is kept'
             )
-        checks = self._environment.preflight.all(
+        if self._environment.config.approval and not wanted.is_approved:
+            raise UserError(
+                f"{name} takes what somebody has approved by typing its tag, and APPROVE is {wanted.approval!r}:"
+                f" make deploy ENV={name} APPROVE={wanted.release.tag}"
+            )
+        preflight = self._environment.preflight
+        checks = preflight.all(
             wanted.release, service, bool(in_flight), wanted.is_rollback, wanted.reason
         )
         self._report.checked("preflight", checks)
         require(checks)
-        if service and service["desiredCount"] == 0 and self._has_history(service):
+        self._alarms = not (wanted.is_rollback or (wanted.reason and preflight.ringing()))
+        if (
+            service
+            and service["desiredCount"] == 0
+            and self._records.has_any_passed_since(service["createdAt"])
+        ):
             raise UserError(
                 "the service is scaled to 0 tasks, so a deployment would prove nothing:"
                 f" aws ecs update-service --cluster {self._environment.contract.cluster}"
                 f" --service {self._environment.contract.service} --desired-count 1 first"
             )
         if service:
-            running = self._ecs.task_definition(service["taskDefinition"])
+            running = self._ecs.task_definition(self._ecs.serving_definition(service))
             self._report.previous = task_definition.digest(running)
 
     def _is_there(self, definition: str, service: dict[str, Any]) -> bool:
@@ -192,10 +216,11 @@ class Deployer:
         )
         try:
             if service is None:
-                self._ecs.create(definition, config)
+                self._ecs.create(definition, config, self._alarms)
             else:
-                fixed = first or config.autoscaling is None
-                self._ecs.update(definition, config, config.tasks.count if fixed else None)
+                fixed = first or config.autoscaling is None or service["desiredCount"] == 0
+                count = config.tasks.count if fixed else None
+                self._ecs.update(definition, config, count, self._alarms)
         except aws.errors() as error:
             if aws.is_passing(error):  # it may have reached ECS all the same
                 raise UnwatchedError(aws.sentence(error)) from None

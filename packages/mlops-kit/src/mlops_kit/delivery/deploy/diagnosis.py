@@ -14,6 +14,10 @@ _LINES = 5
 _OUT_OF_MEMORY = 137
 
 _CAUSES = (
+    (
+        r"matching platform|exec format error",
+        "the image is made for other machines than the tasks run on (make push compares)",
+    ),
     (r"CannotPull|ImageNotFound|manifest", "the image could not be pulled"),
     (r"secret|ssm parameter", "a secret could not be read"),
     (r"ResourceInitialization", "the task could not be prepared"),

@@ -15,6 +15,7 @@ from .settings import DeployConfig
 _PAUSE_BEFORE_USERS = "POST_TEST_TRAFFIC_SHIFT"
 _PAUSE_BEFORE_STEPS = "PRE_PRODUCTION_TRAFFIC_SHIFT"  # recurs before each step
 GOING_ON = ("PENDING", "IN_PROGRESS")
+_SETTLED = ("SUCCESSFUL", "ROLLBACK_SUCCESSFUL")  # all traffic is where the service says
 IN_FLIGHT = (*GOING_ON, "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 
 
@@ -55,8 +56,8 @@ class Ecs:
         registered = self._client.register_task_definition(**wanted)
         return str(registered["taskDefinition"]["taskDefinitionArn"])
 
-    def create(self, definition: str, config: DeployConfig) -> None:
-        """Create the service; its first deployment begins."""
+    def create(self, definition: str, config: DeployConfig, alarms: bool) -> None:
+        """Create the service; its first deployment begins. `alarms`: they may roll it back."""
         contract = self._contract
         network = {
             "subnets": contract.subnets,
@@ -84,23 +85,26 @@ class Ecs:
             deploymentController={"type": "ECS"},
             networkConfiguration={"awsvpcConfiguration": network},
             healthCheckGracePeriodSeconds=config.tasks.grace_seconds,
-            deploymentConfiguration=deployment_configuration(config, contract),
+            deploymentConfiguration=deployment_configuration(config, contract, alarms),
             loadBalancers=[balancer],
             propagateTags="TASK_DEFINITION",
             enableECSManagedTags=True,
         )
 
-    def update(self, definition: str, config: DeployConfig, count: Optional[int]) -> None:
+    def update(
+        self, definition: str, config: DeployConfig, count: Optional[int], alarms: bool
+    ) -> None:
         """Begin a deployment; the load balancers are not sent again, since they did not change.
 
-        `count`: the number of tasks to set, or None to leave that to autoscaling.
+        `count`: the number of tasks to set, or None to leave that to autoscaling. `alarms`: they may roll it back.
         """
         self._client.update_service(
             cluster=self._contract.cluster,
             service=self._contract.service,
             taskDefinition=definition,
             healthCheckGracePeriodSeconds=config.tasks.grace_seconds,
-            deploymentConfiguration=deployment_configuration(config, self._contract),
+            deploymentConfiguration=deployment_configuration(config, self._contract, alarms),
+            forceNewDeployment=True,  # what was rolled back and is asked for again may else count as no change
             **({} if count is None else {"desiredCount": count}),
         )
 
@@ -136,7 +140,24 @@ class Ecs:
         target = (
             deployment.get("targetServiceRevisionArn") or deployment["targetServiceRevision"]["arn"]
         )
-        answer = self._client.describe_service_revisions(serviceRevisionArns=[target])
+        return self._definition_of_revision(target)
+
+    def serving_definition(self, service: dict[str, Any]) -> str:
+        """Return the ARN of the task definition that has most of the traffic: of the old one until users are moved.
+
+        The service itself names the one that was asked for.
+        """
+        newest = self.deployments()[:1]
+        if newest and newest[0]["status"] not in _SETTLED:
+            full = self.deployment(newest[0]["serviceDeploymentArn"])
+            there = [full.get("targetServiceRevision", {}), *full.get("sourceServiceRevisions", [])]
+            most = max(there, key=lambda one: one.get("requestedProductionTrafficWeight", 0.0))
+            if most.get("requestedProductionTrafficWeight"):
+                return self._definition_of_revision(most["arn"])
+        return str(service["taskDefinition"])
+
+    def _definition_of_revision(self, arn: str) -> str:
+        answer = self._client.describe_service_revisions(serviceRevisionArns=[arn])
         return str(answer["serviceRevisions"][0]["taskDefinition"])
 
     def look(self, arn: str, definition: str) -> tuple[Look, dict[str, Any]]:
@@ -201,8 +222,11 @@ def look_of(
     )
 
 
-def deployment_configuration(config: DeployConfig, contract: Contract) -> dict[str, Any]:
-    """Return how ECS rolls out: the strategy, its pauses for our verdict, the circuit breaker and the alarms."""
+def deployment_configuration(
+    config: DeployConfig, contract: Contract, alarms: bool = True
+) -> dict[str, Any]:
+    """Return how ECS rolls out: the strategy, its pauses for our verdict, the circuit breaker and, with `alarms`, those."""
+    watched = alarms and config.alarms and bool(contract.alarms)
     pauses = [_PAUSE_BEFORE_USERS]
     step = {
         "CANARY": ("canaryConfiguration", "canaryPercent", "canaryBakeTimeInMinutes"),
@@ -229,8 +253,8 @@ def deployment_configuration(config: DeployConfig, contract: Contract) -> dict[s
         "deploymentCircuitBreaker": {"enable": True, "rollback": True},
         "alarms": {
             "alarmNames": contract.alarms,
-            "enable": config.alarms and bool(contract.alarms),
-            "rollback": config.alarms and bool(contract.alarms),
+            "enable": watched,
+            "rollback": watched,
         },
         "lifecycleHooks": [pause],
         **steps,

@@ -8,7 +8,9 @@ from mlops_kit.core.errors import UserError
 
 from . import aws, contract
 from .balancer import Balancer
+from .container_secrets import Secrets
 from .contract import Contract
+from .ecr import Ecr
 from .ecs import Ecs
 from .lock import Lock
 from .preflight import Preflight
@@ -35,6 +37,11 @@ class Environment(NamedTuple):
         return Balancer(self.aws.client("elbv2"), self.contract)
 
     @property
+    def ecr(self) -> Ecr:
+        """The repository of its images."""
+        return Ecr(self.aws.client("ecr"), self.contract)
+
+    @property
     def records(self) -> Records:
         """What is known of its releases and deployments."""
         return Records(self.aws, self.contract.records_bucket, self.name)
@@ -51,14 +58,7 @@ class Environment(NamedTuple):
     def api_key(self) -> str:
         """Return the key that the service asks for, or nothing where the contract has none."""
         arn = self.contract.secrets.get("API_KEY")
-        if arn is None:
-            return ""
-        if ":ssm:" in arn:
-            name = "/" + arn.partition(":parameter/")[2]
-            answer = self.aws.client("ssm").get_parameter(Name=name, WithDecryption=True)
-            return str(answer["Parameter"]["Value"])
-        answer = self.aws.client("secretsmanager").get_secret_value(SecretId=arn)
-        return str(answer["SecretString"])
+        return Secrets(self.aws).value(arn) if arn else ""
 
 
 def connect(name: str) -> Environment:
@@ -74,7 +74,8 @@ def connect(name: str) -> Environment:
     except aws.errors() as error:
         if aws.code(error) == "ParameterNotFound":
             raise UserError(
-                f"there is no SSM parameter {config.contract}: the infrastructure of {name} is not there"
+                f"there is no SSM parameter {config.contract} in {clients.where}: either that is not where {name} is"
+                f" (AWS_REGION=… or AWS_PROFILE=… leads elsewhere), or its infrastructure is not there yet"
                 f" (make infra-apply ENV={name} makes it, and for ENV=local make local-up)"
             ) from None
         raise

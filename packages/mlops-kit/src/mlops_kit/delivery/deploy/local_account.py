@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from typing import Any
 
 from mlops_kit.core import project
@@ -57,6 +58,7 @@ def _contract(clients: aws.Aws, port: int) -> dict[str, Any]:
         "cluster": project.current().name,
         "service": project.current().name,
         "container_port": local_aws.CONTAINER_PORT,
+        "architecture": "ARM64" if platform.machine() in ("aarch64", "arm64") else "X86_64",
         "subnets": network["subnets"],
         "security_groups": network["security_groups"],
         "assign_public_ip": False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
 from typing import Any, Optional
 
@@ -30,6 +31,7 @@ class Lock:
         """Take the records that the lock lies beside."""
         self._records, self._key = records, f"locks/{environment}.json"
         self._etag: Optional[str] = None
+        self._nonce = secrets.token_hex(8)  # by which a lease of ours is known
         self._since = release.now()
         self._renewed = 0.0
 
@@ -63,6 +65,7 @@ class Lock:
                     f"{held['by']} is deploying since {held['since']}; if that deployer is gone, its lock ends in {left} s"
                 )
             self._etag = self._records.put(self._key, self._lease(), only_over=found[1])
+        self._etag = self._etag or self._etag_of_ours()
         if self._etag is None:
             raise LockedError("somebody else began to deploy at the same moment")
         self._renewed = time.monotonic()
@@ -75,10 +78,13 @@ class Lock:
         """
         if time.monotonic() - self._renewed < _RENEW_SECONDS or self._etag is None:
             return
-        self._etag = self._records.put(self._key, self._lease(), only_over=self._etag)
-        if self._etag is None:
-            raise LockedError("another deployer has taken over the lock of this one")
-        self._renewed = time.monotonic()
+        etag = self._records.put(self._key, self._lease(), only_over=self._etag)
+        if etag is None:
+            self._etag = self._etag_of_ours()
+            if self._etag is None:
+                raise LockedError("another deployer has taken over the lock of this one")
+            return  # which of our leases it is, nobody knows: the next call renews it
+        self._etag, self._renewed = etag, time.monotonic()
 
     def release(self) -> None:
         """Give the lock back, if it is still held."""
@@ -86,9 +92,20 @@ class Lock:
             self._records.put(self._key, self._lease(over=True), only_over=self._etag)
             self._etag = None
 
+    def _etag_of_ours(self) -> Optional[str]:
+        """Return the ETag of the lock, if it is ours.
+
+        A put whose answer was lost is tried again by boto3, and refused, because it had been carried out.
+        """
+        found = self._records.get(self._key)
+        if found and json.loads(found[0]).get("nonce") == self._nonce:
+            return found[1]
+        return None
+
     def _lease(self, over: bool = False) -> str:
         until = time.time() + (0 if over else LEASE_SECONDS)
         held = {"by": release.who(), "host": os.uname().nodename, "pid": os.getpid()}
+        held["nonce"] = self._nonce
         return json.dumps({**held, "since": self._since, "until": until})
 
 

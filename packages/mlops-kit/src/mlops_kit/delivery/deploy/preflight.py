@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any, Optional
 
-from mlops_kit.core.errors import UserError, one_line
+from mlops_kit.core.errors import UserError
 
 from . import aws
 from .balancer import Balancer
+from .container_secrets import Secrets
 from .contract import Contract
-from .probe import Check
+from .ecr import Ecr
+from .probe import Check, is_reached
 from .release import Release
 from .settings import DeployConfig
 
@@ -27,6 +29,8 @@ class Preflight:
         """Take the clients of AWS."""
         self._aws, self._config, self._contract = clients, config, contract
         self._balancer = Balancer(clients.client("elbv2"), contract)
+        self._ecr = Ecr(clients.client("ecr"), contract)
+        self._secrets_of_tasks = Secrets(clients)
 
     def all(
         self,
@@ -43,12 +47,15 @@ class Preflight:
         """
         runs = bool(service and service["runningCount"])
         looks = [
+            ("deadline", self._deadline),
             ("account", self._account),
             ("image", lambda: self._image(release)),
             ("scan", lambda: self._scan(release, is_rollback)),
             ("model card", lambda: self._model_card(release, is_rollback)),
             ("secrets", self._secrets),
             ("roles", self._roles),
+            ("alarms", lambda: self._alarms(is_rollback, reason)),
+            ("listeners", self._listeners),
             ("weights", lambda: self._weights(runs and not in_flight and not is_rollback)),
             ("targets", lambda: self._targets(runs, is_rollback or bool(reason))),
         ]
@@ -62,6 +69,22 @@ class Preflight:
                 checks.append(Check(name, False, aws.sentence(error)))
         return checks
 
+    def ringing(self) -> list[str]:
+        """Return the names of the contract's alarms that ring now; nothing where alarms are off."""
+        if not (self._config.alarms and self._contract.alarms):
+            return []
+        answer = self._aws.client("cloudwatch").describe_alarms(
+            AlarmNames=self._contract.alarms, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
+        return [one["AlarmName"] for one in found if one["StateValue"] == "ALARM"]
+
+    def _deadline(self) -> Check:
+        problem = self._config.deadline_problem()
+        _, waits = self._config.waits
+        fits = f"{self._config.deadline_minutes:g} minutes, of which {waits} are waits"
+        return Check("deadline", not problem, problem or fits)
+
     def _account(self) -> Check:
         found = self._aws.client("sts").get_caller_identity()
         wanted = self._contract.account_id
@@ -71,50 +94,28 @@ class Preflight:
         return Check("account", found["Account"] == wanted, detail)
 
     def _image(self, release: Release) -> Check:
-        try:
-            self._aws.client("ecr").describe_images(
-                registryId=registry(self._contract),
-                repositoryName=repository_name(self._contract),
-                imageIds=[{"imageDigest": release.digest}],
-            )
-        except aws.errors() as error:
-            if aws.code(error) not in ("ImageNotFoundException", "RepositoryNotFoundException"):
-                raise
-            where = self._contract.repository
-            return Check("image", False, f"{release.digest} is not in {where}: {one_line(error)}")
-        return Check("image", True, f"{release.tag}, {release.digest[:19]}…")
+        image, why_not = self._ecr.image_of(release.digest)
+        return Check("image", bool(image), why_not or f"{release.tag}, {release.digest[:19]}…")
 
     def _scan(self, release: Release, is_rollback: bool) -> Check:
         """Look at the findings of the scan that the push began; what was never scanned is refused as well."""
         if self._config.blocking_findings == "none" or is_rollback:
             why = "it is a rollback" if is_rollback else "blocking_findings: none"
             return Check("scan", True, f"not asked for ({why})")
+        image, _ = self._ecr.image_of(release.digest)
+        if not image:
+            return Check("scan", False, "NOT SCANNED: there is no image")
         deadline = time.monotonic() + _SECONDS_TO_SCAN
-        status, counts = self._findings(release)
+        status, counts = self._ecr.findings(image)
         while status in _SCAN_TO_COME and time.monotonic() < deadline:
             time.sleep(self._config.poll_seconds)
-            status, counts = self._findings(release)
+            status, counts = self._ecr.findings(image)
         if status not in _SCANNED:
             detail = f'NOT SCANNED: {status} (DEPLOY_SET="blocking_findings=none" deploys it so)'
             return Check("scan", False, detail)
         blocking = _SEVERITIES[: _SEVERITIES.index(self._config.blocking_findings) + 1]
         found = [f"{counts[name]} {name}" for name in blocking if counts.get(name)]
         return Check("scan", not found, ", ".join(found) or f"no {' or '.join(blocking)} finding")
-
-    def _findings(self, release: Release) -> tuple[str, dict[str, int]]:
-        """Return ECR's status of the scan, or why it has none, and the number of findings by severity."""
-        try:
-            answer = self._aws.client("ecr").describe_image_scan_findings(
-                registryId=registry(self._contract),
-                repositoryName=repository_name(self._contract),
-                imageId={"imageDigest": release.digest},
-            )
-        except aws.errors() as error:
-            if aws.code(error) not in ("ScanNotFoundException", "ImageNotFoundException"):
-                raise
-            return aws.code(error), {}
-        counts = answer.get("imageScanFindings", {}).get("findingSeverityCounts", {})
-        return answer["imageScanStatus"]["status"], counts
 
     def _model_card(self, release: Release, is_rollback: bool) -> Check:
         """Where a release has to have passed elsewhere first, people must have said what it is for."""
@@ -135,20 +136,13 @@ class Preflight:
         missing = []
         for variable, arn in self._contract.secrets.items():
             try:
-                self._secret(arn)
+                self._secrets_of_tasks.find(arn)
             except aws.errors() as error:
                 if aws.code(error) not in ("ResourceNotFoundException", "ParameterNotFound"):
                     raise
                 missing.append(f"{variable} ({arn}) is not there")
         names = ", ".join(self._contract.secrets) or "none"
         return Check("secrets", not missing, "; ".join(missing) or names)
-
-    def _secret(self, arn: str) -> None:
-        if ":ssm:" in arn:
-            name = "/" + arn.partition(":parameter/")[2]
-            self._aws.client("ssm").get_parameter(Name=name)
-        else:
-            self._aws.client("secretsmanager").describe_secret(SecretId=arn)
 
     def _roles(self) -> Check:
         contract = self._contract
@@ -161,6 +155,33 @@ class Preflight:
                     raise
                 missing.append(f"{arn} is not there")
         return Check("roles", not missing, "; ".join(missing) or "task, execution, load balancer")
+
+    def _alarms(self, is_rollback: bool, reason: str) -> Check:
+        """Where one rings already, AWS leaves open whether it ends the deployment or is not looked at."""
+        if is_rollback:
+            return Check("alarms", True, "off, it is a rollback")
+        ringing = self.ringing()
+        if not ringing:
+            return Check("alarms", True, "none rings")
+        rings = f"{', '.join(ringing)} in state ALARM"
+        if reason:
+            return Check("alarms", True, f"{rings}: alarms are off for this deployment")
+        detail = f'{rings}: wait until it is over, or make deploy with REASON="…", which is kept and puts alarms off'
+        return Check("alarms", False, detail)
+
+    def _listeners(self) -> Check:
+        """Whether the deployer can ask both listeners: else it could only find out when all tasks run."""
+        contract, seconds = self._contract, self._config.probe.timeout_seconds
+        for name, url in (("test", contract.test_url), ("production", contract.production_url)):
+            problem = is_reached(url, seconds)
+            if problem:
+                detail = (
+                    f"{url} ({name}) is not reached from here: {problem}; deploy from a machine in its network, or let"
+                    f" this one in: trusted_cidrs in configs/infra/{contract.environment}.yaml, then make"
+                    f" infra-apply ENV={contract.environment}"
+                )
+                return Check("listeners", False, detail)
+        return Check("listeners", True, "production and test are reached")
 
     def _weights(self, whole: bool) -> Check:
         """ECS itself does not look at the live weights before it shifts them."""
@@ -192,17 +213,6 @@ class Preflight:
         if not (healthy or may_be_ill):
             detail += ' (make rollback takes that, and make deploy with REASON="…", which is kept)'
         return Check("targets", healthy > 0 or may_be_ill, detail)
-
-
-def repository_name(contract: Contract) -> str:
-    """Return the repository's name without its registry."""
-    return contract.repository.partition("/")[2]
-
-
-def registry(contract: Contract) -> str:
-    """Return the account of the repository, which all environments share."""
-    account = contract.repository.partition(".")[0]
-    return account if account.isdecimal() and len(account) == 12 else contract.account_id
 
 
 def require(checks: list[Check]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import requests
 
 from mlops_kit.artifact.predictor import difference
+from mlops_kit.core.errors import one_line
 
 from .release import Release
 from .settings import ProbeConfig
@@ -136,6 +137,15 @@ class Probe:
         answer.raise_for_status()
         predictions: list[dict[str, Any]] = answer.json()["predictions"]
         return predictions
+
+
+def is_reached(url: str, seconds: float) -> str:
+    """Return why nothing answers at `url`, or nothing where something does, whatever it says."""
+    try:
+        requests.get(f"{url}/readyz", timeout=seconds, allow_redirects=False)
+    except requests.RequestException as error:
+        return f"{type(error).__name__}: {one_line(error)}"
+    return ""
 
 
 def failures(checks: list[Check]) -> str:

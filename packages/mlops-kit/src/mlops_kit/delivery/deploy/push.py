@@ -9,7 +9,7 @@ from mlops_kit.core.console import step
 from mlops_kit.core.errors import UserError
 
 from ..image import build, docker
-from . import aws, preflight, release
+from . import ecr, release
 from .environment import Environment
 from .release import Release
 
@@ -57,7 +57,7 @@ def find(environment: Environment, tag: str) -> Release:
                 f"{build.RECORD} has no digest: make push ENV={environment.name} first, or give IMAGE_TAG=…"
             )
     else:
-        digest = _digest_of(environment, tag)
+        digest = environment.ecr.digest_of(tag)
         if digest is None:
             where = environment.contract.repository
             raise UserError(f"IMAGE_TAG is {tag!r}, which is no tag in {where}")
@@ -69,27 +69,29 @@ def _known(environment: Environment, record: dict[str, Any]) -> Optional[str]:
 
     Of a committed tree the tag says enough: commit and model version.
     """
-    digest = _digest_of(environment, record["tag"].rpartition(":")[2])
+    digest = environment.ecr.digest_of(record["tag"].rpartition(":")[2])
     is_it = record["digest"] == digest or (record["digest"] is None and not record["dirty"])
     return digest if is_it else None
 
 
-def _digest_of(environment: Environment, tag: str) -> Optional[str]:
-    try:
-        answer = environment.aws.client("ecr").describe_images(
-            registryId=preflight.registry(environment.contract),
-            repositoryName=preflight.repository_name(environment.contract),
-            imageIds=[{"imageTag": tag}],
+def _require_platform(environment: Environment, image: dict[str, Any]) -> None:
+    """Make sure that tasks can run the image: they would end with an "exec format error".
+
+    Raises:
+        UserError: It is made for other machines.
+    """
+    wanted = ecr.platform(environment.contract)
+    if (image["Os"], image["Architecture"]) != (wanted["os"], wanted["architecture"]):
+        named = "{os}/{architecture}".format(**wanted)
+        raise UserError(
+            f"the image is made for {image['Os']}/{image['Architecture']}, and the tasks of {environment.name} run on"
+            f" {named}: DOCKER_DEFAULT_PLATFORM={named} make image"
         )
-    except aws.errors() as error:
-        if aws.code(error) == "ImageNotFoundException":
-            return None
-        raise
-    return str(answer["imageDetails"][0]["imageDigest"])
 
 
 def _sent(environment: Environment, record: dict[str, Any]) -> dict[str, Any]:
     docker.require_engine()
+    _require_platform(environment, docker.inspect(record["id"]))
     answer = environment.aws.client("ecr").get_authorization_token()
     user, _, password = (
         base64.b64decode(answer["authorizationData"][0]["authorizationToken"])

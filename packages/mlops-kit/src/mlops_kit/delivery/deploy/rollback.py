@@ -62,7 +62,9 @@ def _stop(ecs: Ecs, arn: str) -> None:
     try:
         ecs.stop(arn)
     except aws.errors() as error:
-        if aws.code(error) != "ConflictException":  # it has begun to end since we looked
+        if aws.is_passing(error) or aws.is_expired(error):
+            raise
+        if ecs.deployment(arn)["status"] in GOING_ON:  # else it has begun to end since we looked
             raise
 
 

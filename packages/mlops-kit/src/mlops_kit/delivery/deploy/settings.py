@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Literal, Optional
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mlops_kit.core.config import Section, load
 from mlops_kit.core.errors import UserError
 
+from .. import local_aws
+
 DEPLOY = Path("configs/deploy")  # a file for each environment
+
+_LEAST_LINEAR = 3.0  # percent, of ECS
+# What a healthy deployment takes beside the waits that are asked for: to start tasks, to be probed, to clean up; and at each
+# step once more to be probed.
+_MINUTES_BESIDE, _MINUTES_BESIDE_A_STEP = 10, 1
 
 
 class StepConfig(Section):
     """How traffic moves in CANARY (one step of `percent`) and LINEAR (steps of `percent`)."""
 
-    percent: float = Field(10, ge=1, le=99, description="percent of the requests, 1 to 99")
+    percent: float = Field(
+        10,
+        ge=0.1,
+        le=100,
+        description="percent of the requests, 0.1 to 100 in steps of 0.1; LINEAR: 3 to 100",
+    )
     bake_minutes: int = Field(5, ge=0, le=1440, description="minutes, 0 to 1440")
+
+    @field_validator("percent")
+    @classmethod
+    def _has_one_decimal(cls, value: float) -> float:
+        if round(value, 1) != value:
+            raise ValueError("more than one decimal")
+        return value
 
 
 class TasksConfig(Section):
@@ -65,6 +85,7 @@ class DeployConfig(Section):
         pattern=r"^[a-z][a-z0-9-]{0,30}$",
         description="the name of another environment, or nothing",
     )
+    approval: bool = Field(False, description="true or false")
     strategy: Literal["BLUE_GREEN", "CANARY", "LINEAR"] = Field(
         "BLUE_GREEN", description="BLUE_GREEN, CANARY or LINEAR"
     )
@@ -85,6 +106,36 @@ class DeployConfig(Section):
     )
     environment: dict[str, str] = Field({}, description="a mapping of variables to texts")
     probe: ProbeConfig = Field(ProbeConfig(), description="a mapping; see configs/deploy/")
+
+    @property
+    def waits(self) -> tuple[int, int]:
+        """Return how many steps of traffic wait before the last one, and the minutes that all waits take."""
+        linear = (1000 - 1) // round(10 * self.steps.percent)
+        steps = {"BLUE_GREEN": 0, "CANARY": 1, "LINEAR": linear}[self.strategy]
+        return steps, steps * self.steps.bake_minutes + self.bake_minutes
+
+    def deadline_problem(self) -> str:
+        """Return why even a deployment that goes well would not end before the deadline, or nothing if it would."""
+        steps, waits = self.waits
+        beside = _MINUTES_BESIDE + steps * _MINUTES_BESIDE_A_STEP
+        # The deadline is of this machine's clock, the waits are of ECS'.
+        least = (waits + beside) * local_aws.seconds_of_a_minute() / 60
+        if self.deadline_minutes >= least:
+            return ""
+        planned = f"{steps} steps of {self.steps.bake_minutes} minutes and " * bool(steps)
+        return (
+            f"deadline_minutes is {self.deadline_minutes:g}, but {self.strategy} waits {waits} minutes ({planned}"
+            f"bake_minutes: {self.bake_minutes}) and needs {beside} beside them: shorten the waits, or set"
+            f" deadline_minutes: {math.ceil(10 * least) / 10:g}"
+        )
+
+    @model_validator(mode="after")
+    def _steps_are_ecs_own(self) -> DeployConfig:
+        if self.strategy == "LINEAR" and self.steps.percent < _LEAST_LINEAR:
+            raise ValueError(
+                f"steps.percent is {self.steps.percent:g}; accepted for LINEAR: {_LEAST_LINEAR:g} to 100"
+            )
+        return self
 
     @model_validator(mode="after")
     def _numbers_fit(self) -> DeployConfig:

@@ -38,7 +38,9 @@ def of(environment: Environment) -> Status:
         if moving:
             full = ecs.deployment(moving[0]["serviceDeploymentArn"])
             in_flight = f"{full['status']} {full.get('lifecycleStage', '')}".strip()
-            lines.append(["in flight", f"{in_flight}, since {_age(full['createdAt'])}"])
+            brings = _name(environment, _digest(environment, ecs.definition_of(full)))
+            since = _age(full["createdAt"])
+            lines.append(["in flight", f"{in_flight}, since {since}, brings {brings}"])
     production, test = balancer.production(), balancer.test()
     colours = []
     for colour in production:
@@ -89,21 +91,30 @@ def previous(environment: Environment) -> Release:
 
 
 def _service(environment: Environment, service: dict[str, Any]) -> list[list[str]]:
-    definition = environment.ecs.task_definition(service["taskDefinition"])
-    digest = task_definition.digest(definition)
+    definition = environment.ecs.serving_definition(service)
+    digest = _digest(environment, definition)
     release = environment.records.find_release(digest)
     tasks = f"{service['runningCount']} of {service['desiredCount']} run"
     if service["pendingCount"]:
         tasks += f", {service['pendingCount']} start"
     return [
-        ["release", release.name if release else "none: deployed by other means"],
+        ["release", _name(environment, digest)],
         ["image", digest],
         ["commit", release.commit if release else "?"],
         ["data", release.data_digest if release else "?"],
         ["tasks", tasks],
-        ["task definition", service["taskDefinition"].rpartition("/")[2]],
+        ["task definition", definition.rpartition("/")[2]],
         ["deployed", _deployed(environment, digest)],
     ]
+
+
+def _digest(environment: Environment, definition: str) -> str:
+    return task_definition.digest(environment.ecs.task_definition(definition))
+
+
+def _name(environment: Environment, digest: str) -> str:
+    release = environment.records.find_release(digest)
+    return release.name if release else "none: deployed by other means"
 
 
 def _deployed(environment: Environment, digest: str) -> str:

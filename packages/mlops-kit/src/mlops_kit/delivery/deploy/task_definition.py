@@ -64,6 +64,10 @@ def request(release: Release, config: DeployConfig, contract: Contract) -> dict[
     return {
         "family": contract.service,
         "requiresCompatibilities": ["FARGATE"],
+        "runtimePlatform": {
+            "cpuArchitecture": contract.architecture,
+            "operatingSystemFamily": "LINUX",
+        },
         "networkMode": "awsvpc",
         "cpu": str(config.tasks.cpu),
         "memory": str(config.tasks.memory),

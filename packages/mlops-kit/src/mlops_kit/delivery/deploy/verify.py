@@ -20,7 +20,7 @@ def of(
     answers in production is asked, whatever ECS says.
     """
     if ending.code == DEPLOYED:
-        return _deployed(environment, release, report, ending)
+        return _deployed(environment, release, report, ending, first)
     if ending.code in (FAILED, NEEDS_A_PERSON):
         sentence = _diagnosed(environment, report, ending.sentence)
         code = ending.code
@@ -51,9 +51,15 @@ def state(environment: Environment) -> list[str]:
     return lines
 
 
-def _deployed(environment: Environment, release: Release, report: Report, ending: Ending) -> Ending:
-    problem = _production(environment, release)
+def _deployed(
+    environment: Environment, release: Release, report: Report, ending: Ending, first: bool
+) -> Ending:
+    # AWS leaves open whether a first deployment pauses for our verdict: so the golden predictions may not be proved yet.
+    problem = _production(environment, release) or (first and _first(environment, release)) or ""
     if problem:
+        if first:
+            environment.ecs.scale(0)
+            problem += "; its number of tasks was set to 0"
         report.state = state(environment)
         return Ending(NEEDS_A_PERSON, f"{ending.sentence}, but {problem}")
     report.told("proved", f"{environment.contract.production_url} answers with {release.name}")
@@ -67,6 +73,7 @@ def _deployed(environment: Environment, release: Release, report: Report, ending
         scaled = f"NOT SET: {aws.sentence(error)}"
     report.told("tasks", scaled)
     environment.records.add_passed(release.digest)
+    report.told("image", environment.ecr.tag_as_served(release.digest))
     return Ending(DEPLOYED, f"{release.name} serves; {ending.sentence}")
 
 
@@ -80,6 +87,12 @@ def _production(environment: Environment, release: Release, whoever: bool = Fals
     url = environment.contract.production_url
     wrong = failures(probe.ready(url) if whoever else probe.identity(url))
     return f"production does not answer as it should: {wrong}" if wrong else ""
+
+
+def _first(environment: Environment, release: Release) -> str:
+    probe = Probe(environment.config.probe, release, environment.api_key())
+    wrong = failures(probe.version(environment.contract.production_url))
+    return f"it did not pass: {wrong}" if wrong else ""
 
 
 def _diagnosed(environment: Environment, report: Report, sentence: str) -> str:

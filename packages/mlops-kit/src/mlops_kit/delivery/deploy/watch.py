@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from . import aws
 from .environment import Environment
 from .lock import Lock, LockedError
 from .probe import Probe, failures
 from .report import UNWATCHED, Report
-from .rollout import NEEDS_A_PERSON, NOT_OURS, Action, Kind, Look, Rollout
+from .rollout import NOT_OURS, Action, Kind, Look, Rollout
 
 _PATIENCE_WITH_AWS = 300.0  # seconds without an answer before we stop watching
 
@@ -25,6 +25,10 @@ class Ending(NamedTuple):
 
 class UnwatchedError(Exception):
     """We have to stop watching; the text says why."""
+
+
+class RefusedOnceError(Exception):
+    """ECS refused an answer or a stop, for the first time."""
 
 
 class Following:
@@ -46,6 +50,7 @@ class Following:
         self._told: set[str] = set()
         self._stage = ""
         self._renewed = False
+        self._refused: Optional[Action] = None  # the last one, unless it was taken since
         self._answered_at = time.monotonic()
 
     def to_the_end(self) -> Ending:
@@ -58,6 +63,9 @@ class Following:
                 return Ending(UNWATCHED, str(why))
             except LockedError as taken:
                 return Ending(NOT_OURS, str(taken))
+            except RefusedOnceError:
+                self._sleep()
+                continue
             except aws.errors() as error:
                 ending = self._survive(error)
                 if ending:
@@ -80,6 +88,7 @@ class Following:
         elif action.kind in (Kind.ANSWER, Kind.STOP):
             self._do(action)
             self._rollout = self._rollout.told(action, time.monotonic())
+            self._refused = None
         return action
 
     def _judge(self, action: Action) -> None:
@@ -99,10 +108,19 @@ class Following:
         ecs, arn = self._environment.ecs, self._report.deployment
         if action.kind is Kind.STOP:
             self._report.stage("ROLLBACK", f"asked for: {action.why}")
-            ecs.stop(arn)
         else:
             self._report.stage("CONTINUE" if action.go_on else "ROLLBACK", action.why)
-            ecs.answer(arn, action.hook, action.go_on)
+        try:
+            if action.kind is Kind.STOP:
+                ecs.stop(arn)
+            else:
+                ecs.answer(arn, action.hook, action.go_on)
+        except aws.errors() as error:
+            if aws.is_passing(error) or aws.is_expired(error) or self._refused == action:
+                raise
+            # It may have ended, or have been answered, between our look and this: the next look tells.
+            self._refused = action
+            raise RefusedOnceError from error
 
     def _tell(self, look: Look, service: dict[str, Any]) -> None:
         stage = look.status if look.status != "IN_PROGRESS" else look.stage or look.status
@@ -126,12 +144,6 @@ class Following:
             self._renewed = True
             self._environment.aws.renew()
             return None
-        elif aws.code(error) in ("ServiceDeploymentNotFoundException", "ConflictException"):
-            # It ended between our look and our answer; the next look tells how.
-            if time.monotonic() - self._answered_at < _PATIENCE_WITH_AWS:
-                self._sleep()
-                return None
-            return Ending(NEEDS_A_PERSON, aws.sentence(error))
         return Ending(UNWATCHED, aws.sentence(error))
 
     def _sleep(self) -> None:

@@ -44,8 +44,9 @@ def show(*arguments: str) -> None:
     Raises:
         UserError: docker ended with an error, which it has already told.
     """
-    # Engines before 23 build with BuildKit only when asked.
-    env = {**os.environ, "DOCKER_BUILDKIT": "1"}
+    # Engines before 23 build with BuildKit only when asked. From 29 on they would push an index with an attestation beside
+    # the image, whose digest ECR does not scan; what is in the image is told by our own SBOM.
+    env = {**os.environ, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     command = [_client(), *arguments]
     done = subprocess.run(
         command, env=env, check=False

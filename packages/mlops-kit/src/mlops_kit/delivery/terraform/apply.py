@@ -14,6 +14,7 @@ from mlops_kit.core.console import say
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.files import write_json
 
+from ..region import region
 from . import roots
 from .cli import Terraform
 from .roots import BOOTSTRAP, Root
@@ -24,8 +25,12 @@ _PATIENCE = 900  # seconds until a service that drains counts as stuck
 
 
 def plan(name: str) -> list[dict[str, Any]]:
-    """Show what an apply would change, write it to reports/infra-plan.json, and return it."""
-    with _connected(roots.load(name)) as terraform:
+    """Show what an apply would change, write it to reports/infra-plan.json, and return it.
+
+    Raises:
+        UserError: Nobody would hear of alarms, or Terraform has failed.
+    """
+    with _connected(_heard(roots.load(name))) as terraform:
         changes = terraform.plan()
     write_json(REPORT, {"environment": name, "changes": changes})
     return changes
@@ -35,9 +40,9 @@ def apply(name: str, approved: bool) -> int:
     """Show the plan, ask unless `approved`, and do it; return how many resources changed.
 
     Raises:
-        UserError: Nobody agreed, or Terraform has failed.
+        UserError: Nobody would hear of alarms, nobody agreed, or Terraform has failed.
     """
-    with _connected(roots.load(name)) as terraform:
+    with _connected(_heard(roots.load(name))) as terraform:
         changes = terraform.plan()
         if changes:
             _agreed(f"Make these {len(changes)} changes in {name}?", "yes", approved)
@@ -70,6 +75,21 @@ def destroy(name: str, approved: bool, confirmed: str) -> int:
             _end_service(name)
         terraform.apply()
     return len(changes)
+
+
+def _heard(root: Root) -> Root:
+    """Return the root, after a look at who hears of its alarms.
+
+    Raises:
+        UserError: Nobody does: AWS would write to no address, or to one that nobody can have.
+    """
+    given = root.variables.get("alert_emails") or []
+    if root.is_environment and not [one for one in given if not str(one).endswith(".example")]:
+        raise UserError(
+            f"configs/infra/{root.name}.yaml: alert_emails is {given}, so nobody would hear of alarms;"
+            " accepted: 1 to 10 addresses that somebody reads, like alert_emails: [team@example.com]"
+        )
+    return root
 
 
 def _agreed(question: str, answer: str, given: bool) -> None:
@@ -136,4 +156,4 @@ def client(service: str) -> Any:
     """Return a client of AWS in the region of everything."""
     import boto3
 
-    return boto3.client(service, region_name=roots.region())
+    return boto3.client(service, region_name=region())

@@ -17,7 +17,8 @@ from typing import Any, Optional
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.files import write_json, write_text
 
-from .roots import BOOTSTRAP, Root, region
+from ..region import region
+from .roots import BOOTSTRAP, Root
 
 _WORK = Path("artifacts/terraform")
 _ONLY_HERE = 'terraform {\n  backend "local" {\n    path = "%s"\n  }\n}\n'

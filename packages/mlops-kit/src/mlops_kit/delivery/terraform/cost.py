@@ -15,7 +15,7 @@ from . import roots
 REPORT = Path("reports/infra-cost.md")
 _PRICES = Path("infra/prices.yaml")
 _ZONES = 2
-_ALARMS = 3
+_ALARMS = 4
 
 
 class Line(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,8 @@ import yaml
 
 from mlops_kit.core import project
 from mlops_kit.core.errors import UserError, did_you_mean, one_line
+
+from ..region import region
 
 FOLDER = Path("infra")
 SETTINGS = Path("configs/infra")
@@ -62,18 +63,6 @@ def load(name: str) -> Root:
     if name not in _OF_THE_ACCOUNT:
         variables["environment"] = name
     return Root(name, folder, variables)
-
-
-def region() -> str:
-    """Return the region in which everything is; make gives the project's own.
-
-    Raises:
-        UserError: AWS_DEFAULT_REGION is not set.
-    """
-    found = os.environ.get("AWS_DEFAULT_REGION", "")
-    if not found:
-        raise UserError("AWS_DEFAULT_REGION is not set: give the region that everything is in")
-    return found
 
 
 def short(name: str) -> str:

@@ -1,0 +1,57 @@
+"""What AWS's documentation leaves open: each question with the answers that the emulator can play, its usual one first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+ALARMS_AT_START = "alarms-at-start"
+HOOKS_ON_FIRST = "hooks-on-first"
+_ANSWERS = {
+    # Does an alarm that rings when a deployment begins count for that deployment?
+    ALARMS_AT_START: ("watched", "ignored"),
+    # Do lifecycle hooks run on the first deployment of a service?
+    HOOKS_ON_FIRST: ("run", "skipped"),
+}
+
+
+class Worlds:
+    """The answers that are played now."""
+
+    def __init__(self) -> None:
+        self._chosen = {question: answers[0] for question, answers in _ANSWERS.items()}
+
+    def choose(self, answers: dict[str, str]) -> dict[str, str]:
+        """Play these answers from now on, and the others as before; return all.
+
+        Raises:
+            ValueError: There is no such question or answer; the text says what is accepted.
+        """
+        for question, answer in answers.items():
+            if question not in _ANSWERS:
+                raise ValueError(f"{question} is no question; accepted: {', '.join(_ANSWERS)}")
+            if answer not in _ANSWERS[question]:
+                accepted = ", ".join(_ANSWERS[question])
+                raise ValueError(f"{question} is {answer!r}; accepted: {accepted}")
+        self._chosen.update(answers)
+        return dict(self._chosen)
+
+    def is_played(self, question: str, answer: str) -> bool:
+        """Whether this is the answer to a question."""
+        return self._chosen[question] == answer
+
+
+def read(words: Sequence[str]) -> dict[str, str]:
+    """Return the answers in `--question=answer` options.
+
+    Raises:
+        ValueError: A word is none of them; the text says what is accepted.
+    """
+    found = {}
+    for word in words:
+        question, _, answer = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or question not in _ANSWERS:
+            accepted = (f"--{name}={'|'.join(one)}" for name, one in _ANSWERS.items())
+            raise ValueError(f"the option is {word!r}; accepted: {', '.join(accepted)}")
+        found[question] = answer
+    Worlds().choose(found)
+    return found
