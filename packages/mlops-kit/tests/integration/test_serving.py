@@ -164,7 +164,7 @@ class TestAnswers:
     def test_what_training_saw_missing_may_be_null_and_a_category_unseen(self, served, golden):
         gone = dict.fromkeys(["age", "member", "city", "joined"])
         for form in ("onnx", "skops"):
-            for more in (gone, {"region": "", "city": "Nowhere \U0001f3d9"}):
+            for more in (gone, {"region": "upwards", "city": "Nowhere \U0001f3d9"}, {"city": ""}):
                 assert served("binary", form).predict({**golden(), **more}).status_code == 200
 
     @pytest.mark.parametrize("form", ["onnx", "skops"])
@@ -230,8 +230,10 @@ class TestRefusedRows:
             ({"visits so.far": None}, "visits so.far"),
             ({"smoker": 1}, "smoker"),
             ({"smoker": None}, "smoker"),
-            ({"region": 3}, "region"),
+            ({"region": ["north"]}, "region"),
             ({"region": None}, "region"),
+            ({"region": ""}, "region"),
+            ({"region": "NA"}, "region"),
             ({"joined": "20200101"}, "joined"),
             ({"joined": "0001-01-01T00:00:00+14:00"}, "joined"),
             ({"joined": "9999-12-31T23:59:59-14:00"}, "joined"),

@@ -560,3 +560,26 @@ def test_codes_named_as_categorical_are_classes(settings):
     codes = np.random.default_rng(0).permutation(np.resize([f"{n:03}" for n in range(30)], ROWS))
     found = load(frame(y=codes), settings, "task=auto data.categorical=[y]")
     assert (found.task, found.train_target[0][0]) == ("classification", "0")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_number_that_means_missing_is_no_target(settings, suffix, task):
+    rows = frame(y=np.where(np.arange(ROWS) % 9 == 0, -999.0, np.arange(ROWS) % 2))
+    rows.to_csv("data.csv", index=False)
+    rows.to_parquet("data.parquet")
+    given = f"data.source=data{suffix} 'data.missing_values=[\"-999\"]' task={task}"
+    metric = "validation.metric=mae" if task == "regression" else ""
+    found = data.load(settings(f"{given} {metric}"))
+    assert found.left_out == ["23 rows without a target"]
+    assert found.notes[0].startswith("values of the target that mean missing: '-999' (23)")
+    assert set(found.train_target) == {0, 1}
+
+
+def test_a_number_that_means_missing_is_no_target_in_any_spelling(settings):
+    amounts = [f"{amount:.2f}".replace(".", ",") for amount in range(1, ROWS + 1)]
+    amounts[3] = "-999,00"
+    rows = frame(y=np.random.default_rng(0).permutation(amounts))
+    found = load(rows, settings, "'data.missing_values=[\"-999\"]' task=auto")
+    assert found.left_out == ["1 row without a target"]
+    assert found.train_target.min() > 0

@@ -387,7 +387,9 @@ def test_a_target_that_is_missing_says_why():
     content = b"a,y\n1,None\n2,Some\n3, NA\n4,None\n"
     Path("data.csv").write_bytes(content)
     sources.read(DataConfig(source="data.csv", target="y"), notes=notes)
-    assert notes[0].startswith("texts of the target that mean missing: 'None' (2), 'NA' (1); where")
+    assert notes[0].startswith(
+        "values of the target that mean missing: 'None' (2), 'NA' (1); where"
+    )
     assert read_bytes(content, missing_values=[])["y"].tolist() == ["None", "Some", "NA", "None"]
 
 

@@ -155,7 +155,8 @@ def _number(column: dict[str, Any]) -> Any:
     number = Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
     if not column["missing_values"]:
         return number
-    return Annotated[number, AfterValidator(_with_missing(column, column["missing_values"]))]
+    checked = AfterValidator(_with_missing(column, column["missing_values"]))
+    return Annotated[number, checked, WithJsonSchema({**_FINITE, **_present(column)})]
 
 
 def _truth(_column: dict[str, Any]) -> Any:
@@ -174,7 +175,10 @@ def _text(column: dict[str, Any]) -> Any:
             raise PydanticKnownError("string_type")
         return with_missing(category(value))
 
-    return Annotated[Any, PlainValidator(parse), WithJsonSchema({"type": "string"})]
+    schema = {"type": ["string", "number", "boolean"], **_present(column)}
+    if not column["missing"]:
+        schema["pattern"] = r"\S"
+    return Annotated[Any, PlainValidator(parse), WithJsonSchema(schema)]
 
 
 def _date(column: dict[str, Any]) -> Any:
@@ -216,6 +220,13 @@ def _with_missing(column: dict[str, Any], words: Iterable[Any]) -> Callable[[Any
     return checked
 
 
+def _present(column: dict[str, Any]) -> dict[str, Any]:
+    """Return what says in JSON schema that no value means "missing", where none may."""
+    refused = not column["missing"] and column["missing_values"]
+    return {"not": {"enum": column["missing_values"]}} if refused else {}
+
+
+_FINITE = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
 _KINDS = {"numeric": _number, "boolean": _truth, "categorical": _text, "date": _date}
 
 

@@ -152,6 +152,13 @@ def tidy(values: Any, missing: Missing) -> Any:
     return pd.Series(found[places], index=values.index, name=values.name, dtype=object)
 
 
+def without(values: Any, missing: Missing) -> Any:
+    """Return a column of numbers with NaN where one means "missing"; other types stay what they are."""
+    if not _is_number(values) or pd.api.types.is_bool_dtype(values) or not missing.numbers:
+        return values
+    return values.mask(values.isin(missing.numbers))
+
+
 def has_blanks(values: Any) -> bool:
     """Tell whether a text of the column has blanks around it."""
     if not may_hold_texts(values):

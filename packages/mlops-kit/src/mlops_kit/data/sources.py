@@ -16,7 +16,7 @@ from mlops_kit.core.files import scratch
 from mlops_kit.core.values import Missing, category
 
 from . import csv_files, s3
-from .columns import as_number, as_text, has_blanks, may_hold_texts, tidy
+from .columns import as_number, as_text, has_blanks, may_hold_texts, tidy, without
 from .csv_files import check_names
 from .number_spelling import parse
 from .problems import some
@@ -31,7 +31,7 @@ SUFFIXES = (
 )
 FILE = "a .csv, .tsv, .txt (each also .gz) or .parquet file"
 # How the note begins that says why a target is missing.
-MEANS_MISSING = "texts of the target that mean missing:"
+MEANS_MISSING = "values of the target that mean missing:"
 _PATTERN = frozenset("*?[")
 # So many values of Parquet are read at a time, but always whole columns.
 _VALUES = 1_000_000
@@ -83,7 +83,7 @@ def _taken(
             around.append(str(name))
         if str(name) == config.target:
             notes += _why_missing(raw, config, missing)
-            values = _typed(values, config)
+            values = without(_typed(values, config), missing)
         content.add(values)
         if str(name) not in config.drop:
             kept[name] = values
@@ -93,11 +93,13 @@ def _taken(
 
 
 def _why_missing(values: Any, config: DataConfig, missing: Missing) -> list[str]:
-    """Return a sentence where texts of the target mean "missing"; they might be classes."""
-    if not may_hold_texts(values):
-        return []
-    texts = pd.Series([text.strip() for text in values if isinstance(text, str)], dtype=object)
-    counts = texts[texts.isin(missing.texts - {""})].value_counts()
+    """Return a sentence where values of the target mean "missing"; they might be classes."""
+    if may_hold_texts(values):
+        texts = pd.Series([text.strip() for text in values if isinstance(text, str)], dtype=object)
+        counts = texts[texts.isin(missing.texts - {""})].value_counts()
+    else:
+        gone = values[without(values, missing).isna() & values.notna()]
+        counts = gone.map(category).value_counts()
     if not len(counts):
         return []
     told = ", ".join(f"{text!r} ({count:,})" for text, count in counts.items())

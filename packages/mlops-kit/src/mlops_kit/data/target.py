@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops_kit.core.errors import UserError
+from mlops_kit.core.values import Missing
 
 from . import problems, spelling
-from .columns import as_number, may_hold_texts, plain, shown
+from .columns import as_number, may_hold_texts, plain, shown, without
 from .problems import ColumnError, set_line, some
 from .settings import DataConfig, TableSettings
 from .sources import MEANS_MISSING
@@ -52,7 +53,7 @@ def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
     numbers, written = values, None
     if config.task != "classification":
         numbers, written = _in_its_spelling(values, config.data)
-    kept = np.array(values.notna(), dtype=np.bool_)
+    kept = np.array(values.notna() & numbers.notna(), dtype=np.bool_)
     left_out = []
     if not kept.all():
         missing = int((~kept).sum())
@@ -116,7 +117,7 @@ def _in_its_spelling(values: Any, data: DataConfig) -> tuple[Any, str | None]:
     if numbers.notna().sum() < values.notna().sum():
         return values, None
     told = its == spelling.usual(data) or data.target in data.numbers
-    return numbers, None if told else str(its)
+    return without(numbers, Missing(data.missing_values)), None if told else str(its)
 
 
 def _check_share(rows: int, total: int, told: str, config: TableSettings) -> None:

@@ -12,6 +12,7 @@ from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.core.values import Missing
 from mlops_kit.data import Columns, batches
 from mlops_kit.data.columns import as_number, plain, tidy
+from mlops_kit.data.number_spelling import parse
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.data.sources import located
 from mlops_kit.data.spelling import of_numbers
@@ -119,9 +120,12 @@ def _labels(labels: Any, run_config: TrainConfig, config: DataConfig) -> Any:
     written = str(of_numbers(name, tidied.dropna(), config))
     target = Columns({name: "numeric"}, {}, {name: written}, config.missing_values)
     try:
-        return target.coerce(labels.to_frame(name))[name]
+        coerced = target.coerce(labels.to_frame(name))[name]
     except UserError as error:
         raise UserError(f"{config.source}: {error}") from None
+    # As in training: to a feature infinite is missing, and no target is.
+    numbers = as_number(tidied, parse(written))
+    return coerced.where(~np.isinf(numbers), numbers)
 
 
 def _series(values: Any) -> Any:
