@@ -38,6 +38,7 @@ NOT_RUN = {
         r"cruft .*",
         r"\.ci/run",
     ),
+    "asks GitHub about a repository of yours": (r"gh api .*",),
     "builds the wheel; ../unit/test_wheel.py does it": (r"uv build .*",),
     "the gates themselves; CI runs them on every change": (
         r"make (format )?quality-gates",
