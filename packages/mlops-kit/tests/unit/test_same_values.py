@@ -211,6 +211,14 @@ def test_blanks_around_values_and_names_do_not_count(trained):
     ]
 
 
+def test_blanks_around_names_of_parquet_do_not_count(trained):
+    frame = pd.DataFrame({" work ": ["a", "b", "c"] * 8, "x": range(24), " y": range(24)})
+    frame.to_parquet("data.parquet")
+    model = trained(None, source="data.parquet")
+    assert list(model.columns.kinds) == ["work", "x"]
+    np.testing.assert_array_equal(model.of_file("data.parquet"), model.of_training())
+
+
 def test_marks_that_differ_between_columns_are_read_by_training_and_scoring_alike(trained):
     lines = [f"{n},{n}5;{n}.25;{n}" for n in range(24)]
     text = "\n".join(["income;ratio;y", *lines])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import csv_files, sources
+from . import csv_files, parquet_files, sources
 from .settings import DataConfig
 
 # A batch has about so many values, however many columns there are.
@@ -70,16 +70,15 @@ class _Parquet(Table):
         super().__init__(files, config)
         from pyarrow import parquet
 
-        with sources.refusing_parquet(config):
-            names = sources.parquet_names(files, config)
+        with parquet_files.refusing(config):
+            self._names = parquet_files.names(files, config)
             schema = parquet.read_schema(files[0])
-            self._names = {name.strip(): name for name in names}
             self.types = {name: schema.field(own).type for name, own in self._names.items()}
 
     def batches(self, kinds: Mapping[str, str], most_rows: int = 0) -> Iterator[Batch]:
         from pyarrow import parquet
 
-        with sources.refusing_parquet(self._config):
+        with parquet_files.refusing(self._config):
             files = [parquet.ParquetFile(file) for file in self._files]
             before, total = 0, sum(file.metadata.num_rows for file in files)
             for file in files:

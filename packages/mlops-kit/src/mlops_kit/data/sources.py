@@ -11,13 +11,12 @@ from typing import Any
 import pandas as pd
 
 from mlops_kit.core.config import as_set
-from mlops_kit.core.errors import UserError, did_you_mean, one_line
+from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.core.files import scratch
 from mlops_kit.core.values import Missing, category
 
-from . import csv_files, s3
+from . import csv_files, parquet_files, s3
 from .columns import as_number, as_text, has_blanks, may_hold_texts, tidy, without
-from .csv_files import check_names
 from .number_spelling import parse
 from .problems import some
 from .row_hash import Content
@@ -33,8 +32,6 @@ FILE = "a .csv, .tsv, .txt (each also .gz) or .parquet file"
 # How the note begins that says why a target is missing.
 MEANS_MISSING = "values of the target that mean missing:"
 _PATTERN = frozenset("*?[")
-# So many values of Parquet are read at a time, but always whole columns.
-_VALUES = 1_000_000
 
 # Numbers as JSON and scoring read them, to the last digit; newer pandas always does and warns of the option.
 _EXACT: dict[str, Any] = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
@@ -226,64 +223,12 @@ def _read_files(
 
 
 def _read_parquet(files: list[Path], config: DataConfig, content: Content, notes: list[str]) -> Any:
-    with refusing_parquet(config):
-        names = parquet_names(files, config)
-        return _taken(names, _parquet_columns(files, names, config), config, content, notes)
-
-
-def parquet_names(files: list[Path], config: DataConfig) -> list[str]:
-    """Return the columns of the files, all of which have the same ones; an index without a name is none.
-
-    Raises:
-        UserError: They differ, or a name is there twice.
-    """
-    from pyarrow import parquet
-
-    found: list[list[str]] = []
-    for file in files:
-        names = parquet.read_schema(file).names
-        check_names([name.strip() for name in names], config)
-        found.append([name for name in names if not name.startswith("__index_level_")])
-        if found[0] != found[-1]:
-            differing = sorted({*found[0]} ^ {*found[-1]}) or ["another order"]
-            raise UserError(
-                f"{config.source}: {file.name} has other columns than {files[0].name}: {some(differing)}"
-            )
-    return found[0]
-
-
-def _parquet_columns(
-    files: list[Path], names: list[str], config: DataConfig
-) -> Iterator[tuple[str, Any]]:
-    from pyarrow import parquet
-
-    rows = sum(parquet.read_metadata(file).num_rows for file in files)
-    # Each read takes the whole file's description again, so a wide table is read many columns at a time.
-    at_once = max(1, _VALUES // max(1, rows))
-    for start in range(0, len(names), at_once):
-        some_names = names[start : start + at_once]
-        parts = [parquet.read_table(file, columns=some_names, partitioning=None) for file in files]
-        for name in some_names:
-            yield name, _joined([part.column(name) for part in parts], name, config)
-
-
-def _joined(parts: list[Any], name: str, config: DataConfig) -> Any:
-    # Whole numbers with gaps would become floats, which lose the last digits of long ones.
-    exact = {"integer_object_nulls": name.strip() in as_texts(config)}
-    series = [part.to_pandas(**exact) for part in parts]
-    values = series[0] if len(series) == 1 else pd.concat(series, ignore_index=True)
-    return values.rename(name)
-
-
-@contextmanager
-def refusing_parquet(config: DataConfig) -> Iterator[None]:
-    """Tell in a sentence what pyarrow says of a file that is none of Parquet."""
-    import pyarrow
-
-    try:
-        yield
-    except (pyarrow.ArrowException, ValueError, OSError) as error:
-        raise UserError(f"{config.source} is not Parquet: {one_line(error)}") from None
+    with parquet_files.refusing(config):
+        names = parquet_files.names(files, config)
+        if around := [name for name, own in names.items() if name != own]:
+            notes.append(f"blanks are cut around the name of {some(around)}")
+        columns = parquet_files.columns(files, names, as_texts(config))
+        return _taken(list(names), columns, config, content, notes)
 
 
 def _read_csv(files: list[Path], config: DataConfig, notes: list[str]) -> Any:

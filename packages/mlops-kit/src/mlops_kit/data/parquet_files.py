@@ -1,0 +1,78 @@
+"""Parquet files as one table, column after column; blanks around names are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mlops_kit.core.errors import UserError, one_line
+
+from .csv_files import check_names
+from .problems import some
+from .settings import DataConfig
+
+# So many values are read at a time, but always whole columns.
+_VALUES = 1_000_000
+
+
+def names(files: list[Path], config: DataConfig) -> dict[str, str]:
+    """Return the columns of the files, all of which have the same ones, and what the files call them.
+
+    An index without a name is no column.
+
+    Raises:
+        UserError: They differ, or a name is there twice.
+    """
+    from pyarrow import parquet
+
+    found: list[list[str]] = []
+    for file in files:
+        every = parquet.read_schema(file).names
+        check_names([name.strip() for name in every], config)
+        found.append([name for name in every if not name.startswith("__index_level_")])
+        if found[0] != found[-1]:
+            differing = sorted({*found[0]} ^ {*found[-1]}) or ["another order"]
+            raise UserError(
+                f"{config.source}: {file.name} has other columns than {files[0].name}: {some(differing)}"
+            )
+    return {name.strip(): name for name in found[0]}
+
+
+def columns(
+    files: list[Path], wanted: Mapping[str, str], texts: set[str]
+) -> Iterator[tuple[str, Any]]:
+    """Yield each column of all files, by the names that `names` returns; of `texts` whole numbers keep all digits."""
+    from pyarrow import parquet
+
+    rows = sum(parquet.read_metadata(file).num_rows for file in files)
+    # Each read takes the whole file's description again, so a wide table is read many columns at a time.
+    at_once = max(1, _VALUES // max(1, rows))
+    every = list(wanted)
+    for start in range(0, len(every), at_once):
+        together = every[start : start + at_once]
+        called = [wanted[name] for name in together]
+        parts = [parquet.read_table(file, columns=called, partitioning=None) for file in files]
+        for name in together:
+            of_files = [part.column(wanted[name]) for part in parts]
+            yield name, _joined(of_files, keeps_digits=name in texts).rename(name)
+
+
+def _joined(parts: list[Any], keeps_digits: bool) -> Any:
+    # Whole numbers with gaps would become floats, which lose the last digits of long ones.
+    series = [part.to_pandas(integer_object_nulls=keeps_digits) for part in parts]
+    return series[0] if len(series) == 1 else pd.concat(series, ignore_index=True)
+
+
+@contextmanager
+def refusing(config: DataConfig) -> Iterator[None]:
+    """Tell in a sentence what pyarrow says of a file that is none of Parquet."""
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, ValueError, OSError) as error:
+        raise UserError(f"{config.source} is not Parquet: {one_line(error)}") from None
