@@ -349,7 +349,7 @@ def test_a_rollback_that_fails_needs_a_person(fault, serving, site, emulator):
 def test_a_second_deployer_is_refused_and_the_first_goes_on(fault, serving):
     old, new = serving
     with fault("somebody else deploys at the same time", new) as ended:
-        first = new.start("deploy", "bake_minutes=3")
+        first = new.start("deploy", "bake_minutes=15")
         lines_until(first, "SCALE_UP")
         done = old.run("deploy")
         assert done.code == 5, done.out

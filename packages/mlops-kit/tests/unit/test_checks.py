@@ -48,7 +48,11 @@ def pasted(sentence):
     make = "x:\n\t@printenv SET\n"
     line = sentence[sentence.rindex("SET=") :]
     done = subprocess.run(
-        ["sh", "-c", f"make -f - x {line}"], input=make, capture_output=True, text=True, check=True
+        ["sh", "-c", f"make --no-print-directory -f - x {line}"],
+        input=make,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.strip()
 

@@ -497,7 +497,8 @@ def _loads_or_tells(path, overrides):
 def test_a_line_to_paste_gives_the_value_through_shell_and_make(settings, tmp_path, wanted):
     (tmp_path / "Makefile").write_text("export SET\nall:\n\t@printenv SET\n")
     line = as_set(wanted)
-    said = subprocess.run(f"make {line}", shell=True, text=True, capture_output=True, cwd=tmp_path)
+    command = f"make --no-print-directory {line}"
+    said = subprocess.run(command, shell=True, text=True, capture_output=True, cwd=tmp_path)
     data = settings(said.stdout.rstrip("\n")).data
     for key, value in wanted.items():
         section, _, name = key.partition("data.")[2].partition(".")
