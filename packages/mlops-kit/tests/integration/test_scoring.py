@@ -272,7 +272,8 @@ def test_memory_does_not_grow_with_the_file(at, suffix):
     )
     told = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("peak")]
     small, large = (int(kilobytes) / 1024 for kilobytes in told)
-    assert large - small < 30, (small, large)
+    # Arrow's threads keep some 30 MB, more or less as they take turns; a file held whole would be 120.
+    assert large - small < 60, (small, large)
 
 
 @pytest.mark.skipif(
