@@ -62,56 +62,46 @@ resource "aws_cloudwatch_metric_alarm" "latency" {
   ok_actions          = [aws_sns_topic.alarms.arn]
 }
 
-# One for both colours, since either may have the users.
-resource "aws_cloudwatch_metric_alarm" "unhealthy" {
-  alarm_name          = "${module.names.full}-unhealthy"
-  alarm_description   = "Tasks fail their health check"
-  evaluation_periods  = 2
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
-
-  metric_query {
-    id          = "both"
-    expression  = "FILL(blue, 0) + FILL(green, 0)"
-    label       = "Unhealthy tasks"
-    return_data = true
-  }
-
-  dynamic "metric_query" {
-    for_each = aws_lb_target_group.app
-
-    content {
-      id = metric_query.key
-
-      metric {
-        namespace   = "AWS/ApplicationELB"
-        metric_name = "UnHealthyHostCount"
-        stat        = "Maximum"
-        period      = 60
-        dimensions  = { LoadBalancer = aws_lb.app.arn_suffix, TargetGroup = metric_query.value.arn_suffix }
-      }
+locals {
+  alarms_of_hosts = {
+    unhealthy = {
+      name         = "unhealthy"
+      says         = "Tasks fail their health check"
+      metric       = "UnHealthyHostCount"
+      label        = "Unhealthy tasks"
+      periods      = 2
+      compares     = "GreaterThanOrEqualToThreshold"
+      without_data = "notBreaching"
+    }
+    # Where no target is registered there are no numbers at all: that rings as well, also before the first deployment.
+    nobody = {
+      name         = "no-healthy-host"
+      says         = "No task answers: users get errors"
+      metric       = "HealthyHostCount"
+      label        = "Healthy tasks"
+      periods      = 3
+      compares     = "LessThanThreshold"
+      without_data = "breaching"
     }
   }
 }
 
-# Where no target is registered there are no numbers at all: that rings as well, also before the first deployment.
-resource "aws_cloudwatch_metric_alarm" "nobody" {
-  alarm_name          = "${module.names.full}-no-healthy-host"
-  alarm_description   = "No task answers: users get errors"
-  evaluation_periods  = 3
+# Each is one for both colours, since either may have the users.
+resource "aws_cloudwatch_metric_alarm" "hosts" {
+  for_each            = local.alarms_of_hosts
+  alarm_name          = "${module.names.full}-${each.value.name}"
+  alarm_description   = each.value.says
+  evaluation_periods  = each.value.periods
   threshold           = 1
-  comparison_operator = "LessThanThreshold"
-  treat_missing_data  = "breaching"
+  comparison_operator = each.value.compares
+  treat_missing_data  = each.value.without_data
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]
 
   metric_query {
     id          = "both"
     expression  = "FILL(blue, 0) + FILL(green, 0)"
-    label       = "Healthy tasks"
+    label       = each.value.label
     return_data = true
   }
 
@@ -123,7 +113,7 @@ resource "aws_cloudwatch_metric_alarm" "nobody" {
 
       metric {
         namespace   = "AWS/ApplicationELB"
-        metric_name = "HealthyHostCount"
+        metric_name = each.value.metric
         stat        = "Maximum"
         period      = 60
         dimensions  = { LoadBalancer = aws_lb.app.arn_suffix, TargetGroup = metric_query.value.arn_suffix }

@@ -41,7 +41,7 @@ resource "aws_ssm_parameter" "contract" {
     alarms = [
       aws_cloudwatch_metric_alarm.errors.alarm_name,
       aws_cloudwatch_metric_alarm.latency.alarm_name,
-      aws_cloudwatch_metric_alarm.unhealthy.alarm_name,
+      aws_cloudwatch_metric_alarm.hosts["unhealthy"].alarm_name,
     ]
   })
 

@@ -204,7 +204,7 @@ run "alarms_and_who_hears_of_them" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.nobody.treat_missing_data == "breaching" && toset([for query in aws_cloudwatch_metric_alarm.nobody.metric_query : query.metric[0].metric_name if length(query.metric) > 0]) == toset(["HealthyHostCount"])
+    condition     = aws_cloudwatch_metric_alarm.hosts["nobody"].treat_missing_data == "breaching" && toset([for query in aws_cloudwatch_metric_alarm.hosts["nobody"].metric_query : query.metric[0].metric_name if length(query.metric) > 0]) == toset(["HealthyHostCount"])
     error_message = "Where no target is registered, nobody counts."
   }
 }

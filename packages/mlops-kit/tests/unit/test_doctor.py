@@ -1,15 +1,10 @@
 """What make/doctor.py shows of a machine, and what it hides."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 
-FILE = Path(__file__).parents[2] / "src/mlops_kit/make/doctor.py"
-_SPEC = importlib.util.spec_from_file_location("doctor", FILE)
-doctor = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(doctor)
+from mlops_kit.make import doctor
 
 
 @pytest.mark.parametrize(

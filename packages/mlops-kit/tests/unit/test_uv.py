@@ -1,6 +1,5 @@
 """What of its caller's settings reaches uv, by make/uv.py."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -8,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-FILE = Path(__file__).parents[2] / "src/mlops_kit/make/uv.py"
-_SPEC = importlib.util.spec_from_file_location("uv_runner", FILE)
-uv = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(uv)
+from mlops_kit.make import uv
 
 INDEX = "https://packages.example/simple"
 
@@ -98,7 +94,7 @@ def test_it_passes_on_the_exit_code_and_what_matters_of_the_output(tmp_path, giv
     )
     fake.chmod(0o755)
     done = subprocess.run(
-        [sys.executable, "-IS", str(FILE), "pip", "sync"],
+        [sys.executable, "-IS", uv.__file__, "pip", "sync"],
         cwd=tmp_path,
         env={**os.environ, "UV_PYTHON": "elsewhere"},
         capture_output=True,

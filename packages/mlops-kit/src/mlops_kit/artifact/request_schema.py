@@ -165,7 +165,7 @@ def _truth(_column: dict[str, Any]) -> Any:
 
 def _text(column: dict[str, Any]) -> Any:
     """Return the text of a category; a number or a truth counts as the text that a file has of it."""
-    known = {text: text for text in column["categories"]}
+    known = frozenset(column["categories"])
     with_missing = _with_missing(column, column["missing_values"])
 
     def parse(value: Any) -> Any:

@@ -30,7 +30,7 @@ def handed_over() -> Iterator[None]:
     Raises:
         UserError: AWS refused the role to this token; the sentence says whom the token names.
     """
-    token = next((os.environ[name] for name in TOKENS if os.environ.get(name)), "")
+    token = _token_of_a_variable()
     given = any(os.environ.get(name) for name in (_FILE, "AWS_ACCESS_KEY_ID"))
     if given or not (token and os.environ.get("AWS_ROLE_ARN")):
         with _refusals_explained():
@@ -86,6 +86,10 @@ def _is_refused(error: Optional[BaseException]) -> bool:
 def _token() -> str:
     with suppress(OSError, KeyError):
         return Path(os.environ[_FILE]).read_text(encoding="utf-8")
+    return _token_of_a_variable()
+
+
+def _token_of_a_variable() -> str:
     return next((os.environ[name] for name in TOKENS if os.environ.get(name)), "")
 
 

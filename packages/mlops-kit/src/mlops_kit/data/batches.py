@@ -84,15 +84,15 @@ class _Parquet(Table):
             for file in files:
                 for rows in file.iter_batches(self._size(most_rows)):
                     kept = {name: rows.column(own) for name, own in self._names.items()}
-                    values = {name: _as_pandas(kept[name], kind) for name, kind in kinds.items()}
+                    values = {
+                        name: parquet_files.as_pandas(
+                            kept[name], keeps_digits=kind == "categorical"
+                        )
+                        for name, kind in kinds.items()
+                    }
                     done = before + rows.num_rows
                     yield Batch(before, kept, pd.DataFrame(values), done / total)
                     before = done
-
-
-def _as_pandas(values: Any, kind: str) -> Any:
-    # Whole numbers with gaps would become floats, which lose the last digits of long ones.
-    return values.to_pandas(integer_object_nulls=kind == "categorical")
 
 
 class _Csv(Table):

@@ -20,7 +20,7 @@ import pandas as pd
 from mlops_kit.core.config import as_set
 from mlops_kit.core.errors import UserError, one_line
 
-from .problems import shortened, some
+from . import header
 from .settings import DataConfig
 
 # Excel's first line, which is no header.
@@ -58,11 +58,7 @@ def layout(files: list[Path], config: DataConfig) -> Layout:
     """
     first, *others = (_layout(file, config) for file in files)
     for file, other in zip(files[1:], others):
-        if other.names != first.names:
-            raise UserError(
-                f"{config.source}: {file.name} has other columns than {files[0].name}:"
-                f" {some(sorted({*other.names} ^ {*first.names})) or 'another order'}"
-            )
+        header.check_same(file.name, other.names, files[0].name, first.names, config)
     return first
 
 
@@ -70,28 +66,12 @@ def layout(files: list[Path], config: DataConfig) -> Layout:
 def opened(files: list[Path], config: DataConfig) -> Iterator[tuple[Any, Any]]:
     """Give the text of all files, with the header of the first, and what tells how many bytes of them are read."""
     with ExitStack() as stack:
-        binaries: list[Any] = []
         if len(files) == 1 and not config.comment:
             text, binary = _text(files[0], config, stack)
-            binaries.append(binary)
-            yield text, lambda: binary.tell()
+            yield text, binary.tell
             return
-
-        def lines() -> Iterator[str]:
-            for file in files:
-                with ExitStack() as while_reading:
-                    text, binary = _text(file, config, while_reading)
-                    binaries[:] = [
-                        *(one.stat().st_size for one in files[: files.index(file)]),
-                        binary,
-                    ]
-                    rows = _rows(text, config)
-                    yield from _ended(rows if file == files[0] else _behind_header(rows))
-
-        def done() -> int:
-            return sum(one if isinstance(one, int) else one.tell() for one in binaries)
-
-        yield _Lines(lines()), done
+        together = _Together(files, config)
+        yield _Lines(together.lines()), together.done
 
 
 @contextmanager
@@ -126,17 +106,6 @@ def check_fields(frame: Any, names: list[str], config: DataConfig) -> None:
         )
 
 
-def check_names(names: list[str], config: DataConfig) -> None:
-    """Check that no name is there twice.
-
-    Raises:
-        UserError: One is.
-    """
-    twice = sorted({repr(shortened(name)) for name in names if names.count(name) > 1})
-    if twice:
-        raise UserError(f"{config.source} has more than one column named {some(twice)}")
-
-
 def delimiter(file: Path, config: DataConfig) -> str:
     """Return what separates the fields of a file where neither it nor data.delimiter says so: a tab in .tsv."""
     is_tsv = file.name.lower().removesuffix(".gz").endswith(".tsv")
@@ -153,27 +122,25 @@ def _layout(file: Path, config: DataConfig) -> Layout:
     first = lines[1:] if separator else lines
     blanks = mark not in " \t" and re.search(f'{re.escape(mark)} +"', "".join(first)) is not None
     rows = csv.reader(first, delimiter=mark, skipinitialspace=blanks)
-    header = next((names for names in rows if any(name.strip() for name in names)), [])
-    _check_header(header, mark, config)
-    names = [name.strip() for name in header]
-    check_names(names, config)
-    around = [name for name, as_read in zip(names, header) if name != as_read]
-    if around:
-        notes.append(f"blanks are cut around the name of {some(around)}")
+    as_read = next((names for names in rows if any(name.strip() for name in names)), [])
+    _check_header(as_read, mark, config)
+    names = [name.strip() for name in as_read]
+    header.check_distinct(names, config)
+    notes += header.notes_of_blanks(zip(names, as_read))
     # pandas calls columns without a name so.
     named = [name or f"Unnamed: {place}" for place, name in enumerate(names)]
     return Layout(named, mark, blanks, tuple(notes))
 
 
-def _check_header(header: list[str], mark: str, config: DataConfig) -> None:
-    if not header:
+def _check_header(names: list[str], mark: str, config: DataConfig) -> None:
+    if not names:
         raise UserError(f"{config.source} is empty: a line of column names is expected")
-    if len(header) == 1:
+    if len(names) == 1:
         for other in ";\t|,":
-            if other != mark and other in header[0]:
+            if other != mark and other in names[0]:
                 raise UserError(
                     f"{config.source} has one column under data.delimiter {mark!r} but"
-                    f" {header[0].count(other) + 1} under {other!r}:"
+                    f" {names[0].count(other) + 1} under {other!r}:"
                     f" {as_set({'data.delimiter': other})}"
                 )
 
@@ -214,6 +181,26 @@ def _behind_header(lines: Iterator[str]) -> Iterator[str]:
 def _ended(lines: Iterator[str]) -> Iterator[str]:
     """Yield lines, each of which ends as a line does."""
     return (line if line.endswith(("\n", "\r")) else f"{line}\n" for line in lines)
+
+
+class _Together:
+    """The lines of several files, one after another, with the header of the first."""
+
+    def __init__(self, files: list[Path], config: DataConfig) -> None:
+        self._files, self._config = files, config
+        self._before = 0  # bytes of the files that are read
+        self._reading: Any = None  # the binary file that is being read
+
+    def lines(self) -> Iterator[str]:
+        for file in self._files:
+            with ExitStack() as while_reading:
+                text, self._reading = _text(file, self._config, while_reading)
+                rows = _rows(text, self._config)
+                yield from _ended(rows if file == self._files[0] else _behind_header(rows))
+                self._before, self._reading = self._before + file.stat().st_size, None
+
+    def done(self) -> int:
+        return self._before + (self._reading.tell() if self._reading else 0)
 
 
 class _Lines(io.TextIOBase):

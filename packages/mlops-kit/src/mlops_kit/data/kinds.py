@@ -74,9 +74,7 @@ def _kind(name: str, values: Any, config: DataConfig, found: dict[str, spelling.
         found[name] = spelling.Found("date", config.dates[name])
         return "date"
     if name in config.numbers:
-        texts = [text for text in values.dropna() if isinstance(text, str)]
-        named = number_spelling.parse(config.numbers[name])
-        found[name] = spelling.Found("numeric", str(number_spelling.with_affix(named, texts)))
+        found[name] = spelling.Found("numeric", str(spelling.of_numbers(name, values, config)))
         return "numeric"
     if pd.api.types.is_datetime64_any_dtype(values):
         return "date"

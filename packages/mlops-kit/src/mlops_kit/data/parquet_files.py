@@ -11,8 +11,7 @@ import pandas as pd
 
 from mlops_kit.core.errors import UserError, one_line
 
-from .csv_files import check_names
-from .problems import some
+from . import header
 from .settings import DataConfig
 
 # So many values are read at a time, but always whole columns.
@@ -32,13 +31,9 @@ def names(files: list[Path], config: DataConfig) -> dict[str, str]:
     found: list[list[str]] = []
     for file in files:
         every = parquet.read_schema(file).names
-        check_names([name.strip() for name in every], config)
+        header.check_distinct([name.strip() for name in every], config)
         found.append([name for name in every if not name.startswith("__index_level_")])
-        if found[0] != found[-1]:
-            differing = sorted({*found[0]} ^ {*found[-1]}) or ["another order"]
-            raise UserError(
-                f"{config.source}: {file.name} has other columns than {files[0].name}: {some(differing)}"
-            )
+        header.check_same(file.name, found[-1], files[0].name, found[0], config)
     return {name.strip(): name for name in found[0]}
 
 
@@ -61,9 +56,13 @@ def columns(
             yield name, _joined(of_files, keeps_digits=name in texts).rename(name)
 
 
+def as_pandas(values: Any, keeps_digits: bool) -> Any:
+    """Return a column of Arrow's as a Series; floats in place of whole numbers with gaps cost the last digits of long ones."""
+    return values.to_pandas(integer_object_nulls=keeps_digits)
+
+
 def _joined(parts: list[Any], keeps_digits: bool) -> Any:
-    # Whole numbers with gaps would become floats, which lose the last digits of long ones.
-    series = [part.to_pandas(integer_object_nulls=keeps_digits) for part in parts]
+    series = [as_pandas(part, keeps_digits) for part in parts]
     return series[0] if len(series) == 1 else pd.concat(series, ignore_index=True)
 
 

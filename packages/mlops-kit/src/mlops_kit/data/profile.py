@@ -16,12 +16,17 @@ def profile(columns: Columns, rows: Any) -> list[dict[str, Any]]:
     1234.5 in a spelling of its own, or strptime's (None: the usual one, ISO). `missing_values` are the values besides
     None that mean "missing" in a request.
     """
-    return [_described(name, kind, rows[name], columns) for name, kind in columns.kinds.items()]
+    words = Missing(columns.missing_values)
+    return [
+        _described(name, kind, rows[name], columns, words) for name, kind in columns.kinds.items()
+    ]
 
 
-def _described(name: str, kind: str, values: Any, columns: Columns) -> dict[str, Any]:
+def _described(
+    name: str, kind: str, values: Any, columns: Columns, words: Missing
+) -> dict[str, Any]:
     described: dict[str, Any] = {"name": name, "kind": kind, "missing": bool(values.isna().any())}
-    described["missing_values"] = _words(name, kind, columns)
+    described["missing_values"] = _meaning_missing(kind, columns.date_formats.get(name), words)
     present = values.dropna()
     if kind == "numeric":
         described["minimum"] = float(present.min()) if len(present) else None
@@ -34,14 +39,11 @@ def _described(name: str, kind: str, values: Any, columns: Columns) -> dict[str,
     return described
 
 
-def _words(name: str, kind: str, columns: Columns) -> list[Any]:
-    words = Missing(columns.missing_values)
+def _meaning_missing(kind: str, its_format: str | None, words: Missing) -> list[Any]:
     if kind == "categorical":
         return sorted(words.texts)
     if kind == "numeric":
         return sorted(words.numbers)
     if kind == "date":
-        return [
-            moment.isoformat() for moment in sorted(words.dates(columns.date_formats.get(name)))
-        ]
+        return [moment.isoformat() for moment in sorted(words.dates(its_format))]
     return []

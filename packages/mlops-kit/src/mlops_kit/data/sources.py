@@ -15,7 +15,7 @@ from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.core.files import scratch
 from mlops_kit.core.values import Missing, category
 
-from . import csv_files, parquet_files, s3
+from . import csv_files, header, parquet_files, s3
 from .columns import as_number, as_text, has_blanks, may_hold_texts, tidy, without
 from .number_spelling import parse
 from .problems import some
@@ -225,8 +225,7 @@ def _read_files(
 def _read_parquet(files: list[Path], config: DataConfig, content: Content, notes: list[str]) -> Any:
     with parquet_files.refusing(config):
         names = parquet_files.names(files, config)
-        if around := [name for name, own in names.items() if name != own]:
-            notes.append(f"blanks are cut around the name of {some(around)}")
+        notes += header.notes_of_blanks(names.items())
         columns = parquet_files.columns(files, names, as_texts(config))
         return _taken(list(names), columns, config, content, notes)
 

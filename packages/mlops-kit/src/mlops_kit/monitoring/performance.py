@@ -12,7 +12,6 @@ from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.core.values import Missing
 from mlops_kit.data import Columns, batches
 from mlops_kit.data.columns import as_number, plain, tidy
-from mlops_kit.data.number_spelling import parse
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.data.sources import located
 from mlops_kit.data.spelling import of_numbers
@@ -113,18 +112,17 @@ def _keyed(batch: batches.Batch, target: str) -> Any:
 
 def _labels(labels: Any, run_config: TrainConfig, config: DataConfig) -> Any:
     """Return labels as numbers or, of classes, without blanks around them; NaN where they are missing."""
-    name = config.target
+    name, tidied = config.target, tidy(labels, Missing(config.missing_values))
     if run_config.task == "classification":
-        return tidy(labels, Missing(config.missing_values))
-    tidied = tidy(labels, Missing(config.missing_values))
-    written = str(of_numbers(name, tidied.dropna(), config))
-    target = Columns({name: "numeric"}, {}, {name: written}, config.missing_values)
+        return tidied
+    its = of_numbers(name, tidied.dropna(), config)
+    target = Columns({name: "numeric"}, {}, {name: str(its)}, config.missing_values)
     try:
         coerced = target.coerce(labels.to_frame(name))[name]
     except UserError as error:
         raise UserError(f"{config.source}: {error}") from None
     # As in training: to a feature infinite is missing, and no target is.
-    numbers = as_number(tidied, parse(written))
+    numbers = as_number(tidied, its)
     return coerced.where(~np.isinf(numbers), numbers)
 
 

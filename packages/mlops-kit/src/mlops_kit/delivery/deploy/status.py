@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from mlops_kit.core.errors import UserError
 
@@ -38,7 +38,8 @@ def of(environment: Environment) -> Status:
         if moving:
             full = ecs.deployment(moving[0]["serviceDeploymentArn"])
             in_flight = f"{full['status']} {full.get('lifecycleStage', '')}".strip()
-            brings = _name(environment, _digest(environment, ecs.definition_of(full)))
+            digest = _digest(environment, ecs.definition_of(full))
+            brings = _name(environment.records.find_release(digest))
             since = _age(full["createdAt"])
             lines.append(["in flight", f"{in_flight}, since {since}, brings {brings}"])
     production, test = balancer.production(), balancer.test()
@@ -98,7 +99,7 @@ def _service(environment: Environment, service: dict[str, Any]) -> list[list[str
     if service["pendingCount"]:
         tasks += f", {service['pendingCount']} start"
     return [
-        ["release", _name(environment, digest)],
+        ["release", _name(release)],
         ["image", digest],
         ["commit", release.commit if release else "?"],
         ["data", release.data_digest if release else "?"],
@@ -112,8 +113,7 @@ def _digest(environment: Environment, definition: str) -> str:
     return task_definition.digest(environment.ecs.task_definition(definition))
 
 
-def _name(environment: Environment, digest: str) -> str:
-    release = environment.records.find_release(digest)
+def _name(release: Optional[Release]) -> str:
     return release.name if release else "none: deployed by other means"
 
 
