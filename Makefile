@@ -64,7 +64,7 @@ serve: $(INSTALLED) | $(call after,export) ## Serve it on http://127.0.0.1:8000 
 	@$(RUN) serve
 
 .PHONY: predict
-predict: $(INSTALLED) | $(call after,export) ## Score DATA=rows.csv into OUT=scores.csv
+predict: $(if $(value DASK_SCHEDULER),$(WITH)cluster,$(INSTALLED)) | $(call after,export) ## Score DATA=rows.csv into OUT=scores.csv
 	@$(RUN) predict
 
 .PHONY: image
@@ -75,33 +75,35 @@ image: $(INSTALLED) | $(call after,export) ## Build the service's image around a
 
 # Without Docker, what ENV=local deploys is packed from artifacts/model/; `make image push deploy ENV=local` takes the image.
 .PHONY: deploy
-deploy: $(INSTALLED) $(if $(filter local,$(ENV)),$(if $(IMAGE_TAG)$(RESUME)$(filter push,$(MAKECMDGOALS)),,local-release)) | $(call after,push deploy-plan local-up) ## Deploy to ENV=local, staging or production, and verify
+deploy: $(AWS) $(if $(filter local,$(ENV)),$(if $(IMAGE_TAG)$(RESUME)$(filter push,$(MAKECMDGOALS)),,local-release)) | $(call after,push deploy-plan local-up) ## Deploy to ENV=local, staging or production, and verify
 	@$(DEPLOY) deploy
 
 .PHONY: status
-status: $(INSTALLED) | $(call after,deploy rollback) ## Show what runs in ENV, and the last deployments
+status: $(AWS) | $(call after,deploy rollback) ## Show what runs in ENV, and the last deployments
 	@$(DEPLOY) status
 
 .PHONY: rollback
-rollback: $(INSTALLED) ## Bring back the release before in ENV (or TO=tag)
+rollback: $(AWS) ## Bring back the release before in ENV (or TO=tag)
 	@$(DEPLOY) rollback
 
 ##@ Check
 
 .PHONY: format
-format: $(INSTALLED) ## Rewrite the code with isort and black
+format: $(WITH)dev ## Rewrite the code with isort and black
 	@$(BIN)/python -m isort --quiet $(CODE)
 	@$(BIN)/python -m black --quiet $(CODE)
 
 .PHONY: test
-test: $(INSTALLED) | $(call after,format) ## Run the tests with coverage (floor: 90 %)
+test: $(WITH)dev | $(call after,format) ## Run the tests with coverage (floor: 90 %)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(PARALLEL) \
 	    --cov --cov-report=term --cov-report=xml:reports/coverage.xml
 
 .PHONY: quality-gates
-quality-gates: $(INSTALLED) | $(call after,format) ## Run every check side by side; all failures are shown
-	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(CORES)) \
-	    $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) \
+quality-gates: $(WITH)dev | $(call after,format) ## Run every check side by side; all failures are shown
+	@echo "quality gates: $(strip $(GATES)), side by side"
+	@$(if $(TIMER),$(BIN)/python -IS $(KIT)/ci/metrics/gates.py all) $(MAKE) --no-print-directory \
+	    $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(CORES)) \
+	    $(if $(TIMER),,$(if $(filter output-sync,$(.FEATURES)),--output-sync=target)) \
 	    $(GATES)
 	@echo "quality gates: all passed"
 
@@ -112,16 +114,20 @@ include $(KIT)/make/image.mk
 include $(KIT)/make/deploy.mk
 include $(KIT)/make/infra.mk
 include $(KIT)/make/check.mk
+include $(KIT)/make/docs.mk
 include $(KIT)/make/ci.mk
 include $(wildcard packages/*/tests/*.mk)
 
 # Only without the folder: pip unpacks the wheel here, because make needs its make/ before there is a .venv.
 .kit/mlops_kit/make/base.mk: requirements.txt
-	@rm -rf .kit && "$(or $(PYTHON),python3)" -m venv .kit/venv
+	@rm -rf .kit
+	@"$(or $(PYTHON),python3)" -m venv .kit/venv || \
+	    { echo "error: $(or $(PYTHON),python3) could not make .kit/venv, see above: give PYTHON=… (Debian, Ubuntu: apt install python3-venv)" >&2; exit 2; }
 	@awk '/^--/ { print } /^mlops-kit/ { kit = found = 1 } kit { print } !/\\$$/ { kit = 0 } END { exit !found }' \
 	    requirements.txt > .kit/kit.txt || \
 	    { echo "error: no packages/mlops-kit here, and no mlops-kit in requirements.txt: git checkout packages/mlops-kit" >&2; exit 2; }
-	@.kit/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	@PIP_USER=0 PIP_PREFIX='' PIP_ROOT='' PIP_PYTHON='' PIP_REQUIRE_VIRTUALENV=0 \
+	.kit/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 	    --ignore-requires-python --target .kit --requirement .kit/kit.txt
 	@touch $@
 .kit/mlops_kit/make/%.mk: .kit/mlops_kit/make/base.mk ;

@@ -69,7 +69,7 @@ def minors(python_versions):
 
 
 def set_python_versions(project, answer):
-    """Say which Pythons are supported; the lock and the tools' settings serve all of them and stay."""
+    """Set the supported Pythons; the lock and the tools' settings serve all of them and stay."""
     before, after = minors(REFERENCE["python_versions"]), minors(answer)
     required = 'requires-python = ">=3.{0.start},<3.{0.stop}"'
     edit(project / "pyproject.toml", required.format(before), required.format(after))
@@ -112,7 +112,7 @@ def swaps(answers):
 def swap_names(project, names):
     """Swap all names in one pass, the longest first, so that nothing is replaced twice; paths as well.
 
-    packages/ is the same in every project: whoever compares it with a release finds no difference.
+    packages/ is the same in every project: a comparison with a release finds no difference.
     """
     pattern = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
 
@@ -155,7 +155,7 @@ def write_sums(project):
 
 
 def is_comparison(project, answers):
-    """Whether cruft renders this only to compare versions: a .git folder would end up in its comparison.
+    """Return whether cruft renders this only to compare versions: a .git folder would end up in its comparison.
 
     cruft gives _commit among the answers, and does its comparisons in a fresh folder of the tempfile module.
     """
@@ -211,8 +211,8 @@ def start_repository(answers):
     for step in steps:
         result = step()
         if result.returncode:
-            said = result.stdout.strip().splitlines() or [f"exit code {result.returncode}"]
-            return f"git said: {said[-1]}"
+            lines = result.stdout.strip().splitlines() or [f"exit code {result.returncode}"]
+            return f"git said: {lines[-1]}"
     return None
 
 

@@ -53,12 +53,12 @@ INSTALLED = frozenset(
     import_linter importlib_metadata importlib_resources importlinter iniconfig isoduration isort itsdangerous jinja2 jmespath
     joblib jsonpointer jsonschema jsonschema_rs jsonschema_specifications junit_xml kiwisolver librt
     license_expression locket mako markdown_it markdown_it_py markupsafe matplotlib mdurl ml_dtypes
-    mlflow mlflow_skinny mlflow_tracing moto mlops_kit mpl_toolkits mpmath msgpack multidict mypy
-    mypy_extensions mypyc narwhals numpy onnx onnxruntime opentelemetry opentelemetry_api
-    opentelemetry_proto opentelemetry_sdk opentelemetry_semantic_conventions outcome packageurl
+    mlflow mlflow_skinny mlflow_tracing moto mlops_kit mpl_toolkits mpmath msgpack msgspec multidict
+    mypy mypy_extensions mypyc narwhals numpy onnx onnxruntime openfeature openfeature_sdk opentelemetry
+    opentelemetry_api opentelemetry_proto opentelemetry_sdk opentelemetry_semantic_conventions outcome packageurl
     packageurl_python packaging packaging_legacy_version pandas partd pathspec pil pillow
     pip pip_api pip_audit pip_requirements_parser pkg_resources platformdirs pluggy prettytable
-    prometheus_client propcache protobuf psutil public py py_partiql_parser py_serializable pyarrow
+    prometheus_client propcache protobuf psutil psycopg2 psycopg2_binary public py py_partiql_parser py_serializable pyarrow
     pyasn1 pyasn1_modules pycparser pydantic pydantic_core pygments pylab pyparsing pyrate_limiter
     pyreadline3 pysocks pytest pytest_cov pytest_subtests pytest_xdist python_dateutil python_dotenv
     pythoncom pythonwin pytokens pytz pywin32 pywintypes pyyaml referencing regress requests
@@ -95,6 +95,14 @@ LONGEST = {
     "github_org": 39,
 }
 
+# cookiecutter asks by a list, but takes what a replay or a file of answers holds.
+CHOICES = {
+    "profile": ("full", "service", "model"),
+    "license": ("MIT", "Apache-2.0", "BSD-3-Clause", "Proprietary"),
+    "python_versions": ("3.9-3.14", "3.10-3.14", "3.11-3.14", "3.12-3.14", "3.13-3.14", "3.14"),
+    "ci": ("github", "gitlab", "jenkins", "circleci", "azure"),
+}
+
 SHAPES = {
     "project_slug": (
         r"[a-z](-?[a-z0-9])*",
@@ -122,13 +130,13 @@ FORBIDDEN = '"\\{}'
 
 
 def unprintable(character):
-    """Whether a character is invisible or no character at all; what joins letters in scripts and emoji is fine."""
+    """Return whether a character is invisible or no character at all; what joins letters in scripts and emoji is fine."""
     hidden = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
     return unicodedata.category(character) in hidden and character not in "\u200c\u200d"
 
 
 def refuse_text(key, value):
-    """Say what is wrong with any answer, or return None."""
+    """Return what is wrong with any answer, or None."""
     if not value or value != value.strip():
         return f"{key} is empty or has spaces around it: give it without, at least one character"
     for character in value:
@@ -148,7 +156,7 @@ def refuse_text(key, value):
 
 
 def refuse_name(key, value):
-    """Say why a well-formed name of the repository or the package is taken, or return None."""
+    """Return why a well-formed name of the repository or the package is taken, or None."""
     name = value.replace("-", "_")
     if name in INSTALLED:
         return f'{key} "{value}" is the name of an installed dependency: give another one'
@@ -173,6 +181,9 @@ def refusal(answers):
             sentence = refuse_name(key, answers[key])
         if sentence is not None:
             return sentence
+    for key, accepted in CHOICES.items():
+        if answers[key] not in accepted:
+            return f'{key} "{answers[key]}" is not accepted: give one of {", ".join(accepted)}'
     return None
 
 

@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[1]
 # reach of your CI system, commit a small sample of it: SET = "data.source=tests/sample.csv"
 SET = ""
 
+# The folders that `data.source` and SET may name, beside configs/; add yours.
+FOLDERS = ("data", "tests")
+
 # Whether the model meets its thresholds is decided by `make validate`, not by a test.
 NO_THRESHOLDS = "validation.thresholds={} validation.slices= validation.prediction_ms=10000"
 
@@ -48,7 +51,7 @@ def checkout(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copytree(ROOT / "configs", folder / "configs")
     shutil.copy(ROOT / "requirements.txt", folder)
-    for name in ("data", "tests"):
+    for name in FOLDERS:
         (folder / name).symlink_to(ROOT / name)
     with pytest.MonkeyPatch.context() as patch:
         for variable in VARIABLES:

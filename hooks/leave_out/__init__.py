@@ -1,11 +1,11 @@
 """What a profile leaves out of a new project: `service` has no AWS, `model` has no service either.
 
 The hook imports this from the new project, where it came along with the copy, and removes it there. (A hook is rendered
-into a temporary file, and cruft does not say where the template is.) Nothing of a project is marked for it: files go, and
+into a temporary file, and cruft does not pass the template's path.) Nothing of a project is marked for it: files go, and
 in the files that stay whatever names something that is gone goes with it, by what each file is made of:
 
 - in Markdown a row of a table, an item of a list, a line of a block of commands, any other block, a paragraph; then a
-  heading or a table with nothing left under it, and a sentence that led to it by a colon. So a guide that tells of both
+  heading or a table with nothing left under it, and a sentence that led to it by a colon. So a guide that covers both
   what stays and what may go does so in paragraphs, items or rows of their own;
 - of the Makefile a section (`##@ Deploy`), and the `include` of a file of the kit's;
 - of other lists in YAML the innermost item, of CODEOWNERS a line, of the comments in configs/ a paragraph.
@@ -30,14 +30,13 @@ class Part(NamedTuple):
     paths: tuple[str, ...]  # files and folders, from the project's root
     section: str  # of the Makefile
     make: tuple[str, ...]  # the files of mlops_kit/make/ with its other targets
-    words: str  # what else speaks of it, as a regular expression
-    headings: tuple[str, ...] = ()  # Markdown sections that speak of it by no such word
+    words: str  # what else names it, as a regular expression
+    headings: tuple[str, ...] = ()  # Markdown sections about it without such a word
 
 
 AWS = Part(
     paths=(
         "configs/deploy",
-        "configs/deploy.schema.json",
         "configs/infra",
         "docs/adr/0003-cloud-provider.md",
         "docs/adr/0006-deployment.md",
@@ -48,6 +47,7 @@ AWS = Part(
         "docs/infrastructure.md",
         "infra",
         "packages/ecs-local",
+        "requirements/local.txt",
     ),
     section="Deploy",
     make=("deploy.mk", "infra.mk"),
@@ -56,20 +56,20 @@ AWS = Part(
 )
 SERVICE = Part(
     paths=(
-        "configs/monitor.schema.json",
         "configs/monitor.yaml",
-        "configs/serve.schema.json",
         "configs/serve.yaml",
         "docker",
         "docs/adr/0002-containers.md",
         "docs/adr/0005-serving.md",
+        "docs/adr/0009-records-leave-by-a-second-container.md",
+        "docs/adr/0010-a-challenger.md",
         "docs/watching.md",
         "tests/image",
         "tests/test_service.py",
     ),
     section="Serve",
     make=("image.mk", "serve.mk"),
-    words=r"(?<![\w-])(services?|ONNX|Docker|images?|ADR [25]|(SERVE|MONITOR)_SET)(?![\w-])|/predict\b|artifacts/model",
+    words=r"(?<![\w-])(services?|ONNX|Docker|images?|ADR (10|[259])|(SERVE|MONITOR)_SET)(?![\w-])|/predict\b|artifacts/model",
     headings=("Requests", "More requests"),
 )
 PROFILES = {"full": (), "service": (AWS,), "model": (AWS, SERVICE)}
@@ -78,15 +78,21 @@ PROFILES = {"full": (), "service": (AWS,), "model": (AWS, SERVICE)}
 GUIDES = (
     *(
         "ci-portability",
+        "glossary",
         "growing",
+        "index",
         "leaving-parts-out",
+        "lightgbm-and-xgboost",
+        "make-targets",
         "notices-and-cost",
         "performance",
         "report",
     ),
-    *("scaling", "security", "upgrading", "watching", "your-data", "your-model"),
+    *("scaling", "security", "settings", "upgrading", "watching", "your-data", "your-model"),
     *("adr/0001-ci-cd-tooling", "adr/0002-containers", "adr/0005-serving"),
     "adr/0008-a-kit-in-the-repository",
+    "adr/0009-records-leave-by-a-second-container",
+    "adr/0010-a-challenger",
 )
 DOCUMENTS = (
     *(
@@ -176,7 +182,7 @@ class Gone(NamedTuple):
         )
 
     def named_in(self, prose: str) -> bool:
-        """Tell whether prose names something that is gone: targets stand behind `make`, or alone in backticks."""
+        """Return whether prose names something that is gone: targets stand behind `make`, or alone in backticks."""
         spans = [span.split() for span in re.findall(r"`([^`]+)`", prose)]
         called = {word for span in spans if "make" in span or len(span) == 1 for word in span}
         return bool(called & self.targets or self.paths.search(prose) or self.words.search(prose))

@@ -78,7 +78,7 @@ def _rest(block: Block, gone) -> list[str]:
 
 
 def _leads_nowhere(number: int, blocks: list[Block], kept: list[Block | None]) -> bool:
-    """Tell whether a heading, the head of a table or a sentence with a colon has lost all that it led to."""
+    """Return whether a heading, the head of a table or a sentence with a colon has lost all that it led to."""
     block, behind = blocks[number], list(zip(blocks, kept))[number + 1 :]
     if block.kind.startswith("#"):
         own = itertools.takewhile(lambda pair: not _ends(block.kind, pair[0].kind), behind)
@@ -93,7 +93,7 @@ def _leads_nowhere(number: int, blocks: list[Block], kept: list[Block | None]) -
 
 
 def _ends(level: str, kind: str) -> bool:
-    """Tell whether a block of this kind ends the section of a heading of that level."""
+    """Return whether a block of this kind ends the section of a heading of that level."""
     return kind.startswith("#") and len(kind) <= len(level)
 
 

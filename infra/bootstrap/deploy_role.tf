@@ -11,7 +11,7 @@ locals {
 }
 
 data "aws_iam_policy_document" "deploy" {
-  #checkov:skip=CKV_AWS_356:these actions know no resource; each statement with * says so
+  #checkov:skip=CKV_AWS_356:these actions take no resource; each statement with * notes it
   #checkov:skip=CKV_AWS_111:the writes without a resource are RegisterTaskDefinition, whose roles PassRole bounds
   for_each = var.deployers
 
@@ -231,7 +231,7 @@ data "aws_iam_policy_document" "rollout" {
   }
 
   statement {
-    # Target tracking makes its alarms with the rights of whoever puts the policy.
+    # Target tracking makes its alarms with the rights of the principal that puts the policy.
     sid       = "AlarmsOfScaling"
     actions   = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"]
     resources = ["arn:aws:cloudwatch:${local.here}:alarm:TargetTracking-service/${module.names[each.key].full}/*"]

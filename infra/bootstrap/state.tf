@@ -1,8 +1,8 @@
 # The bucket of Terraform's states. Its first state is written into it by `make infra-apply ENV=bootstrap`.
 
 resource "aws_s3_bucket" "state" {
-  #checkov:skip=CKV_AWS_145:S3's own key; a key of ours would be one more grant for whoever applies
-  #checkov:skip=CKV_AWS_18:versions tell what changed, and CloudTrail who did it
+  #checkov:skip=CKV_AWS_145:S3's own key; a key of ours would be one more grant for administrators
+  #checkov:skip=CKV_AWS_18:versions show what changed, and CloudTrail who did it
   #checkov:skip=CKV_AWS_144:a state can be imported again; a second region doubles what has to be kept secret
   #checkov:skip=CKV2_AWS_61:states are small, and any version of them may be wanted
   #checkov:skip=CKV2_AWS_62:nothing waits for a new state

@@ -49,3 +49,19 @@ variable "deployers" {
     error_message = "subjects has to be one or more; each is compared letter by letter: no ?, and no * but in /user/*."
   }
 }
+
+variable "monitors" {
+  description = "By environment, each one of deployers: the subjects of the tokens of jobs that run make monitor and make retrain ENV=… there; they may look, and not deploy."
+  type        = map(list(string))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for one in values(var.monitors) : length(one) > 0 && alltrue([for subject in one : length(subject) > 0 && !can(regex("[*?]", replace(subject, "/user/*", "")))])])
+    error_message = "monitors has one subject or more for each environment; each is compared letter by letter: no ?, and no * but in /user/*."
+  }
+
+  validation {
+    condition     = alltrue([for environment in keys(var.monitors) : contains(keys(var.deployers), environment)])
+    error_message = "monitors has environments of deployers only."
+  }
+}

@@ -66,7 +66,7 @@ locals {
   alarms_of_hosts = {
     unhealthy = {
       name         = "unhealthy"
-      says         = "Tasks fail their health check"
+      description  = "Tasks fail their health check"
       metric       = "UnHealthyHostCount"
       label        = "Unhealthy tasks"
       periods      = 2
@@ -76,7 +76,7 @@ locals {
     # Where no target is registered there are no numbers at all: that rings as well, also before the first deployment.
     nobody = {
       name         = "no-healthy-host"
-      says         = "No task answers: users get errors"
+      description  = "No task answers: users get errors"
       metric       = "HealthyHostCount"
       label        = "Healthy tasks"
       periods      = 3
@@ -90,7 +90,7 @@ locals {
 resource "aws_cloudwatch_metric_alarm" "hosts" {
   for_each            = local.alarms_of_hosts
   alarm_name          = "${module.names.full}-${each.value.name}"
-  alarm_description   = each.value.says
+  alarm_description   = each.value.description
   evaluation_periods  = each.value.periods
   threshold           = 1
   comparison_operator = each.value.compares
@@ -120,6 +120,36 @@ resource "aws_cloudwatch_metric_alarm" "hosts" {
       }
     }
   }
+}
+
+# The service answers without its records, so only its log shows that they are lost, or wait and then will be.
+resource "aws_cloudwatch_log_metric_filter" "records" {
+  count          = local.records ? 1 : 0
+  name           = "records"
+  log_group_name = aws_cloudwatch_log_group.this["app"].name
+  pattern        = "{ $.event = \"not shipped\" || $.event = \"not recorded\" || $.event = \"records dropped\" }"
+
+  metric_transformation {
+    namespace = module.names.full
+    name      = "RecordsFailed"
+    value     = "1"
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "records" {
+  count               = local.records ? 1 : 0
+  alarm_name          = "${module.names.full}-records"
+  alarm_description   = "Recorded predictions do not arrive in S3: monitoring is blind"
+  namespace           = aws_cloudwatch_log_metric_filter.records[0].metric_transformation[0].namespace
+  metric_name         = aws_cloudwatch_log_metric_filter.records[0].metric_transformation[0].name
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 3 # one attempt that fails is made good by the next one
+  threshold           = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
 }
 
 resource "aws_cloudwatch_metric_alarm" "database_storage" {

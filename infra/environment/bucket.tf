@@ -1,4 +1,4 @@
-# Artifacts of runs and models, and below data/ what training reads.
+# Artifacts of runs and models, below data/ what training reads, and below predictions/ what the service recorded.
 
 resource "aws_s3_bucket" "artifacts" {
   #checkov:skip=CKV_AWS_145:S3's own key; a key of ours would be one more grant for each reader
@@ -50,6 +50,28 @@ resource "aws_s3_bucket_lifecycle_configuration" "artifacts" {
 
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
+    }
+  }
+
+  dynamic "rule" {
+    for_each = local.records ? [1] : []
+
+    content {
+      id     = "predictions"
+      status = "Enabled"
+
+      filter {
+        prefix = "${local.predictions}/"
+      }
+
+      expiration {
+        days = var.prediction_days
+      }
+
+      # They hold what people sent: what has expired is gone.
+      noncurrent_version_expiration {
+        noncurrent_days = 1
+      }
     }
   }
 }

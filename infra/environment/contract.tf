@@ -1,4 +1,4 @@
-# What the deployer is told (packages/mlops-kit/src/mlops_kit/delivery/deploy/contract.py). It is read by a person or a role that may deploy.
+# What the deployer reads (packages/mlops-kit/src/mlops_kit/delivery/deploy/contract.py). It is readable for people and roles that may deploy.
 
 data "aws_ecr_repository" "app" {
   name = module.names.repositories.app
@@ -36,7 +36,9 @@ resource "aws_ssm_parameter" "contract" {
     load_balancer_role = aws_iam_role.this["balancer"].arn
     execution_role     = aws_iam_role.this["execution"].arn
     task_role          = aws_iam_role.this["task"].arn
+    predictions        = local.records ? "s3://${aws_s3_bucket.artifacts.bucket}/${local.predictions}" : ""
     log_group          = aws_cloudwatch_log_group.this["app"].name
+    alarm_topic        = aws_sns_topic.alarms.arn
     secrets            = var.secrets
     alarms = [
       aws_cloudwatch_metric_alarm.errors.alarm_name,
@@ -46,5 +48,5 @@ resource "aws_ssm_parameter" "contract" {
   })
 
   # Whoever finds the contract finds everything in it.
-  depends_on = [aws_iam_role_policy.execution, aws_iam_role_policy.balancer, aws_ecs_cluster_capacity_providers.this]
+  depends_on = [aws_iam_role_policy.execution, aws_iam_role_policy.task, aws_iam_role_policy.balancer, aws_ecs_cluster_capacity_providers.this]
 }

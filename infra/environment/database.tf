@@ -17,12 +17,12 @@ resource "terraform_data" "database_made" {
 }
 
 resource "aws_db_instance" "mlflow" {
-  #checkov:skip=CKV_AWS_157:database.multi_az says it
-  #checkov:skip=CKV_AWS_293:protected says it
+  #checkov:skip=CKV_AWS_157:database.multi_az sets it
+  #checkov:skip=CKV_AWS_293:protected sets it
   #checkov:skip=CKV_AWS_161:MLflow logs in with a password, which AWS rotates
   #checkov:skip=CKV_AWS_118:metrics of a minute do for a tracking server
   #checkov:skip=CKV_AWS_353:the same
-  #checkov:skip=CKV2_AWS_30:statements of MLflow tell nothing; its own logs do
+  #checkov:skip=CKV2_AWS_30:statements of MLflow show nothing; its own logs do
   #checkov:skip=CKV2_AWS_69:PostgreSQL 15 and newer refuse what is not encrypted, by default
   count      = var.database == null ? 0 : 1
   identifier = "${module.names.full}-mlflow"

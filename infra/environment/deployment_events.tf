@@ -11,7 +11,7 @@ resource "aws_cloudwatch_event_rule" "deployments" {
   name        = "${module.names.full}-deployments"
   description = "A deployment failed, or ECS rolls back"
 
-  # ECS names no event for a rollback: it begins as a deployment whose reason says so.
+  # ECS names no event for a rollback: it begins as a deployment with that reason.
   event_pattern = jsonencode({
     source        = ["aws.ecs"]
     "detail-type" = ["ECS Deployment State Change"]

@@ -20,7 +20,7 @@ locals {
 
 resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_158:CloudWatch's own key; a key of ours would be one more grant for each reader
-  #checkov:skip=CKV_AWS_338:log_days says how long
+  #checkov:skip=CKV_AWS_338:log_days sets how long
   for_each          = toset(local.log_groups)
   name              = "/${module.names.path}/${each.key}"
   retention_in_days = var.log_days

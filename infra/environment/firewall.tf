@@ -22,7 +22,7 @@ locals {
     var.mlflow == null || var.database == null ? {} : { database = { from = "mlflow", to = "database", port = 5432 } },
   )
 
-  # Tasks ask AWS, and what they are told to ask, by HTTPS.
+  # Tasks reach AWS, and the addresses of their settings, by HTTPS.
   to_world = merge(
     { app = 443 },
     var.mlflow == null ? {} : { mlflow = 443 },
@@ -53,7 +53,7 @@ resource "aws_vpc_security_group_ingress_rule" "networks" {
   cidr_ipv4         = each.value.cidr
 }
 
-# A database of somebody else's, on its usual port: in the network or, where its address says so, in the world.
+# A database of somebody else's, on its usual port: in the network or, by its address, in the world.
 resource "aws_vpc_security_group_egress_rule" "other_database" {
   #checkov:skip=CKV_AWS_382:one port, to a database whose address only its secret knows
   count             = local.other_database == null ? 0 : 1
@@ -62,6 +62,17 @@ resource "aws_vpc_security_group_egress_rule" "other_database" {
   ip_protocol       = "tcp"
   from_port         = 5432
   to_port           = 5432
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_egress_rule" "training_database" {
+  #checkov:skip=CKV_AWS_382:one port, to a database whose address only its secret knows
+  count             = length(local.training_secrets)
+  security_group_id = aws_security_group.this["training"].id
+  description       = "To the database of training.database_secret"
+  ip_protocol       = "tcp"
+  from_port         = var.training.database_port
+  to_port           = var.training.database_port
   cidr_ipv4         = "0.0.0.0/0"
 }
 

@@ -28,7 +28,7 @@ locals {
 
 resource "aws_lb" "mlflow" {
   #checkov:skip=CKV_AWS_91:MLflow logs each request
-  #checkov:skip=CKV_AWS_150:protected says it
+  #checkov:skip=CKV_AWS_150:protected sets it
   #checkov:skip=CKV2_AWS_20:it is not public
   count                      = var.mlflow == null ? 0 : 1
   name                       = "${module.names.short}-${var.environment}-ml"

@@ -32,17 +32,21 @@ locals {
   roles = merge(
     {
       execution = { service = "ecs-tasks", does = "ECS starts tasks: images, logs, secrets" }
-      task      = { service = "ecs-tasks", does = "The service itself; it needs nothing of AWS" }
+      task      = { service = "ecs-tasks", does = "The service itself: what it recorded goes to S3, and it reads its flags there" }
       balancer  = { service = "ecs", does = "ECS moves traffic on the load balancer" }
     },
     var.mlflow == null ? {} : { mlflow = { service = "ecs-tasks", does = "MLflow keeps artifacts" } },
     var.training == null ? {} : { training = { service = "ecs-tasks", does = "Training reads data" } },
   )
 
+  # Whether the service records what it is asked, and where that goes.
+  records     = var.prediction_days > 0
+  predictions = "predictions"
+
   # Without the :key:stage:version that a task definition takes behind a secret's ARN.
   own_secrets    = distinct([for arn in values(var.secrets) : join(":", slice(split(":", arn), 0, 7)) if !strcontains(arn, ":ssm:")])
   own_parameters = [for arn in values(var.secrets) : arn if strcontains(arn, ":ssm:")]
-  all_secrets    = concat(local.own_secrets, local.mlflow_secrets)
+  all_secrets    = concat(local.own_secrets, local.mlflow_secrets, local.training_secrets)
 }
 
 resource "aws_iam_role" "this" {
@@ -97,6 +101,36 @@ resource "aws_iam_role_policy" "execution" {
   name   = "start-tasks"
   role   = aws_iam_role.this["execution"].id
   policy = data.aws_iam_policy_document.execution.json
+}
+
+data "aws_iam_policy_document" "task" {
+  statement {
+    sid       = "KeepPredictions"
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.artifacts.arn}/${local.predictions}/*"]
+  }
+}
+
+resource "aws_iam_role_policy" "task" {
+  count  = local.records ? 1 : 0
+  name   = "keep-predictions"
+  role   = aws_iam_role.this["task"].id
+  policy = data.aws_iam_policy_document.task.json
+}
+
+# challenger.share.file of configs/serve.yaml.
+data "aws_iam_policy_document" "flags" {
+  statement {
+    sid       = "ReadFlags"
+    actions   = ["s3:GetObject"]
+    resources = ["${aws_s3_bucket.artifacts.arn}/flags/*"]
+  }
+}
+
+resource "aws_iam_role_policy" "flags" {
+  name   = "read-flags"
+  role   = aws_iam_role.this["task"].id
+  policy = data.aws_iam_policy_document.flags.json
 }
 
 data "aws_iam_policy_document" "balancer" {

@@ -2,6 +2,9 @@
 
 locals {
   gpu = var.training != null && try(var.training.gpus, 0) > 0
+
+  # Of the database that `data.source: sql:…` reads; empty where there is none.
+  training_secrets = var.training == null ? [] : compact([var.training.database_secret])
 }
 
 data "aws_ecr_repository" "training" {
@@ -32,6 +35,8 @@ resource "aws_ecs_task_definition" "training" {
         { name = "MLFLOW_TRACKING_URI", value = local.mlflow_address },
         { name = "AWS_DEFAULT_REGION", value = var.region },
       ]
+
+      secrets = [for arn in local.training_secrets : { name = "DATABASE_URL", valueFrom = arn }]
 
       logConfiguration = {
         logDriver = "awslogs"

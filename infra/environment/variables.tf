@@ -32,7 +32,7 @@ variable "alert_emails" {
 }
 
 variable "monthly_budget" {
-  description = "US dollars a month for what carries this environment's tag; 80 % spent and 100 % foreseen are told."
+  description = "US dollars a month for what carries this environment's tag; a mail at 80 % spent and at 100 % foreseen."
   type        = number
 
   validation {
@@ -124,6 +124,17 @@ variable "log_days" {
   default     = 30
 }
 
+variable "prediction_days" {
+  description = "How long what the service recorded of its requests is kept in S3, in days; 0: it records nothing."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.prediction_days >= 0 && floor(var.prediction_days) == var.prediction_days
+    error_message = "prediction_days has to be a whole number of days, or 0."
+  }
+}
+
 variable "database" {
   description = "PostgreSQL for MLflow: class of the instance, storage in GB, whether a second zone stands by, days of backups, and whether a last snapshot stays when it is destroyed. null: none."
   type = object({
@@ -154,7 +165,7 @@ variable "mlflow" {
 }
 
 variable "training" {
-  description = "Training on ECS: tag of its image, CPU units, MiB; gpus and the instances that have them; schedule: a cron or rate expression, null: only make train-remote. null: no training here."
+  description = "Training on ECS: tag of its image, CPU units, MiB; gpus and the instances that have them; schedule: a cron or rate expression, null: only make train-remote; database_secret: ARN of a secret that holds DATABASE_URL, on database_port. null: no training here."
   type = object({
     image_tag     = string
     cpu           = number
@@ -162,6 +173,9 @@ variable "training" {
     gpus          = optional(number, 0)
     instance_type = optional(string, "g5.xlarge")
     schedule      = optional(string)
+
+    database_secret = optional(string)
+    database_port   = optional(number, 5432)
   })
   default = null
 

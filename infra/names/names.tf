@@ -49,6 +49,6 @@ output "repositories" {
 output "roles" {
   description = "Roles of the environment, by who takes them."
   value = {
-    for who in ["deploy", "execution", "task", "balancer", "mlflow", "training"] : who => "${var.name}-${var.environment}-${who}"
+    for who in ["deploy", "monitor", "execution", "task", "balancer", "mlflow", "training"] : who => "${var.name}-${var.environment}-${who}"
   }
 }

@@ -2,7 +2,7 @@
 
 resource "aws_s3_bucket" "records" {
   #checkov:skip=CKV_AWS_145:S3's own key; a key of ours would be one more grant for each deployer
-  #checkov:skip=CKV_AWS_18:every record says who wrote it; CloudTrail has the rest
+  #checkov:skip=CKV_AWS_18:every record has its author; CloudTrail has the rest
   #checkov:skip=CKV_AWS_144:records matter where the deployments are
   #checkov:skip=CKV2_AWS_61:records are small, and their history is what they are for
   #checkov:skip=CKV2_AWS_62:nothing waits for a record

@@ -1,4 +1,4 @@
-"""Where the rows come from. The kit reads what configs/train.yaml names; a query or a join of your own goes here."""
+"""Where the rows come from. The kit reads what configs/train.yaml names, a query too; a join of your own goes here."""
 
 from __future__ import annotations
 

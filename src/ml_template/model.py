@@ -35,7 +35,7 @@ TRUSTED_TYPES: list[str] = []
 
 
 def register_converters() -> None:
-    """Tell skl2onnx how your own estimators become ONNX: `skl2onnx.update_registered_converter`.
+    """Register converters of your own estimators to ONNX: `skl2onnx.update_registered_converter`.
 
     What has no converter stays in scikit-learn's form, which is slower to serve.
     """

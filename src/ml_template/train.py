@@ -28,16 +28,18 @@ def train(config: TrainConfig) -> dict[str, Any]:
         running.detail = training.describe(dataset)
     # The store is opened before the work begins: a server that is down must not cost a long fit.
     with (
-        store.connected() as client,
+        store.connect() as client,
         threadpool_limits(training.threads(dataset.train_rows.size)),
     ):
         champion.check_columns(client, config, dataset)
         experiment = store.experiment_id(client, config.experiment)
+        store.check_artifacts(client, experiment)
         with step("fit") as running:
             pipeline, device = training.fit(config, dataset)
             running.detail = f"{config.model.kind} on the {device}"
         with step("measure") as running:
-            predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
+            test = dataset.test_rows, dataset.test_target
+            predictions = predict(pipeline, *test, config.task, dataset.test_weights)
             confidence, metric = config.validation.confidence, config.validation.metric
             measured = estimates(metric_names(config.task), predictions, confidence, config.seed)
             running.detail = f"{metric} {measured[metric].value:.4f}"

@@ -30,7 +30,7 @@ def labels(tested_image):
 
 @pytest.fixture(scope="session")
 def base_image():
-    """What the image was built on; the engine may have it in its build cache only."""
+    """The base of the image; the engine may have it in its build cache only."""
     recorded = json.loads((ROOT / build.RECORD).read_text())["base"]
     if run_docker("image", "inspect", recorded).returncode:
         docker.ask("pull", recorded)
@@ -69,7 +69,7 @@ def container(start):
 
 @pytest.fixture(scope="session")
 def figures(request):
-    """What was measured; it is printed at the end and written to reports/image-test.json."""
+    """The measured figures, printed at the end and written to reports/image-test.json."""
     return request.config.stash.setdefault(FIGURES, {})
 
 

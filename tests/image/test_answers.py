@@ -29,7 +29,7 @@ def test_it_becomes_healthy_by_its_own_check(container, figures):
     assert container.state()["Health"]["FailingStreak"] == 0
 
 
-def test_version_and_labels_tell_the_same(container, labels):
+def test_version_equals_labels(container, labels):
     _, version = container.request("GET", "/version")
     assert {
         "model.name": version["registered_model"],
@@ -50,5 +50,5 @@ def test_a_wrong_row_is_refused_and_the_service_goes_on(container, card):
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_it_says_that_it_is_there(container, path):
+def test_endpoint_is_200(container, path):
     assert container.request("GET", path)[0] == 200

@@ -95,7 +95,7 @@ def test_while_it_drains_it_is_not_ready_but_answers(start, card):
     container = start().wait_ready()
     body = {"rows": [card["golden"][0]["row"]]}
     run_docker("kill", "--signal", "TERM", container.name)
-    eventually(lambda: container.request("GET", "/readyz")[0] == 503, "/readyz says 503", 2)
+    eventually(lambda: container.request("GET", "/readyz")[0] == 503, "/readyz returns 503", 2)
     assert container.request("POST", "/predict", body)[0] == 200
     eventually(lambda: container.state()["Status"] == "exited", "the container ends")
     assert container.state()["ExitCode"] == 0

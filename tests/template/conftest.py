@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 
 ODD = "It's 100% #1: $HOME & <b> `x` | [a]* @x !y ~z? – ümläut 🚀"
 
-# Answers that are allowed, and hard on whoever writes them into TOML, YAML, Python, make or Markdown.
+# Answers that are allowed, and hard to write into TOML, YAML, Python, make or Markdown.
 HARD = {
     "one-letter": {"project_name": "X"},
     "forty-letters": {
@@ -66,7 +66,7 @@ HARD = {
 
 @pytest.fixture(scope="session", autouse=True)
 def nobodys_settings(tmp_path_factory):
-    """Keep the settings of whoever runs this away from cookiecutter and git, which then knows no identity."""
+    """Keep the settings of the user who runs this away from cookiecutter and git, which then has no identity."""
     home = tmp_path_factory.mktemp("settings")
     dirs = {f"{name}_dir": str(home / name) for name in ("cookiecutters", "replay")}
     (home / "cookiecutter.yaml").write_text(yaml.safe_dump(dirs))
@@ -229,9 +229,12 @@ def make(tmp_path_factory):
     stamp = tmp_path_factory.mktemp("make") / "installed"
     # Without notes of what it took, which other tests would find in the project.
     settings = [f"BIN={Path(sys.executable).parent}", f"INSTALLED={stamp}", "TIMER="]
+    settings.append(f"WITH={stamp.with_name('with-')}")
+    stamps = [stamp, stamp.with_name("with-dev")]
 
     def run(project: Path, *words: str) -> str:
-        stamp.touch()  # newer than the project's lock
+        for each in stamps:
+            each.touch()  # newer than the project's locks
         done = subprocess.run(
             ["make", *settings, *words],
             cwd=project,
@@ -263,7 +266,7 @@ def mentions():
 
 
 def check_soundness(folder: Path, answers: dict[str, str]) -> None:
-    """Every file that a program reads can still be read, and says what was answered."""
+    """Every file that a program reads can still be read, and has the answers."""
     metadata = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert metadata["name"] == answers["project_slug"] == folder.name
     assert metadata["description"] == answers["description"]

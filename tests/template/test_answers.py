@@ -126,9 +126,29 @@ def test_refused_in_one_sentence_with_nothing_left_behind(
     assert list(output.iterdir()) == []
 
 
+@pytest.mark.parametrize("key", ["ci", "license", "profile", "python_versions"])
+def test_choice_in_a_replay_is_refused_with_nothing_left_behind(
+    template, resolve, cookiecutter_api, tmp_path, capfd, pre_gen, key
+):
+    """cookiecutter looks at what was chosen from a list only where it asks."""
+    answers = {**resolve(template, {"project_name": "N"}), key: "other"}
+    replay = tmp_path / "replay.json"
+    replay.write_text(json.dumps({"cookiecutter": answers}))
+    output = tmp_path / "output"
+    output.mkdir()
+    with pytest.raises(FailedHookException):
+        cookiecutter_api(str(template), output_dir=str(output), replay=str(replay))
+    accepted = json.loads((template / "cookiecutter.json").read_text())[key]
+    sentence = f'error: {key} "other" is not accepted: give one of {", ".join(accepted)}\n'
+    assert capfd.readouterr().err == sentence
+    assert list(output.iterdir()) == []
+
+
 def locked() -> set[str]:
     """The names in the project's lock, as the index writes them."""
-    lines = (Path(__file__).parents[2] / "requirements.txt").read_text().splitlines()
+    root = Path(__file__).parents[2]
+    locks = [root / "requirements.txt", *(root / "requirements").glob("*.txt")]
+    lines = [line for lock in locks for line in lock.read_text().splitlines()]
     return {re.split(r"==|\[", line)[0] for line in lines if re.match(r"[a-z0-9]", line)}
 
 

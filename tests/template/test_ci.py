@@ -12,7 +12,7 @@ IN_PLACE = {
     "circleci": [".circleci/config.yml"],
     "azure": ["azure-pipelines.yml"],
 }
-WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("ci", "train", "deploy")]
+WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("ci", "train", "deploy", "docs")]
 
 
 def assert_same(made: dict, wanted: dict) -> None:
@@ -42,8 +42,8 @@ def test_switching_there_and_back_changes_nothing(
 ):
     project = generate(template, tmp_path, ci="jenkins")
     (project / ".cruft.json").write_text(json.dumps({"context": {"c": {"ci": "jenkins"}}}))
-    said = make(project, "ci-switch", "TO=circleci")
-    assert "switched to circleci: .circleci/config.yml" in said
+    output = make(project, "ci-switch", "TO=circleci")
+    assert "switched to circleci: .circleci/config.yml" in output
     assert not (project / "Jenkinsfile").exists()
     make(project, "ci-switch", "TO=github")
     assert json.loads((project / ".cruft.json").read_text())["context"]["c"]["ci"] == "github"

@@ -21,38 +21,49 @@ ANSWERS = {
 EDITS = {
     "README.md": ("```sh\n", "Ours.\n\n```sh\n"),
     "configs/train.yaml": ("seed: ", "seed: 1"),
-    "src/radar/model.py": ("TRUSTED_TYPES: list[str] = []", 'TRUSTED_TYPES = ["radar.Dish"]'),
+    "src/radar/model.py": (
+        '    "linear": {"classification"',
+        '    "dish": {"regression": Ridge},\n    "linear": {"classification"',
+    ),
 }
 
 
-def newest_tag() -> list[str]:
-    """The newest version of the template before this one, if there is any."""
-    command = ["git", "-c", "safe.directory=*", "describe", "--tags", "--abbrev=0"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
-    return done.stdout.split()
+# The release before this one: a single commit with the tree of its tag, so a shallow clone has it too. In a scratch clone:
+#   git tag --force v0.2.0 $(git commit-tree -m "Release 0.2.0" v0.2.0^{tree})
+#   git bundle create v0.2.0.bundle refs/tags/v0.2.0
+BUNDLE = Path(__file__).parent / "v0.1.0.bundle"
+# What an update from it has to answer anew: MIGRATION.md.
+ANSWERED_ANEW = {"python_versions": "3.9-3.14"}
 
 
-@pytest.fixture(params=["one made here", *newest_tag()])
-def versions(request, template, tmp_path, git) -> Path:
+@pytest.fixture(params=["made here", BUNDLE.stem])
+def earlier(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def versions(earlier, template, tmp_path, git) -> Path:
     """The template with two versions, tagged `earlier` and `present`; `earlier` is checked out."""
     repository = tmp_path / "template"
     git(tmp_path, "clone", "--quiet", str(template), str(repository))
     git(repository, "tag", "present")
-    if request.param == "one made here":
+    if earlier == BUNDLE.stem:
+        tag = f"refs/tags/{earlier}:refs/tags/earlier"
+        git(repository, "fetch", "--quiet", "--no-tags", str(BUNDLE), tag)
+    else:
         make_earlier_version(repository)
         git(repository, "add", "--all")
         git(repository, "commit", "--quiet", "--message", "An earlier version")
         git(repository, "tag", "earlier")
-    else:
-        git(
-            repository,
-            "fetch",
-            "--quiet",
-            str(ROOT),
-            f"refs/tags/{request.param}:refs/tags/earlier",
-        )
     git(repository, "checkout", "--quiet", "earlier")
     return repository
+
+
+@pytest.fixture
+def update(earlier):
+    """A function that updates a project, as `cruft update` does."""
+    answers = ANSWERED_ANEW if earlier == BUNDLE.stem else None
+    return lambda project: cruft.update(project, skip_apply_ask=True, extra_context=answers)
 
 
 def make_earlier_version(repository: Path) -> None:
@@ -87,24 +98,28 @@ def test_create_begins_with_the_same_commit(project, git):
     assert log == "Take updates\nStart the project\n"
 
 
-def test_update_ends_at_what_a_fresh_render_gives(project, versions, generate, tmp_path, tree, git):
+def test_update_ends_at_what_a_fresh_render_gives(
+    project, versions, update, generate, tmp_path, tree, git
+):
     fresh = generate(versions, tmp_path / "fresh", **ANSWERS)
     assert tree(project) != tree(fresh)
-    assert cruft.update(project, skip_apply_ask=True)
+    assert update(project)
     assert tree(project) == tree(fresh)
     assert cruft.check(project)
     history = git(project, "rev-list", "--count", "HEAD")
     assert history == "2\n"
 
 
-def test_update_keeps_what_the_team_has_changed(project, versions, generate, tmp_path, tree, git):
+def test_update_keeps_what_the_team_has_changed(
+    project, versions, update, generate, tmp_path, tree, git
+):
     for name, (old, new) in EDITS.items():
         path = project / name
         path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     (project / "src" / "radar" / "ours.py").write_text('"""Ours."""\n')
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "Our own work")
-    assert cruft.update(project, skip_apply_ask=True)
+    assert update(project)
     expected = dict(tree(generate(versions, tmp_path / "fresh", **ANSWERS)))
     for name, (old, new) in EDITS.items():
         executable, content = expected[name]
@@ -114,6 +129,25 @@ def test_update_keeps_what_the_team_has_changed(project, versions, generate, tmp
     # No file more than these: nothing was rejected, and no conflict was left.
     assert tree(project) == expected
     assert check_kit(project) == (0, "kit-check: packages/ is as released\n")
+
+
+@pytest.mark.parametrize("earlier", ["made here"], indirect=True)
+def test_conflicts_need_the_whole_history(project, update, tmp_path, git):
+    """Shallow clones, as in docs/upgrading.md: git has no ancestor to merge with there."""
+    readme = project / "README.md"
+    last = "# Señor O'Brien’s Radar\n"  # which the earlier version ends with
+    readme.write_text(readme.read_text(encoding="utf-8").removesuffix(last) + "Ours.\n")
+    git(project, "commit", "--quiet", "--all", "--message", "Our own work")
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "--quiet", "--depth=1", project.as_uri(), str(shallow))
+    assert update(shallow)
+    assert [path.name for path in shallow.rglob("*.rej")] == ["README.md.rej"]
+    git(shallow, "reset", "--quiet", "--hard")
+    git(shallow, "clean", "--quiet", "--force")
+    git(shallow, "fetch", "--quiet", "--unshallow")
+    assert update(shallow)
+    assert [path.name for path in shallow.rglob("*.rej")] == []
+    assert git(shallow, "diff", "--name-only", "--diff-filter=U") == "README.md\n"
 
 
 def check_kit(project: Path) -> tuple[int, str]:

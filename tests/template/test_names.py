@@ -25,7 +25,7 @@ def test_one_answer_is_enough_to_leave_no_reference_name(plain_project, mentions
     assert mentions(plain_project) == []
 
 
-def test_packages_are_the_same_whatever_the_names(hard_project, template, tree):
+def test_packages_are_equal_under_all_names(hard_project, template, tree):
     released = tree(template / "packages")
     made = tree(hard_project / "packages")
     assert made.pop("SHA256SUMS")  # which the hook writes
@@ -64,11 +64,11 @@ def test_files_with_hard_names_can_still_be_read(
 
 
 def test_make_reads_its_file_with_hard_names(hard_project):
-    said = subprocess.run(
+    done = subprocess.run(
         ["make", "help"], cwd=hard_project, capture_output=True, encoding="utf-8", check=True
     )
-    assert "make pipeline" in said.stdout
-    assert said.stderr == ""
+    assert "make pipeline" in done.stdout
+    assert done.stderr == ""
 
 
 def test_names_do_not_disturb_the_format(hard_project, tmp_path):
@@ -82,9 +82,11 @@ def test_the_default_names_do_not_either(default_project, tmp_path):
 
 def check_format(project: Path, tmp_path: Path) -> None:
     stamp = tmp_path / "installed"
-    stamp.touch()
+    for each in (stamp, tmp_path / "with-dev"):
+        each.touch()
     # Without notes of what it took, which other tests would find in the project.
     settings = [f"BIN={Path(sys.executable).parent}", f"INSTALLED={stamp}", "TIMER="]
+    settings.append(f"WITH={tmp_path / 'with-'}")
     done = subprocess.run(
         ["make", *settings, "format-check"], cwd=project, capture_output=True, encoding="utf-8"
     )

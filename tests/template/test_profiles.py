@@ -15,12 +15,13 @@ ANSWERS = {
 }
 
 NO_AWS = (
-    *("configs/deploy", "configs/deploy.schema.json", "configs/infra", "infra"),
-    *("packages/ecs-local", "docs/deploying.md", "docs/infrastructure.md"),
+    *("configs/deploy", "configs/infra", "infra"),
+    *("packages/ecs-local", "requirements/local.txt"),
+    *("docs/deploying.md", "docs/infrastructure.md"),
     *("docs/disaster-recovery.md", "docs/adr/0006-deployment.md", ".github/workflows/deploy.yml"),
 )
 NO_SERVICE = (
-    *("configs/serve.yaml", "configs/serve.schema.json", "configs/monitor.yaml", "docker"),
+    *("configs/serve.yaml", "configs/monitor.yaml", "docker"),
     *("tests/image", "tests/test_service.py", "docs/watching.md", "docs/adr/0005-serving.md"),
 )
 LEFT_OUT = {
@@ -139,7 +140,12 @@ def test_pipelines_pass_the_lint_and_stay_the_profiles(
     assert "make deploy" not in text
     make(project, "ci-switch", "TO=github")
     made = {path.name for path in (project / ".github/workflows").iterdir()}
-    assert made == {"ci.yml", "train.yml", *(["publish.yml"] if profile == "service" else [])}
+    assert made == {
+        "ci.yml",
+        "docs.yml",
+        "train.yml",
+        *(["publish.yml"] if profile == "service" else []),
+    }
 
 
 @each

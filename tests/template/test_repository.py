@@ -1,4 +1,4 @@
-"""The git repository a project begins with, and what the user is told next."""
+"""The git repository a project begins with, and the next steps that the user sees."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_inside_another_repository_it_is_a_repository_of_its_own(
     assert git(outer, "status", "--porcelain") == "?? n/\n"
 
 
-def test_without_git_the_project_is_whole_and_a_note_says_so(
+def test_without_git_the_project_is_complete_with_a_note(
     generate, template, default_project, tree, tmp_path, monkeypatch, capfd
 ):
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -90,9 +90,9 @@ def test_a_commit_that_git_refuses_is_a_note(
 ):
     # git strips such characters off a name, and accepts none that is empty then.
     made = generate(template, tmp_path, project_name="N", author_name=".,;")
-    said = capfd.readouterr().out
-    assert said.startswith("note: commit the project yourself (git said: fatal: ")
-    assert said.endswith(NEXT.format("n"))
+    output = capfd.readouterr().out
+    assert output.startswith("note: commit the project yourself (git said: fatal: ")
+    assert output.endswith(NEXT.format("n"))
     assert set(tree(made)) == {name.replace("ml_template", "n") for name in tree(default_project)}
 
 

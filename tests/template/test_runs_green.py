@@ -7,6 +7,7 @@ over, which saves the minute that Python needs to compile everything in a new on
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -17,10 +18,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 STAMP = Path(".venv", ".installed")
 KIT = Path("packages/mlops-kit")
 
-# What the environment that runs this would tell the project's own.
+# Variables of the environment that runs this, which the project must not see.
 OURS = (
     *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"),
     *("MAKEFLAGS", "MAKELEVEL", "MFLAGS"),
@@ -85,6 +87,36 @@ def test_the_two_commands_pass(generate, template, tmp_path, hard, git, place, n
     assert git(place, "status", "--porcelain") == ""
 
 
+@pytest.fixture
+def documents():
+    """What reads the guides for the kit's own tests."""
+    file = ROOT / "packages/mlops-kit/tests/integration/documents.py"
+    spec = importlib.util.spec_from_file_location("documents", file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["documents"] = module  # typing looks for it there
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_lightgbm_comes_by_its_guide(generate, template, tmp_path, place, documents):
+    settle(generate(template, tmp_path), place)
+    for block in documents.blocks("docs/lightgbm-and-xgboost.md"):
+        for name, old, new in block.changes:
+            text = (place / name).read_text()
+            assert text.count(old) == 1, (name, old)
+            (place / name).write_text(text.replace(old, new))
+        for command in block.commands:
+            run(place, "bash", "-c", command)
+    card = json.loads((place / "artifacts/model/model.json").read_text())
+    assert card["format"] == "onnx"
+    run(place, "make", "format-check", "lint", "type-check")
+    run(place, ".venv/bin/python", "-m", "pytest", "-q", "tests/test_model.py", "-k", "lightgbm")
+    rows = [case["row"] for case in card["golden"]]
+    answer = predict(place, "ml_template", rows)
+    assert len(answer["predictions"]) == len(rows)
+
+
 def put_wheel_in_place(project: Path) -> None:
     """Delete the kit's folder, and have the lock name its wheel, from a file."""
     uv = Path(sys.executable).with_name("uv")
@@ -102,7 +134,8 @@ def put_wheel_in_place(project: Path) -> None:
 def predict(project: Path, package: str, rows: list[dict]) -> dict:
     """Return what the project's service answers to a request."""
     command = [project / ".venv/bin/python", "-m", package, "serve"]
-    env = {**os.environ, "PORT": "0", "PYTHONPATH": str(project / "src")}
+    sources = os.pathsep.join(str(project / folder) for folder in ("src", KIT / "src"))
+    env = {**os.environ, "PORT": "0", "PYTHONPATH": sources}
     with subprocess.Popen(command, cwd=project, env=env, stdout=subprocess.PIPE) as service:
         try:
             url = json.loads(service.stdout.readline())["url"]

@@ -24,6 +24,37 @@ run "a_role_for_each_environment" {
   }
 }
 
+run "who_monitors_may_look_and_not_deploy" {
+  variables {
+    monitors = { production = ["repo:some-org/some-repo:environment:training"] }
+  }
+
+  assert {
+    condition     = { for name, role in aws_iam_role.monitor : name => role.name } == { production = "${var.name}-production-monitor" }
+    error_message = "Only the environments that are named are looked at."
+  }
+
+  assert {
+    condition     = toset(flatten([for one in data.aws_iam_policy_document.monitor["production"].statement : one.actions])) == toset(["ssm:GetParameter", "s3:GetObject", "s3:ListBucket", "sns:Publish"])
+    error_message = "It reads the contract, predictions and data, and publishes drift: nothing else."
+  }
+
+  assert {
+    condition     = alltrue([for one in data.aws_iam_policy_document.monitor["production"].statement : alltrue([for resource in one.resources : strcontains(resource, "production")])])
+    error_message = "It reaches no other environment."
+  }
+}
+
+run "a_monitor_of_nothing" {
+  command = plan
+
+  variables {
+    monitors = { nowhere = ["repo:some-org/some-repo:environment:training"] }
+  }
+
+  expect_failures = [var.monitors]
+}
+
 run "an_existing_provider_is_not_made_again" {
   variables {
     oidc_provider_arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"

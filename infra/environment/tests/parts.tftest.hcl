@@ -101,6 +101,39 @@ run "only_the_service" {
   }
 }
 
+run "nothing_is_recorded_unless_asked" {
+  assert {
+    condition     = length(aws_iam_role_policy.task) == 0 && jsondecode(aws_ssm_parameter.contract.value).predictions == "" && length(aws_s3_bucket_lifecycle_configuration.artifacts.rule) == 1 && length(aws_cloudwatch_metric_alarm.records) == 0
+    error_message = "A service that records nothing may put nothing."
+  }
+}
+
+run "what_is_recorded_may_be_put_and_nothing_else" {
+  variables {
+    prediction_days = 30
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy.task) == 1 && length(data.aws_iam_policy_document.task.statement) == 1 && data.aws_iam_policy_document.task.statement[0].actions == toset(["s3:PutObject"]) && data.aws_iam_policy_document.task.statement[0].resources == toset(["${aws_s3_bucket.artifacts.arn}/predictions/*"])
+    error_message = "A task may put what was recorded."
+  }
+
+  assert {
+    condition     = length(data.aws_iam_policy_document.flags.statement) == 1 && data.aws_iam_policy_document.flags.statement[0].actions == toset(["s3:GetObject"]) && data.aws_iam_policy_document.flags.statement[0].resources == toset(["${aws_s3_bucket.artifacts.arn}/flags/*"])
+    error_message = "A task may read its flags, and nothing else."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.contract.value).predictions == "s3://${aws_s3_bucket.artifacts.bucket}/predictions" && [for rule in aws_s3_bucket_lifecycle_configuration.artifacts.rule : rule.expiration[0].days if rule.id == "predictions"] == [30]
+    error_message = "The contract names where records go, and they expire."
+  }
+
+  assert {
+    condition     = alltrue([for event in ["not shipped", "not recorded", "records dropped"] : strcontains(aws_cloudwatch_log_metric_filter.records[0].pattern, "\"${event}\"")]) && aws_cloudwatch_metric_alarm.records[0].metric_name == "RecordsFailed" && aws_cloudwatch_metric_alarm.records[0].alarm_actions == toset([aws_sns_topic.alarms.arn])
+    error_message = "Records that do not arrive ring."
+  }
+}
+
 run "everything_redundant" {
   variables {
     nat           = "per_zone"
@@ -129,7 +162,7 @@ run "everything_redundant" {
 
   assert {
     condition     = toset(jsondecode(aws_cloudwatch_event_rule.deployments.event_pattern).resources) == toset(["arn:aws:ecs:eu-west-1:123456789012:service/${var.name}-staging/${var.name}-staging", "arn:aws:ecs:eu-west-1:123456789012:service/${var.name}-staging/${var.name}-staging-mlflow"])
-    error_message = "Rollbacks of the service and of MLflow are told."
+    error_message = "Rollbacks of the service and of MLflow are published."
   }
 
   assert {
@@ -245,6 +278,29 @@ run "another_database" {
   assert {
     condition     = [for rule in aws_vpc_security_group_egress_rule.other_database : rule.from_port] == [5432]
     error_message = "MLflow has to reach the database that it is given."
+  }
+}
+
+run "training_reads_a_database" {
+  variables {
+    database = { instance_class = "db.t4g.micro", storage_gb = 20, multi_az = false, backup_days = 1, last_snapshot = false }
+    mlflow   = { image_tag = "1", cpu = 512, memory = 2048, tasks = 1 }
+    training = { image_tag = "1", cpu = 1024, memory = 4096, database_secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rows", database_port = 3306 }
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.training[0].container_definitions)[0].secrets == [{ name = "DATABASE_URL", valueFrom = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rows" }]
+    error_message = "Training has the address of its database."
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_egress_rule.training_database : rule.from_port] == [3306] && !strcontains(aws_ecs_task_definition.mlflow[0].container_definitions, "secret:rows")
+    error_message = "Training reaches its database, and nothing else has its address."
+  }
+
+  assert {
+    condition     = anytrue([for statement in data.aws_iam_policy_document.execution.statement : contains(statement.resources, "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rows")])
+    error_message = "ECS may read the secret that it hands to training."
   }
 }
 

@@ -1,4 +1,4 @@
-"""What a deployment needs of an account: network, load balancer, roles, repository, log group, bucket, alarm."""
+"""An account for deployments: network, load balancer, roles, repository, log group, bucket, alarm."""
 
 import json
 
@@ -8,7 +8,7 @@ CONTAINER_PORT = 8000
 
 
 def create(emulator) -> dict:
-    """Make all of it in an empty emulator, note it under PARAMETER and return it."""
+    """Create it in an empty emulator, store it in PARAMETER and return it."""
     client, region = emulator.client, emulator.region
     ec2 = client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]

@@ -1,4 +1,4 @@
-"""One emulator for all tests, an image of the stub service in it, and a service that has settled."""
+"""One emulator for all tests, an image of the stub service in it, and a steady service."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def stub(emulator):
 
 @pytest.fixture(autouse=True)
 def _no_wrapper(monkeypatch):
-    """Sentences name the commands of this distribution, also where make runs the tests."""
+    """Have messages name the commands of this distribution, also where make runs the tests."""
     monkeypatch.delenv("LOCAL_COMMANDS", raising=False)
 
 
@@ -35,22 +35,22 @@ def _no_faults(request):
         request.getfixturevalue("emulator").clear()
 
 
-def is_there(emulator):
+def is_active(emulator):
     found = emulator.ecs.describe_services(cluster=NAME, services=[SERVICE])["services"]
     return bool(found) and found[0]["status"] == "ACTIVE"
 
 
 @pytest.fixture
 def no_service(emulator):
-    """The load balancer is free for a service of the test's own."""
-    if is_there(emulator):
+    """Free the load balancer for a service of the test's own."""
+    if is_active(emulator):
         emulator.delete(SERVICE)
 
 
 @pytest.fixture
 def service(emulator, stub):
-    """The name of a service that serves version 1 or whatever a test before left, and waits for an update."""
-    if not is_there(emulator):
+    """The name of a steady service, with version 1 or that of an earlier test."""
+    if not is_active(emulator):
         created = emulator.create(SERVICE, emulator.register(stub, VERSION="1"))
         assert emulator.ended(created["currentServiceDeployment"])["status"] == "SUCCESSFUL"
     wait(lambda: emulator.version(emulator.production), "a service that answers")

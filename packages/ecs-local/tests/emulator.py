@@ -1,4 +1,4 @@
-"""The emulator with an account in it, and what tests do with them."""
+"""The emulator with an account in it, and its operations for tests."""
 
 import json
 
@@ -19,10 +19,10 @@ IN_FLIGHT = (
 
 
 class Emulator(testing.Emulator):
-    """An emulator with all that a service needs."""
+    """An emulator with an account for a service."""
 
     def start(self) -> "Emulator":
-        """Start it and, the first time, make the account."""
+        """Start it and, the first time, create the account."""
         super().start()
         ssm = self.client("ssm")
         try:
@@ -33,7 +33,7 @@ class Emulator(testing.Emulator):
 
     @property
     def contract(self) -> dict:
-        """What the account holds."""
+        """The account's resources."""
         found = self.client("ssm").get_parameter(Name=account.PARAMETER)
         return json.loads(found["Parameter"]["Value"])
 

@@ -1,4 +1,4 @@
-"""An image of the stub service: plain files with the label that makes them a process, pushed as Docker does it."""
+"""An image of the stub service: plain files with the label of a packed image, pushed as Docker does it."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""A service that starts at once and does what the variables say: VERSION, READY, CRASH, SECONDS, KEEP_ALIVE."""
+"""A service that starts at once and is controlled by variables: VERSION, READY, CRASH, SECONDS, KEEP_ALIVE."""
 
 import json
 import os
@@ -25,8 +25,8 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200)
 
     def _answer(self, status):
-        told = {"version": os.environ.get("VERSION"), "secret": os.environ.get("SECRET")}
-        body = json.dumps({**told, "pid": os.getpid(), "headers": dict(self.headers)}).encode()
+        settings = {"version": os.environ.get("VERSION"), "secret": os.environ.get("SECRET")}
+        body = json.dumps({**settings, "pid": os.getpid(), "headers": dict(self.headers)}).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

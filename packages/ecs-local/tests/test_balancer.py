@@ -1,4 +1,4 @@
-"""The load balancer: no request is lost over a switch, and what cannot be answered is said."""
+"""The load balancer: no request is lost over a switch, and errors have their status and reason."""
 
 import http.client
 import json
@@ -17,7 +17,7 @@ from .emulator import wait
 
 
 class Client(threading.Thread):
-    """Asks again and again over one connection, which it opens anew only where it was told to."""
+    """Sends requests in a loop over one connection, which it opens anew only where the response closes it."""
 
     def __init__(self, port):
         super().__init__()
@@ -71,7 +71,7 @@ def test_target_that_closes_idle_connections_early_loses_requests(emulator, serv
 
     def lost():
         session.post(emulator.production, data=b"x")
-        time.sleep(0.35)  # the closing is on its way
+        time.sleep(0.35)  # the target closes the connection meanwhile
         return session.post(emulator.production, data=b"x").status_code == 502
 
     wait(lost, "an answer 502")
@@ -84,29 +84,29 @@ def test_a_request_in_flight_is_finished_before_its_task_ends(emulator, service,
     slow = emulator.update(service, emulator.register(stub, VERSION="slow", SECONDS="3"))
     assert emulator.ended(slow)["status"] == "SUCCESSFUL"
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(requests.post, emulator.production, data=b"x")
+        request = pool.submit(requests.post, emulator.production, data=b"x")
         quick = emulator.update(service, emulator.register(stub, VERSION="quick"))
         assert emulator.ended(quick)["status"] == "SUCCESSFUL"
-        answer = asked.result()
+        answer = request.result()
     assert (answer.status_code, answer.json()["version"]) == (200, "slow")
 
 
-def test_bodies_pass_in_both_directions_whatever_their_size_and_form(emulator, service):
+def test_bodies_of_any_size_pass_in_both_directions(emulator, service):
     large = b"x" * 3_000_000
     assert requests.post(emulator.production, data=large).status_code == 200
     assert requests.post(emulator.production, data=b"").status_code == 200
     head = requests.head(f"{emulator.production}/version")
     assert (head.status_code, head.content) == (501, b"")
-    told = requests.get(
+    answer = requests.get(
         emulator.production, headers={"X-Mine": "1", "Connection": "X-Hop", "X-Hop": "1"}
     )
-    headers = told.json()["headers"]
+    headers = answer.json()["headers"]
     assert (headers["X-Mine"], headers["X-Forwarded-For"]) == ("1", "127.0.0.1")
     assert headers["Host"] == emulator.production.rpartition("/")[2]
     assert "X-Hop" not in headers
 
 
-def test_where_nobody_is_healthy_the_answer_is_503_and_where_it_breaks_502(emulator, service, stub):
+def test_no_healthy_target_is_503_and_a_broken_connection_502(emulator, service, stub):
     broken = requests.get(f"{emulator.production}/exit")
     assert (broken.status_code, broken.json()["message"]) == (
         502,
@@ -127,12 +127,12 @@ def test_where_nobody_is_healthy_the_answer_is_503_and_where_it_breaks_502(emula
     wait(lambda: len(emulator.tasks(service)) == 1)
 
 
-def test_rules_that_somebody_changes_by_hand_are_obeyed(emulator, service):
+def test_rules_changed_by_hand_are_followed(emulator, service):
     elbv2, contract = emulator.client("elbv2"), emulator.contract
     rule = contract["test_rule"]
     before = elbv2.describe_rules(RuleArns=[rule])["Rules"][0]["Actions"]
-    said = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "418"}}
-    elbv2.modify_rule(RuleArn=rule, Actions=[said])
+    fixed = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "418"}}
+    elbv2.modify_rule(RuleArn=rule, Actions=[fixed])
     wait(lambda: requests.get(emulator.test).status_code == 418)
     elbv2.modify_rule(RuleArn=rule, Actions=before)
     wait(lambda: requests.get(emulator.test).ok)
@@ -142,12 +142,12 @@ def test_rules_that_somebody_changes_by_hand_are_obeyed(emulator, service):
 def test_every_port_listens_on_the_loopback_only(emulator, service, offset):
     port = emulator.port + offset
     socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    # Linux answers on all of 127/8, so another address of it tells a listener on 0.0.0.0 from one on 127.0.0.1.
+    # Linux answers on all of 127/8, so a listener on 0.0.0.0 would also accept another of its addresses.
     with pytest.raises(OSError, match=r"refused|not available|assign"):
         socket.create_connection(("127.0.0.2", port), timeout=5)
 
 
-def test_weights_are_met_exactly_and_evenly():
+def test_weights_are_exact_and_even():
     routes = Routes()
     targets = {}
     for group in ("a", "b"):
@@ -167,18 +167,20 @@ def test_weights_are_met_exactly_and_evenly():
     ("codes", "status", "accepted"),
     [("200", 200, True), ("200-299", 204, True), ("200,302", 302, True), ("200", 204, False)],
 )
-def test_two_good_checks_make_a_target_healthy_and_three_bad_ones_undo_it(codes, status, accepted):
+def test_two_good_checks_make_a_target_healthy_and_three_bad_ones_unhealthy(
+    codes, status, accepted
+):
     target = Target(1, "/", codes)
-    target.checked(status)
+    target.add_check(status)
     assert target.state == "initial"
-    target.checked(status)
+    target.add_check(status)
     assert (target.state == "healthy") == accepted
     for _ in range(3):
-        target.checked(None)
+        target.add_check(None)
     assert target.state == "unhealthy"
 
 
-def test_as_a_proxy_it_knows_load_balancers_by_their_own_names(emulator, service):
+def test_proxy_resolves_names_of_load_balancers(emulator, service):
     listener = f"http://some-balancer.elb.amazonaws.com:{emulator.port + 2}"
     proxies = {"http": emulator.production}
     answer = requests.get(f"{listener}/version", proxies=proxies, timeout=10)

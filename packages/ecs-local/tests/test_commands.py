@@ -1,4 +1,4 @@
-"""The commands: up, down, run, and whose emulator they talk to."""
+"""The commands: up, down, run, and the emulator that they use."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ from .emulator import Emulator
 
 @pytest.fixture
 def fresh(tmp_path):
-    """An emulator that nobody has started, in a folder that is not there yet."""
+    """An emulator that is not started, in a folder that does not exist yet."""
     made = Emulator(tmp_path / "state" / "local")
     yield made
     made.command("down")
@@ -46,7 +46,7 @@ def test_up_and_down_are_safe_to_repeat_and_leave_nothing_running(fresh):
     down = fresh.command("down")
     assert (down.returncode, down.stderr) == (0, "")
     assert str(fresh.folder) in down.stdout
-    assert not processes.is_there(task)
+    assert not processes.is_running(task)
     with pytest.raises(requests.ConnectionError):
         requests.get(fresh.url)
     assert "it does not run" in fresh.command("down").stdout
@@ -77,7 +77,7 @@ def test_state_that_is_damaged_is_named_and_nothing_starts(fresh):
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "expected"),
     [
         ({"LOCAL_PORT": "http"}, "LOCAL_PORT is 'http'; accepted: a whole number, 1 to 65533"),
         ({"LOCAL_PORT": "65534"}, "LOCAL_PORT is '65534'; accepted: "),
@@ -85,15 +85,15 @@ def test_state_that_is_damaged_is_named_and_nothing_starts(fresh):
         ({"LOCAL_MINUTE": "soon"}, "LOCAL_MINUTE is 'soon'; accepted: seconds, more than 0"),
     ],
 )
-def test_a_variable_with_a_wrong_value_is_named(fresh, variables, said):
+def test_a_variable_with_a_wrong_value_is_named(fresh, variables, expected):
     done = fresh.command("up", **variables)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {said}")
+    assert done.stderr.startswith(f"error: {expected}")
     assert done.stderr.count("\n") == 1
 
 
 def refused(done):
-    """The one sentence of a command that was refused."""
+    """Return the one sentence of a command that was refused."""
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     return done.stderr
@@ -108,16 +108,16 @@ def test_health_names_folder_and_process(emulator):
 @pytest.mark.parametrize("offset", [0, 1])
 def test_up_refuses_port_of_stranger(fresh, offset):
     with socket.create_server(("127.0.0.1", fresh.port + offset)):
-        said = refused(fresh.command("up"))
-    assert str(fresh.port + offset) in said
-    assert "take another port: LOCAL_PORT=" in said
+        message = refused(fresh.command("up"))
+    assert str(fresh.port + offset) in message
+    assert "take another port: LOCAL_PORT=" in message
     assert not fresh.folder.exists()
 
 
 def test_up_refuses_other_checkouts_emulator(fresh, emulator):
-    said = refused(fresh.command("up", LOCAL_PORT=str(emulator.port)))
-    assert f"the emulator of {emulator.folder} " in said
-    assert "take another port: LOCAL_PORT=" in said
+    message = refused(fresh.command("up", LOCAL_PORT=str(emulator.port)))
+    assert f"the emulator of {emulator.folder} " in message
+    assert "take another port: LOCAL_PORT=" in message
     assert not fresh.folder.exists()
 
 
@@ -128,9 +128,9 @@ def test_copied_folder_leaves_emulator_of_the_original_alone(fresh, emulator):
         (fresh.folder / name).write_text((emulator.folder / name).read_text())
     before = sorted(fresh.folder.iterdir())
     copied = {"LOCAL_PORT": ""}
-    said = refused(fresh.command("up", **copied))
-    assert f"LOCAL_DIR={emulator.folder} python -m ecs_local down" in said
-    assert f"rm -r {fresh.folder}; LOCAL_PORT=" in said
+    message = refused(fresh.command("up", **copied))
+    assert f"LOCAL_DIR={emulator.folder} python -m ecs_local down" in message
+    assert f"rm -r {fresh.folder}; LOCAL_PORT=" in message
     assert "does not run: start it with: python -m ecs_local up" in refused(
         fresh.command("run", "env", **copied)
     )
@@ -154,15 +154,15 @@ def test_run_leads_to_own_emulator(emulator):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (["up", "--alarms-at-start=loud"], "alarms-at-start is 'loud'; accepted: watched, ignored"),
         (["serve", "--alarms"], "the option is '--alarms'; accepted: --alarms-at-start=watched|"),
         (["down", "--hooks-on-first=run"], "accepted: up, down, serve, run COMMAND"),
     ],
 )
-def test_options_that_are_none_are_refused(fresh, words, said):
-    assert said in refused(fresh.command(*words))
+def test_unknown_options_are_refused(fresh, words, expected):
+    assert expected in refused(fresh.command(*words))
     assert not fresh.folder.exists()
 
 
@@ -211,7 +211,7 @@ def test_other_port_than_kept_is_refused(fresh):
     )
 
 
-def test_a_command_that_is_none_is_refused(fresh):
+def test_unknown_command_is_refused(fresh):
     done = fresh.command("sideways")
     assert done.returncode == 2
     assert done.stderr == (

@@ -1,4 +1,4 @@
-"""Each kind of fault strikes where, how and how often it was ordered."""
+"""Fault injection: each kind of fault strikes as ordered."""
 
 import boto3
 import pytest
@@ -11,7 +11,7 @@ from .emulator import wait
 
 
 @pytest.mark.parametrize(
-    ("reason", "code", "said", "exit_code"),
+    ("reason", "code", "expected", "exit_code"),
     [
         ("image-pull", "TaskFailedToStart", "CannotPullContainerError: ", None),
         (
@@ -30,7 +30,7 @@ from .emulator import wait
     ],
 )
 def test_a_task_fails_as_ordered_and_the_next_one_does_not(
-    emulator, service, stub, reason, code, said, exit_code
+    emulator, service, stub, reason, code, expected, exit_code
 ):
     emulator.fault("task", reason=reason, times=1)
     known = {task["taskArn"] for task in emulator.tasks(service, "STOPPED")}
@@ -41,15 +41,15 @@ def test_a_task_fails_as_ordered_and_the_next_one_does_not(
     assert emulator.version(emulator.production) == reason
     stopped = [task for task in emulator.tasks(service, "STOPPED") if task["taskArn"] not in known]
     [failed] = [task for task in stopped if task["stopCode"] == code]
-    assert failed["stoppedReason"].startswith(said)
+    assert failed["stoppedReason"].startswith(expected)
     assert failed["containers"][0].get("exitCode") == exit_code
 
 
-def test_without_capacity_no_task_starts_and_an_event_says_so(emulator, service, stub):
+def test_without_capacity_no_task_starts_and_an_event_reports_it(emulator, service, stub):
     emulator.fault("task", reason="no-capacity")
     deployment = emulator.update(service, emulator.register(stub, VERSION="small"))
-    said = "was unable to place a task. Reason: Capacity is unavailable at this time."
-    wait(lambda: said in emulator.service(service)["events"][0]["message"])
+    expected = "was unable to place a task. Reason: Capacity is unavailable at this time."
+    wait(lambda: expected in emulator.service(service)["events"][0]["message"])
     assert emulator.deployment(deployment)["deploymentCircuitBreaker"]["failureCount"] == 0
     assert len(emulator.tasks(service)) == 1
     emulator.clear()
@@ -57,12 +57,12 @@ def test_without_capacity_no_task_starts_and_an_event_says_so(emulator, service,
 
 
 def test_a_task_gets_the_secret_that_it_names_and_does_not_start_without(emulator, service, stub):
-    found = emulator.client("secretsmanager").create_secret(Name="told", SecretString="hush")
+    found = emulator.client("secretsmanager").create_secret(Name="known", SecretString="hush")
     secret = {"name": "SECRET", "valueFrom": found["ARN"]}
     good = emulator.update(service, emulator.register(stub, secrets=[secret], VERSION="knows"))
     assert emulator.ended(good)["status"] == "SUCCESSFUL"
     assert requests.get(emulator.production).json()["secret"] == "hush"
-    missing = {"name": "SECRET", "valueFrom": found["ARN"].replace("told", "gone")}
+    missing = {"name": "SECRET", "valueFrom": found["ARN"].replace("known", "gone")}
     bad = emulator.update(service, emulator.register(stub, secrets=[missing], VERSION="lost"))
     assert emulator.ended(bad)["status"] == "ROLLBACK_SUCCESSFUL"
     reasons = {task["stoppedReason"][:56] for task in emulator.tasks(service, "STOPPED")}
@@ -103,7 +103,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("operation", CALLS)
-def test_an_api_call_fails_in_the_words_of_its_protocol(emulator, operation):
+def test_api_call_fails_with_the_codes_of_its_protocol(emulator, operation):
     service, parameters = CALLS[operation]
     call = getattr(emulator.client(service), xform_name(operation))
     for error, codes in ERRORS.items():
@@ -155,7 +155,7 @@ def test_a_fault_lets_the_first_calls_pass_and_may_last(emulator):
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("order", "expected"),
     [
         ({"kind": "flood"}, "kind is 'flood'; accepted: api, task, hang"),
         ({"kind": "task", "reason": "bored"}, "reason is 'bored'; accepted: image-pull"),
@@ -170,7 +170,7 @@ def test_a_fault_lets_the_first_calls_pass_and_may_last(emulator):
         ([], "the body is no JSON object"),
     ],
 )
-def test_a_fault_that_cannot_strike_is_refused(emulator, asked, said):
-    answer = requests.post(f"{emulator.url}/_local/faults", json=asked)
+def test_a_fault_that_cannot_strike_is_refused(emulator, order, expected):
+    answer = requests.post(f"{emulator.url}/_local/faults", json=order)
     assert answer.status_code == 400
-    assert answer.json()["error"].startswith(said)
+    assert answer.json()["error"].startswith(expected)

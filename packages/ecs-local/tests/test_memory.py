@@ -1,4 +1,4 @@
-"""A kill at any time loses nothing, and harms no process that is not the emulator's."""
+"""Persistence: a kill at any time loses nothing, and no other process is harmed after it."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def own(tmp_path):
 
 
 def everything(emulator):
-    """Return what moto was told, as its clients see it."""
+    """Return moto's state, as its clients see it."""
     contract = emulator.contract
     elbv2, s3 = emulator.client("elbv2"), emulator.client("s3")
     listed = s3.list_objects_v2(Bucket=contract["records_bucket"]).get("Contents", [])
@@ -75,7 +75,7 @@ def test_a_deployment_goes_on_after_a_kill_in_the_middle_of_its_bake(own):
     [old] = own.ecs.describe_tasks(cluster=NAME, tasks=[task["taskArn"]])["tasks"]
     assert (old["lastStatus"], old["stoppedReason"]) == ("STOPPED", "The emulator was restarted.")
     assert end["deploymentCircuitBreaker"]["failureCount"] == 0
-    # What a task said before the kill is still in the logs, and what comes now is added.
+    # The logs have the lines of a task from before the kill and from after it.
     events = own.client("logs").filter_log_events(logGroupName=own.contract["log_group"])["events"]
     assert sum('"serving"' in event["message"] for event in events) >= 3
     own.client("s3").put_object(Bucket=own.contract["records_bucket"], Key="after", Body=b"")
@@ -106,9 +106,9 @@ def test_a_process_with_the_number_of_a_task_but_another_start_is_left_alone():
     )
     known = processes.identity(stranger.pid)
     processes.kill({"pid": stranger.pid, "started": "long ago"})
-    assert processes.is_there(known)
+    assert processes.is_running(known)
     assert stranger.poll() is None
     processes.kill(known)
     assert stranger.wait(10) == -9
-    assert not processes.is_there(known)
+    assert not processes.is_running(known)
     stranger.stdin.close()

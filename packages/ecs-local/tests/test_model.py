@@ -1,4 +1,4 @@
-"""Errors and answers are those of botocore's own model of ECS, for every operation that the emulator has."""
+"""Errors of every operation of the emulator are those of botocore's model of ECS."""
 
 import ast
 from pathlib import Path
@@ -10,7 +10,7 @@ from ecs_local import checks, lookup, operations, queries, validation
 
 MODEL = botocore.session.get_session().get_service_model("ecs")
 MODULES = (operations, queries, checks, lookup)
-# What a call goes to that is not of its own module; whatever else is called raises no error of ECS.
+# The modules of calls to other modules; all other calls raise no error of ECS.
 OTHERS = {"checks": checks.__name__, "self._lookup": lookup.__name__, "answers": ""}
 
 
@@ -33,7 +33,7 @@ OPERATIONS = [
 
 
 def codes(name: str, module: str) -> set[str]:
-    """Return the codes of all errors that a function may raise, by itself or in what it calls."""
+    """Return the codes of all errors that a function, or a function that it calls, may raise."""
     found: set[str] = set()
     for node in ast.walk(FUNCTIONS[name, module]):
         if not isinstance(node, ast.Call):

@@ -1,4 +1,4 @@
-"""What moto does with budgets and bucket policies, where Terraform needs more of it."""
+"""The patches of moto's budgets and bucket policies, for Terraform."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What ECS refuses, the emulator refuses with the same exception."""
+"""The emulator refuses requests with the exceptions of ECS."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ def definition(emulator, stub):
 
 
 def refused(emulator, name, call):
-    """Return what an exception of ECS says."""
+    """Return the message of an exception of ECS."""
     with pytest.raises(getattr(emulator.ecs.exceptions, name)) as caught:
         call()
     return caught.value.response["Error"]["Message"]
@@ -83,11 +83,11 @@ def test_a_task_definition_that_is_missing_or_inactive(emulator, service, stub):
     ecs = emulator.ecs
     gone = emulator.register(stub, family="gone")
     ecs.deregister_task_definition(taskDefinition=gone)
-    for definition, said in ((gone, "inactive"), ("nowhere:1", "not found")):
+    for definition, expected in ((gone, "inactive"), ("nowhere:1", "not found")):
         create = lambda: emulator.create("new", definition)  # noqa: B023, E731
         update = lambda: emulator.update(service, definition)  # noqa: B023, E731
-        assert said in refused(emulator, "ClientException", create)
-        assert said in refused(emulator, "ClientException", update)
+        assert expected in refused(emulator, "ClientException", create)
+        assert expected in refused(emulator, "ClientException", update)
 
 
 def test_a_service_is_created_once_and_again_only_with_the_same_token(
@@ -160,11 +160,11 @@ def test_target_groups_rules_and_containers_that_do_not_belong_together(emulator
         "does not exist in the task definition": ("containerName", "other"),
         "did not have a container port": ("containerPort", 9),
     }
-    for said, (key, value) in wrong.items():
+    for expected, (key, value) in wrong.items():
         balancer = copy.deepcopy(good)
         (balancer if key in balancer else balancer["advancedConfiguration"])[key] = value
         create = partial(emulator.create, "new", definition, loadBalancers=[balancer])
-        assert said in refused(emulator, "InvalidParameterException", create)
+        assert expected in refused(emulator, "InvalidParameterException", create)
     plain = {key: good[key] for key in good if key != "advancedConfiguration"}
     create = lambda: emulator.create("new", definition, loadBalancers=[plain])  # noqa: E731
     assert "advancedConfiguration" in refused(emulator, "InvalidParameterException", create)
@@ -196,7 +196,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "expected"),
     [
         ("serviceNam", "s", "Unknown parameter"),
         ("desiredCount", "1", "Invalid type"),
@@ -209,10 +209,10 @@ GOOD = {
         ("schedulingStrategy", "SOMETIMES", ".services.schedulingStrategy is 'SOMETIMES'"),
     ],
 )
-def test_an_answer_that_ecs_never_gives_is_caught(key, value, said):
+def test_an_answer_that_ecs_never_gives_is_caught(key, value, expected):
     validation.check_answer("DescribeServices", GOOD)
     wrong = json.loads(json.dumps(GOOD))
     wrong["services"][0][key] = value
     with pytest.raises(validation.WrongAnswerError, match="DescribeServices") as caught:
         validation.check_answer("DescribeServices", wrong)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)

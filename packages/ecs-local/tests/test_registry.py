@@ -1,4 +1,4 @@
-"""The image registry, over HTTP as Docker speaks it, and how ECR learns of what it has."""
+"""The image registry, over HTTP as Docker uses it, and its images in ECR."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ def pushed(base, data):
     half = len(data) // 2
     first = requests.patch(root + location, data=data[:half])
     assert (first.status_code, first.headers["Range"]) == (202, f"0-{half - 1}")
-    # Docker sends chunks whose length it does not tell.
+    # Docker sends chunks without a length.
     requests.patch(root + location, data=iter([data[half:]])).raise_for_status()
     assert requests.get(root + location).headers["Range"] == f"0-{len(data) - 1}"
     done = requests.put(root + location, params={"digest": digest(data)})
@@ -55,7 +55,7 @@ def error_of(answer):
     return answer.status_code, answer.json()["errors"][0]["code"]
 
 
-def test_what_was_pushed_is_pulled_by_tag_and_digest_and_ecr_knows_it(emulator, base):
+def test_pushed_image_is_pulled_by_tag_and_digest_and_is_in_ecr(emulator, base):
     assert requests.get(f"{emulator.url}/v2/").status_code == 200
     data = manifest(base, b"layer of the first")
     assert put(base, "first", data).status_code == 201
@@ -83,7 +83,7 @@ def test_tags_are_immutable_but_the_same_image_may_be_pushed_again(base):
     assert put(base, digest(other), other).status_code == 201
 
 
-def test_bytes_that_are_not_what_their_digest_says_are_refused(base):
+def test_bytes_with_another_digest_are_refused(base):
     wrong = digest(b"other bytes")
     answer = requests.post(f"{base}/blobs/uploads/?digest={wrong}", data=b"bytes")
     assert error_of(answer) == (400, "DIGEST_INVALID")
@@ -95,7 +95,7 @@ def test_bytes_that_are_not_what_their_digest_says_are_refused(base):
     assert error_of(put(base, "third", lacking)) == (400, "MANIFEST_BLOB_UNKNOWN")
 
 
-def test_what_is_not_there_or_not_possible_is_said_in_the_words_of_the_api(emulator, base):
+def test_missing_and_unsupported_have_the_apis_error_codes(emulator, base):
     assert error_of(requests.get(f"{base}/manifests/none")) == (404, "MANIFEST_UNKNOWN")
     assert error_of(requests.get(f"{base}/blobs/{digest(b'none')}")) == (404, "BLOB_UNKNOWN")
     assert error_of(requests.delete(f"{base}/manifests/none")) == (405, "UNSUPPORTED")

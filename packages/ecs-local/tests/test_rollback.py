@@ -1,4 +1,4 @@
-"""Deployments that fail: the old version goes on serving, and the reason is told."""
+"""Deployments that fail: the old version continues to serve, and the reason is reported."""
 
 import pytest
 
@@ -7,14 +7,14 @@ from .emulator import pause, wait
 
 
 def start(emulator, service, stub, configuration=None, **variables):
-    """Begin an update; return its deployment and what the service had before."""
+    """Begin an update; return its deployment, and the service's task definition and weights before."""
     before = emulator.service(service)["taskDefinition"], emulator.weights("production")
     update = emulator.register(stub, VERSION="bad", **variables)
     return emulator.update(service, update, configuration), before
 
 
 def check_rolled_back(emulator, service, deployment, before):
-    """Wait for the end of a rollback, and make sure that everything is as before."""
+    """Wait for the end of a rollback, and check that everything is as before."""
     end = emulator.ended(deployment)
     assert end["status"] == "ROLLBACK_SUCCESSFUL", end
     assert end["rollback"]["reason"] == end["statusReason"]
@@ -76,7 +76,7 @@ def test_an_alarm_during_the_bake_rolls_back(emulator, service, stub):
     assert name in end["statusReason"]
 
 
-def test_alarm_that_rings_at_the_start_is_watched_or_ignored(emulator, service, stub):
+def test_alarm_active_at_the_start_is_watched_or_ignored(emulator, service, stub):
     name = emulator.contract["alarms"][0]
     alarms = {"alarms": {"alarmNames": [name], "enable": True, "rollback": True}}
     cloudwatch = emulator.client("cloudwatch")
@@ -115,7 +115,7 @@ def test_a_deployment_is_stopped_with_a_rollback_on_request(emulator, service, s
         emulator.ecs.stop_service_deployment(serviceDeploymentArn=deployment)
 
 
-def test_a_deployment_that_is_aborted_stays_where_it_is(emulator, service, stub):
+def test_aborted_deployment_stays_in_its_stage(emulator, service, stub):
     deployment, _ = start(emulator, service, stub, {"bakeTimeInMinutes": 60})
     emulator.reaches(deployment, "BAKE_TIME")
     emulator.ecs.stop_service_deployment(serviceDeploymentArn=deployment, stopType="ABORT")
@@ -127,7 +127,7 @@ def test_a_deployment_that_is_aborted_stays_where_it_is(emulator, service, stub)
     assert len(emulator.tasks(service)) == 1
 
 
-def test_a_hook_may_be_told_to_roll_back(emulator, service, stub):
+def test_hook_action_rollback_rolls_back(emulator, service, stub):
     hooks = {"lifecycleHooks": [pause("POST_TEST_TRAFFIC_SHIFT")]}
     deployment, before = start(emulator, service, stub, hooks)
     hook = emulator.waiting_hook(deployment)
@@ -138,7 +138,7 @@ def test_a_hook_may_be_told_to_roll_back(emulator, service, stub):
     assert end["lifecycleHookDetails"][0]["status"] == "FAILED"
 
 
-def test_a_hook_that_nobody_answers_rolls_back(emulator, service, stub):
+def test_hook_without_action_times_out_and_rolls_back(emulator, service, stub):
     hooks = {"lifecycleHooks": [pause("POST_TEST_TRAFFIC_SHIFT", minutes=1)]}
     deployment, before = start(emulator, service, stub, hooks)
     end = check_rolled_back(emulator, service, deployment, before)

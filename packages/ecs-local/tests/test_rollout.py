@@ -188,7 +188,7 @@ def test_an_update_that_changes_nothing_starts_no_deployment(emulator, service, 
     assert emulator.ended(forced)["status"] == "SUCCESSFUL"
 
 
-def test_a_task_that_dies_is_replaced_and_what_it_said_is_in_the_logs(emulator, service, stub):
+def test_a_stopped_task_is_replaced_and_its_output_is_in_the_logs(emulator, service, stub):
     [task] = emulator.tasks(service)
     emulator.client("ecs").stop_task(
         cluster=task["clusterArn"], task=task["taskArn"], reason="to see"

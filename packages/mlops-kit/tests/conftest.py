@@ -26,6 +26,7 @@ VARIABLES = (
     "CONFIG",
     "CONFIRM",
     "DASK_SCHEDULER",
+    "DATABASE_URL",
     "DATA",
     "DEBUG",
     "DEPLOY_SET",
@@ -100,7 +101,7 @@ def exported_checkout(tmp_path_factory, environment):
     (folder / "configs").mkdir()
     (folder / "configs/train.yaml").write_text(yaml.safe_dump(SMALL))
     shutil.copy(ROOT / "requirements.txt", folder)
-    for step in ("train", "validate", "register", "export"):
+    for step in ("pipeline", "export"):
         subprocess.run(
             [sys.executable, "-m", PROJECT.package, step],
             cwd=folder,
@@ -127,3 +128,26 @@ def settings(checkout):
         return load_train(path, overrides)
 
     return make
+
+
+@pytest.fixture
+def local_s3(monkeypatch):
+    """A client of S3 on an AWS on this machine, which is empty and which variables name."""
+    import boto3
+    import requests
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    for variable, value in {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    boto3.setup_default_session()  # the one of another test knows other variables
+    requests.post(f"{url}/moto-api/reset", timeout=10)
+    yield boto3.client("s3")
+    server.stop()

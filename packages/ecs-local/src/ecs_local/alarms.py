@@ -1,4 +1,4 @@
-"""The alarms that a deploymentConfiguration names, and how they are in CloudWatch."""
+"""The alarms of a deploymentConfiguration, and their state in CloudWatch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from .aws import Aws, region_of
 
 
-def ringing(aws: Aws, configuration: dict[str, Any], arn: str) -> list[str]:
-    """Return the names of those in state ALARM, in the region of `arn`; none where alarms are off."""
+def active_alarms(aws: Aws, configuration: dict[str, Any], arn: str) -> list[str]:
+    """Return the names of the alarms in state ALARM, in the region of `arn`; none where alarms are off."""
     alarms = configuration.get("alarms", {})
     if not alarms.get("enable"):
         return []

@@ -1,4 +1,4 @@
-"""Records as ECS shows them."""
+"""Records as ECS' responses."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def deployment(state: State, record: Deployment) -> dict[str, Any]:
 
 
 def brief(owner: Service, record: Deployment) -> dict[str, Any]:
-    """Return a service deployment as lists have it."""
+    """Return a service deployment in its short form, as in lists."""
     return _present(
         {
             "serviceDeploymentArn": record.arn,
@@ -149,7 +149,7 @@ def task(record: Task, owner: Service) -> dict[str, Any]:
             "taskArn": record.arn,
             "clusterArn": record.cluster,
             "taskDefinitionArn": record.task_definition,
-            "containers": [_present(container)],
+            "containers": [_present(container), *(_beside(record, name) for name in record.beside)],
             "group": f"service:{owner.name}",
             "startedBy": record.deployment,
             "launchType": owner.request.get("launchType"),
@@ -166,15 +166,21 @@ def task(record: Task, owner: Service) -> dict[str, Any]:
     )
 
 
+def _beside(record: Task, name: str) -> dict[str, Any]:
+    """Return a container that is not essential; its status is not tracked."""
+    arn = f"{record.arn.replace(':task/', ':container/')}/{record.id}-{name}"
+    return {"containerArn": arn, "taskArn": record.arn, "name": name}
+
+
 def _stage(record: Deployment) -> Optional[str]:
-    # A rolling deployment has no stages, and one that waits for its turn has none yet.
+    # A rolling deployment has no stages, and a pending one has none yet.
     if strategy(record.configuration) == "ROLLING" or record.started is None:
         return None
     return stage(record)
 
 
 def _classic(state: State, record: Service) -> list[dict[str, Any]]:
-    """Return the older list of deployments: what the service has or is going to, and what it comes from."""
+    """Return the older list of deployments: the service's current or next revision, and the previous one."""
     newest = state.deployment_of(record)
     if newest is None or record.status != "ACTIVE":
         return []

@@ -1,4 +1,4 @@
-"""Moto, with a memory: one request at a time, and what changes something is written down first."""
+"""Moto with persistence: one request at a time, and writes are added to the journal first."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from werkzeug.wrappers import Response
 from . import calls, settings
 from .journal import Journal
 
-# They grow without end, and the tasks' log files have the same lines.
+# They grow without limit, and the tasks' log files have the same lines.
 _NOT_KEPT = ("PutLogEvents", "CreateLogStream")
 
 
 class Aws:
-    """Every service but the emulator's part of ECS."""
+    """Every AWS service except the emulator's part of ECS."""
 
     def __init__(self, journal: Journal, url: str) -> None:
         self._journal = journal
-        self._url = url
+        self.url = url
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
         self.balancers_changed = True
 
-    def remember(self) -> int:
-        """Tell moto everything again; return how many requests that were."""
+    def replay(self) -> int:
+        """Replay the journal into moto; return the number of requests."""
         for number, environ in self._journal.replay():
             mock_random.seed(number)
             run_wsgi_app(self._moto, environ, buffered=True)
         return self._journal.next_number
 
     def answer(self, call: calls.Call, environ: dict[str, Any]) -> Response:
-        """Let moto answer a request.
+        """Return moto's response to a request.
 
-        Reads wait their turn, too: they draw random numbers, and a repeated write would draw others.
+        Reads are serialized, too: they draw random numbers, and a replayed write would draw others.
         """
         with self._lock:
             if not call.reads and call.operation not in _NOT_KEPT:
@@ -53,13 +53,13 @@ class Aws:
             body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
             return Response(_joined(body), status, headers)
 
-    @cache  # noqa: B019 # there is one for the whole life of the process
+    @cache  # noqa: B019 # there is one for the lifetime of the process
     def client(self, service: str, region: str) -> Any:
-        """Return a boto3 client whose requests come here without a socket and meet no fault."""
+        """Return a boto3 client whose requests come here without a socket and without injected faults."""
         client = boto3.client(
             service,
             region_name=region,
-            endpoint_url=self._url,
+            endpoint_url=self.url,
             aws_access_key_id="local",
             aws_secret_access_key="local",  # nosec B106 # moto accepts every key
             config=Config(retries={"total_max_attempts": 1}),

@@ -1,4 +1,4 @@
-"""Start the emulator in the background, and end it."""
+"""Start and stop the emulator in the background."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LIMITS = "it does not imitate IAM, networks, autoscaling, CPU limits or AWS's o
 
 
 def up(given: settings.Settings, answers: dict[str, str]) -> None:
-    """Start the emulator, unless it runs, and have it play these answers to what AWS leaves open.
+    """Start the emulator, unless it runs, with these answers to what AWS leaves open.
 
     Raises:
-        UserError: It did not start, its folder is of another port, or somebody else has the port.
+        UserError: It did not start, its folder is of another port, or the port is taken.
     """
     settings.check_port(given)
     if running.own_process(given):
@@ -39,7 +39,7 @@ def up(given: settings.Settings, answers: dict[str, str]) -> None:
 
 
 def down(given: settings.Settings) -> None:
-    """End the emulator of this folder and all its tasks; another folder's is left alone.
+    """Stop the emulator of this folder and all its tasks; another folder's is left alone.
 
     Raises:
         UserError: It does not end.
@@ -49,12 +49,12 @@ def down(given: settings.Settings) -> None:
         print("ecs-local: it does not run")
         return
     processes.send(process, signal.SIGTERM)
-    if not _wait(lambda: not processes.is_there(process), _END):
+    if not _wait(lambda: not processes.is_running(process), _END):
         raise UserError(f"the emulator (process {process['pid']}) does not end: kill it")
     running.forget(given)
     folder = _shown(given.folder)
     print(f"ecs-local: ended, with all its tasks; {folder} keeps its state and images")
-    print(f"next: {settings.command('up')} goes on from there; rm -r {folder} forgets it")
+    print(f"next: {settings.command('up')} continues from there; rm -r {folder} deletes it")
 
 
 def _start(given: settings.Settings) -> None:
@@ -73,12 +73,12 @@ def _start(given: settings.Settings) -> None:
             _stop(process)
     if not started:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        said = lines[-1].removeprefix("error: ") if lines else f"nothing within {_START:.0f} s"
-        raise UserError(f"the emulator did not start: {said}")
+        reason = lines[-1].removeprefix("error: ") if lines else f"nothing within {_START:.0f} s"
+        raise UserError(f"the emulator did not start: {reason}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process that failed to start, gently first: it may have started tasks."""
+    """End a process that failed to start, first with SIGTERM: it may have started tasks."""
     process.terminate()
     try:
         process.wait(_END)

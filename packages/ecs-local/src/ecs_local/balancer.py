@@ -1,4 +1,4 @@
-"""The load balancer: a proxy on a thread of its own that obeys `routes`, and checks the targets' health."""
+"""The load balancer: a proxy on a thread of its own that follows `routes`, and checks the targets' health."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .routes import Routes, Target
 
 _CHECK_EVERY = 0.2
 _CHECK_TIMEOUT = 2.0
-_WHOLE = 1 << 20  # bytes of a body up to which it is passed on in one piece
-# As an ALB's idle timeout has it. A target that closes a connection earlier loses the request that meets the closing
-# on its way, for the packets of a busy network are late.
+_WHOLE = 1 << 20  # bytes of a body up to which it is forwarded in one piece
+# An ALB's idle timeout. A target that closes a connection earlier loses a request that was sent before the close
+# arrived, since packets of a busy network are late.
 _IDLE, _LATE = 60.0, 0.1
 _HOP_BY_HOP = frozenset(
     (
@@ -39,7 +39,7 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     )
 )
-_SAID = {
+_MESSAGES = {
     404: "no rule of this listener matches",
     502: "the target broke the connection",
     503: "no target of the chosen target group is healthy",
@@ -47,7 +47,7 @@ _SAID = {
 
 
 class Balancer:
-    """Listens on the port of every listener, and as a proxy on `front` for those that ask it by a load balancer's name."""
+    """Listens on the port of every listener, and as a proxy on `front` for clients that use a load balancer's name."""
 
     def __init__(self, routes: Routes, front: int) -> None:
         self._routes = routes
@@ -56,9 +56,7 @@ class Balancer:
         self._servers: dict[int, Optional[asyncio.AbstractServer]] = {}
         self._watches: dict[Target, asyncio.Task[None]] = {}
         self._session: aiohttp.ClientSession
-        self._checks: (
-            aiohttp.ClientSession
-        )  # apart, or checks would keep the users' connections busy
+        self._checks: aiohttp.ClientSession  # separate, or checks would use the users' connections
         self._ready = threading.Event()
         threading.Thread(target=self._run, name="balancer", daemon=True).start()
         self._ready.wait()
@@ -77,7 +75,7 @@ class Balancer:
         self._loop.call_soon_threadsafe(start)
 
     def forget(self, target: Target) -> None:
-        """Check it no more."""
+        """Stop checking the health of a target."""
 
         def stop() -> None:
             watch = self._watches.pop(target, None)
@@ -119,13 +117,13 @@ class Balancer:
 
     def _handler(self, port: int) -> web.Server[web.BaseRequest]:
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
-            asked = _asked(request, port)
-            target, status = self._routes.pick(asked, request.rel_url.raw_path)
+            listener = _listener_port(request, port)
+            target, status = self._routes.pick(listener, request.rel_url.raw_path)
             if target is None:
                 return _refused(status)
             target.in_flight += 1
             try:
-                return await self._forward(request, target, asked)
+                return await self._forward(request, target, listener)
             finally:
                 target.in_flight -= 1
 
@@ -159,34 +157,34 @@ class Balancer:
         while True:
             try:
                 async with self._checks.get(url, timeout=timeout) as answer:
-                    target.checked(answer.status)
+                    target.add_check(answer.status)
             except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError):
-                target.checked(None)
+                target.add_check(None)
             await asyncio.sleep(_CHECK_EVERY)
 
 
 class _Connector(aiohttp.TCPConnector):  # type: ignore[misc] # aiohttp is not typed here
-    """Connections to targets, on which the target's closing is heard late."""
+    """Connections to targets, on which a close of the target takes effect late."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._factory = partial(_LateHearing, loop=self._loop)
+        self._factory = partial(_LateClose, loop=self._loop)
 
 
-class _LateHearing(ResponseHandler):  # type: ignore[misc] # aiohttp is not typed here
-    """Goes on for a moment after the other side has closed."""
+class _LateClose(ResponseHandler):  # type: ignore[misc] # aiohttp is not typed here
+    """A connection that stays open for a moment after the other side has closed."""
 
     def eof_received(self) -> bool:
-        """Keep our own side open that long."""
+        """Close our own side after `_LATE` seconds."""
         if self.transport is not None:
             self._loop.call_later(_LATE, self.transport.close)
         return True
 
 
-def _asked(request: web.BaseRequest, port: int) -> int:
-    """Return the port that a request is for: who takes us for a proxy (HTTP_PROXY) names it in the address.
+def _listener_port(request: web.BaseRequest, port: int) -> int:
+    """Return the listener's port: that of the address for clients that use us as a proxy (HTTP_PROXY), else `port`.
 
-    So a load balancer is reached under the name that AWS gives it, whatever this machine's DNS knows.
+    So a load balancer is reached under its name in AWS, without this machine's DNS.
     """
     is_proxied = request.raw_path.startswith("http://")
     return request.url.port or port if is_proxied else port
@@ -211,7 +209,7 @@ async def _pass_on(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> 
 
 
 def _end_to_end(headers: CIMultiDict[str]) -> CIMultiDict[str]:
-    """Return the headers that are meant for the other end."""
+    """Return the end-to-end headers."""
     named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     return CIMultiDict(
         (name, value)
@@ -221,4 +219,4 @@ def _end_to_end(headers: CIMultiDict[str]) -> CIMultiDict[str]:
 
 
 def _refused(status: int) -> web.Response:
-    return web.json_response({"message": _SAID.get(status, "fixed response")}, status=status)
+    return web.json_response({"message": _MESSAGES.get(status, "fixed response")}, status=status)

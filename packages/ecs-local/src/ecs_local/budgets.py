@@ -1,4 +1,4 @@
-"""What Terraform asks of Budgets and moto does not know: subscribers, changes and tags."""
+"""Operations of Budgets that Terraform uses and moto lacks: subscribers, changes and tags."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def complete() -> None:
 
 
 def describe_subscribers_for_notification(self: Any) -> str:
-    """Answer who hears of one notification."""
+    """Return the subscribers of a notification."""
     wanted = self._get_param("Notification")
     for one in _budget(self, self._get_param("BudgetName")).notifications:
         if _same(one.details, wanted):
@@ -40,7 +40,7 @@ def describe_subscribers_for_notification(self: Any) -> str:
 
 
 def update_budget(self: Any) -> str:
-    """Put a budget in the place of the one of its name; notifications and tags stay."""
+    """Replace the budget of the same name; notifications and tags stay."""
     new = self._get_param("NewBudget")
     found = _budget(self, new["BudgetName"])
     found.budget = {"TimePeriod": found.budget["TimePeriod"], **new}
@@ -48,7 +48,7 @@ def update_budget(self: Any) -> str:
 
 
 def list_tags_for_resource(self: Any) -> str:
-    """Answer the tags of a budget."""
+    """Return the tags of a budget."""
     return json.dumps({"ResourceTags": _of_arn(self).tags})
 
 
@@ -84,7 +84,7 @@ def _of_arn(response: Any) -> Any:
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two notifications are the same, however a number is written and whatever is left out."""
+    """Return whether two notifications are equal, in any notation of numbers and without omitted keys."""
     keys = ("NotificationType", "ComparisonOperator", "ThresholdType")
-    same_words = all(one.get(key) == other.get(key) for key in keys if key in one and key in other)
-    return same_words and float(one["Threshold"]) == float(other["Threshold"])
+    same_keys = all(one.get(key) == other.get(key) for key in keys if key in one and key in other)
+    return same_keys and float(one["Threshold"]) == float(other["Threshold"])

@@ -1,4 +1,4 @@
-"""Which operation of which service a request to AWS asks for, and errors in the shape that its protocol has."""
+"""Parse requests to AWS into service and operation, and format errors in each protocol."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _READING = ("Describe", "List", "Get", "BatchGet", "Lookup", "Head", "Filter", "
 
 
 class Call(NamedTuple):
-    """A request to AWS: `operation` is empty where only the method tells what it does."""
+    """A request to AWS: `operation` is empty where only the method identifies it."""
 
     service: str
     operation: str
@@ -40,14 +40,14 @@ class Call(NamedTuple):
 
     @property
     def reads(self) -> bool:
-        """Whether it leaves everything as it is."""
+        """Return whether it is read-only."""
         if self.protocol == "rest":
             return self.method in ("GET", "HEAD", "OPTIONS")
         return self.operation.startswith(_READING)
 
 
 def read(environ: dict[str, Any]) -> Call:
-    """Return what a WSGI request asks for; its body is put back for the next reader."""
+    """Return the call in a WSGI request; its body is put back for the next reader."""
     if environ.get("wsgi.input_terminated"):
         body = environ["wsgi.input"].read()
         environ["CONTENT_LENGTH"] = str(len(body))
@@ -69,11 +69,11 @@ def read(environ: dict[str, Any]) -> Call:
 
 
 def refusal(call: Call, code: str, message: str, status: int) -> Response:
-    """Return an error as this service says it."""
+    """Return an error in the format of the call's service."""
     request_id = str(uuid.uuid4())
     headers = {"x-amzn-RequestId": request_id}
     if call.protocol == "json":
-        # Services that once spoke the query protocol still name their errors as it did.
+        # Services that once had the query protocol still send its error names.
         headers["x-amzn-query-error"] = f"{code};{'Sender' if status < 500 else 'Receiver'}"
         body = json.dumps({"__type": code, "message": message})
         return Response(body, status, headers, content_type="application/x-amz-json-1.1")

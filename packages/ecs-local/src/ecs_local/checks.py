@@ -1,4 +1,4 @@
-"""What ECS refuses in a request for a service."""
+"""ECS' checks of a request for a service."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def configuration(given: dict[str, Any], balancers: list[dict[str, Any]]) -> dic
     """Return a deploymentConfiguration with ECS's defaults.
 
     Raises:
-        EcsError: It cannot be done.
+        EcsError: It is invalid.
     """
     full = {**_DEFAULTS, **given}
     for hook in full.get("lifecycleHooks", []):
@@ -49,10 +49,10 @@ def configuration(given: dict[str, Any], balancers: list[dict[str, Any]]) -> dic
 
 
 def _numbers(full: dict[str, Any]) -> None:
-    """Make sure of the bounds that ECS's documentation gives: botocore's model has none.
+    """Check the bounds in ECS's documentation: botocore's model has none.
 
     Raises:
-        EcsError: A number is beyond them.
+        EcsError: A number is out of bounds.
     """
     _minutes("bakeTimeInMinutes", full)
     for member, percent, minutes, least in _STEPS.values():
@@ -71,7 +71,7 @@ def _minutes(name: str, given: dict[str, Any]) -> None:
 def load_balancers(
     aws: Aws, region: str, balancers: list[dict[str, Any]], definition: dict[str, Any]
 ) -> None:
-    """Make sure that target groups, rules and the container are there and belong together.
+    """Check that target groups, rules and the container exist and belong together.
 
     Raises:
         EcsError: They do not.

@@ -1,4 +1,4 @@
-"""The part of ECS that is the emulator's own: services, their deployments and their tasks."""
+"""The emulator's own part of ECS: services, their deployments and their tasks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .records import State
 
 
 class Ecs:
-    """Answers its operations; clusters and task definitions stay moto's."""
+    """Handles these operations; clusters and task definitions are left to moto."""
 
     def __init__(self, state: State, queries: Queries, operations: Operations) -> None:
         self._state = state
@@ -27,11 +27,11 @@ class Ecs:
         }
 
     def has(self, call: calls.Call) -> bool:
-        """Whether a call is for this part."""
+        """Return whether a call is for this part."""
         return call.service == "ecs" and call.operation in self._operations
 
     def answer(self, call: calls.Call) -> Response:
-        """Answer one call; what changed is on the disk before anybody learns of it."""
+        """Return the response to a call; changes are on the disk before it is sent."""
         try:
             return self._answer(call, json.loads(call.body or b"{}"))
         except json.JSONDecodeError as error:

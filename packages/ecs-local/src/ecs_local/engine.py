@@ -1,4 +1,4 @@
-"""The loop that drives everything: tasks, deployments, the number of tasks, and what the balancer knows."""
+"""The main loop: tasks, deployments, the number of tasks, and the balancer's rules."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
-        """Take up what a last run left, then go on for ever."""
+        """Restore the state of the last run, then start the loop."""
         with self._state.lock:
             self._tasks.restore()
             for deployment in self._state.deployments.values():
@@ -55,7 +55,7 @@ class Engine:
         self._tasks.end_all()
 
     def tick(self) -> None:
-        """Bring everything on by at most one step. Nothing in here waits."""
+        """Advance everything by at most one step, without waiting."""
         for task in list(self._state.tasks.values()):
             if task.alive and self._tasks.step(task, self._state.services[task.service]):
                 self._failed(task.service, task.revision)

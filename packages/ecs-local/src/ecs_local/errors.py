@@ -10,14 +10,14 @@ from typing import NoReturn
 
 
 class UserError(Exception):
-    """Something a user can mend: its text is the whole message that the command line prints."""
+    """An error that a user can fix: its text is the whole message that the command line prints."""
 
 
 @contextmanager
 def ends_in_a_sentence() -> Iterator[None]:
-    """End the process with one sentence: exit code 2 for what a user can mend, 70 for a fault.
+    """End the process with one sentence: exit code 2 for errors that a user can fix, 70 for a fault.
 
-    With DEBUG set, errors go on.
+    With DEBUG set, errors are raised.
     """
     try:
         yield
@@ -27,8 +27,8 @@ def ends_in_a_sentence() -> Iterator[None]:
         where = f"{error.filename}: " if error.filename else ""
         _refuse(error, f"{where}{error.strerror or error}", 2)
     except Exception as error:
-        said = " ".join(str(error).split())
-        _refuse(error, f"unexpected {type(error).__name__}: {said} (DEBUG=1 shows where)", 70)
+        text = " ".join(str(error).split())
+        _refuse(error, f"unexpected {type(error).__name__}: {text} (DEBUG=1 shows where)", 70)
 
 
 def _refuse(error: Exception, sentence: str, code: int) -> NoReturn:

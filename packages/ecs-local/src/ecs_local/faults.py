@@ -1,4 +1,4 @@
-"""Faults that a test or a curious person orders over HTTP, and that strike later."""
+"""Fault injection: faults that are ordered over HTTP and strike later."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .records import State
 
 
 class Refusal(NamedTuple):
-    """How an API call is to fail."""
+    """The error of a failing API call."""
 
     code: str
     status: int
-    is_late: bool = False  # the call is carried out, only its answer is lost
+    is_late: bool = False  # the call is executed, only its response is lost
 
 
 # By the family of the service: JSON, the older query protocol, and S3.
@@ -43,7 +43,7 @@ _API = {
 }
 NO_CAPACITY = "no-capacity"
 _TASK = ("image-pull", "secret", "oom", NO_CAPACITY, "crash")
-# What each kind may say beside its name.
+# The keys of each kind.
 _KINDS = {
     "api": ("operation", "error", "times", "after", "late"),
     "task": ("reason", "times"),
@@ -54,53 +54,53 @@ _KINDS = {
 
 
 class Faults:
-    """The faults in the state, which survive a restart like everything in it."""
+    """The faults in the state, which persist over a restart."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def add(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def add(self, order: dict[str, Any]) -> dict[str, Any]:
         """Order a fault.
 
         Raises:
-            ValueError: It is none; the text says what is accepted.
+            ValueError: It is invalid; the message lists the accepted values.
         """
-        kind = asked.get("kind")
+        kind = order.get("kind")
         if kind not in _KINDS:
             raise ValueError(f"kind is {kind!r}; accepted: {', '.join(_KINDS)}")
-        for key in asked:
+        for key in order:
             if key != "kind" and key not in _KINDS[kind]:
                 raise ValueError(f"{kind} knows no {key!r}; accepted: {', '.join(_KINDS[kind])}")
-        _one_of(asked, "error", tuple(_API), kind == "api")
-        _one_of(asked, "reason", _TASK, kind == "task")
+        _one_of(order, "error", tuple(_API), kind == "api")
+        _one_of(order, "reason", _TASK, kind == "task")
         for key, needed in (("operation", "api"), ("stage", "hang")):
-            if kind == needed and not isinstance(asked.get(key), str):
-                raise ValueError(f"{key} is {asked.get(key)!r}; accepted: a name")
+            if kind == needed and not isinstance(order.get(key), str):
+                raise ValueError(f"{key} is {order.get(key)!r}; accepted: a name")
         for key in ("times", "after"):
-            value = asked.get(key)
+            value = order.get(key)
             if value is not None and (type(value) is not int or value < 0):
                 raise ValueError(f"{key} is {value!r}; accepted: a whole number, 0 or more")
-        if not isinstance(asked.get("late", False), bool):
-            raise ValueError(f"late is {asked['late']!r}; accepted: true or false")
-        fault = {"after": 0, "times": None if kind in ("api", "task", "hang") else 1, **asked}
+        if not isinstance(order.get("late", False), bool):
+            raise ValueError(f"late is {order['late']!r}; accepted: true or false")
+        fault = {"after": 0, "times": None if kind in ("api", "task", "hang") else 1, **order}
         with self._state.lock:
             self._state.faults.append(fault)
             self._state.save()
         return fault
 
     def all(self) -> list[dict[str, Any]]:
-        """Return what is still to strike."""
+        """Return the faults that are still to strike."""
         with self._state.lock:
             return [dict(fault) for fault in self._state.faults]
 
     def clear(self) -> None:
-        """Call everything off."""
+        """Remove all faults."""
         with self._state.lock:
             self._state.faults.clear()
             self._state.save()
 
     def of_call(self, call: calls.Call) -> Optional[Refusal]:
-        """Return how this call fails, if it does."""
+        """Return the refusal of this call, if a fault strikes it."""
         with self._state.lock:
             fault = self._strike("api", operation=call.operation)
         if fault is None:
@@ -109,22 +109,22 @@ class Faults:
         return _API[fault["error"]][family]._replace(is_late=fault.get("late", False))
 
     def of_task(self) -> str:
-        """Return what happens to a task that starts now, or an empty string."""
+        """Return the fault of a task that starts now, or an empty string."""
         for reason in _TASK:
             if reason != NO_CAPACITY and self._strike("task", reason=reason):
                 return reason
         return ""
 
     def lacks_capacity(self) -> bool:
-        """Whether a task that should start now finds no place."""
+        """Return whether there is no capacity for a task that starts now."""
         return self._strike("task", reason=NO_CAPACITY) is not None
 
     def hangs(self, stage: str) -> bool:
-        """Whether deployments stay in this stage."""
+        """Return whether deployments stay in this stage."""
         return self._strike("hang", stage=stage) is not None
 
     def strikes(self, kind: str) -> bool:
-        """Whether a fault without details strikes now."""
+        """Return whether a fault without details strikes now."""
         return self._strike(kind) is not None
 
     def _strike(self, kind: str, **details: str) -> Optional[dict[str, Any]]:
@@ -141,6 +141,6 @@ class Faults:
         return None
 
 
-def _one_of(asked: dict[str, Any], key: str, accepted: tuple[str, ...], needed: bool) -> None:
-    if needed and asked.get(key) not in accepted:
-        raise ValueError(f"{key} is {asked.get(key)!r}; accepted: {', '.join(accepted)}")
+def _one_of(order: dict[str, Any], key: str, accepted: tuple[str, ...], needed: bool) -> None:
+    if needed and order.get(key) not in accepted:
+        raise ValueError(f"{key} is {order.get(key)!r}; accepted: {', '.join(accepted)}")

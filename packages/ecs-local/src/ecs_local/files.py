@@ -1,4 +1,4 @@
-"""Write files so that a reader never finds half of one."""
+"""Write files atomically."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to a temporary name beside `path`, then rename it; folders are made.
+    """Write `text` to a temporary file next to `path`, then rename it; folders are created.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; `path` is as it was.

@@ -1,4 +1,4 @@
-"""The images that were pushed: blobs by digest, manifests and tags by repository."""
+"""The store of pushed images: blobs by digest, manifests and tags by repository."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from .files import write_text
 
-# The label of an image that is no root filesystem but plain files, run as a process: a contract with who makes such images.
+# The label of an image of plain files, without a root filesystem, run as a process: a contract with the build of such images.
 PACKED = "ecs-local.packed"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -26,11 +26,11 @@ def digest_of(data: bytes) -> str:
 
 
 class DigestMismatchError(ValueError):
-    """The bytes are not those that their digest says."""
+    """The bytes do not match their digest."""
 
 
 class Images:
-    """Everything under one folder; nothing is ever changed in place."""
+    """All images under one folder; nothing is changed in place."""
 
     def __init__(self, folder: Path) -> None:
         self._registry = folder / "registry"
@@ -38,7 +38,7 @@ class Images:
         self._registry.mkdir(parents=True, exist_ok=True)
 
     def blob(self, digest: str) -> Path:
-        """Return the file of a blob, whether or not it is there.
+        """Return the file of a blob, whether or not it exists.
 
         Raises:
             ValueError: That is no digest.
@@ -51,7 +51,7 @@ class Images:
         """Store a blob.
 
         Raises:
-            DigestMismatchError: Its digest is another one; nothing is stored.
+            DigestMismatchError: It has another digest; nothing is stored.
         """
         path = self.blob(digest)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What moto was told, in order: it keeps everything in memory, so a restart tells it again."""
+"""The journal of moto's requests, in order: moto keeps its state in memory, so a restart replays them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEPT = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE")
 
 
 class Journal:
-    """Requests that changed something, one JSON line each."""
+    """Requests that change state, one JSON line each."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -25,7 +25,7 @@ class Journal:
     def replay(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the number and the WSGI environment of each request, and be ready to add more.
 
-        A last line that a kill cut off is removed: its request was never answered.
+        A last line that a kill cut off is removed: its request got no response.
 
         Raises:
             UserError: Another line is damaged.
@@ -46,7 +46,7 @@ class Journal:
             yield self.next_number, environ
 
     def add(self, environ: dict[str, Any], body: bytes) -> int:
-        """Write a request down before it is executed, and return its number."""
+        """Write a request before it is executed, and return its number."""
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("ab")

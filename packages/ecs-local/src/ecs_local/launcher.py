@@ -1,4 +1,4 @@
-"""Start what a task definition describes: a packed image as a process, any other as a container of Docker."""
+"""Start the containers of a task: a packed image as a process, any other as a Docker container."""
 
 from __future__ import annotations
 
@@ -21,45 +21,49 @@ _HARDENED = (
     *("--read-only", "--tmpfs", _TMP, "--user", "10001:10001"),
     *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "64"),
 )
-# Of the emulator's environment; a container would have its own.
+# Inherited from the emulator's environment; a container would have its own.
 _INHERITED = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR")
 _CRASH = "import sys; print('the task crashes, as ordered'); sys.exit(1)"
 
 
 class CannotStartError(Exception):
-    """A task that never ran: the text is its stoppedReason."""
+    """A task that never ran: the message is its stoppedReason."""
 
 
 class Launcher:
-    """Finds what a task needs, and starts it."""
+    """Resolves image, secrets and logs of a task's containers, and starts them."""
 
     def __init__(self, folder: Path, images: Images, aws: Aws) -> None:
         self._folder, self._images, self._aws = folder, images, aws
 
-    def log(self, task: Task) -> Path:
-        """Return the file with what a task printed."""
-        return self._folder / "tasks" / f"{task.id}.log"
+    def log(self, task: Task, name: str = "") -> Path:
+        """Return the log file of a task's essential container, or of the container `name` beside it."""
+        return self._folder / "tasks" / f"{task.id}{name and '-'}{name}.log"
 
     def launch(
         self, task: Task, definition: Mapping[str, Any], container: Mapping[str, Any]
     ) -> subprocess.Popen[bytes]:
-        """Start the task's container.
+        """Start a container of the task: the essential one, or one beside it.
 
         Raises:
-            CannotStartError: Its image, a secret, its log group or Docker is not there.
+            CannotStartError: Its image, a secret, its log group or Docker is missing.
         """
-        digest = self._digest(task)
+        name = "" if container["name"] == task.container else container["name"]
+        digest = self._digest(task, container["image"])
         environment = {
+            **(self._role(task) if definition.get("taskRoleArn") else {}),
             **{pair["name"]: pair["value"] for pair in container.get("environment", [])},
             **self._secrets(task, container),
         }
-        self._check_log_group(task)
+        if not name:
+            self._check_log_group(task)
         config = self._images.config(digest)
+        own = self._own(task)
         if PACKED not in (config.get("Labels") or {}):
             _require_docker()
             task.docker = True
-            command, environment = _docker(task, definition, container, environment)
-            return processes.start(command, self._folder, environment, self.log(task))
+            command, environment = _docker(task, definition, container, environment, own)
+            return processes.start(command, self._folder, environment, self.log(task, name))
         environment = {
             **{name: os.environ[name] for name in _INHERITED if name in os.environ},
             **dict(pair.split("=", 1) for pair in config.get("Env") or []),
@@ -68,26 +72,44 @@ class Launcher:
             "PORT": str(task.port),
         }
         root = self._images.unpacked(digest)
-        folder = root / (config.get("WorkingDir") or "/").lstrip("/")
+        _link(root / (config.get("WorkingDir") or "/").lstrip("/"), own)
         return processes.start(
-            _command(task, container, config), folder, environment, self.log(task)
+            _command(task, container, config), own, environment, self.log(task, name)
         )
 
     def kill(self, task: Task) -> None:
-        """End what a task runs at once."""
-        if task.process:
-            processes.kill(task.process)
+        """Kill all processes and containers of a task."""
+        for process in (task.process, *task.beside.values()):
+            if process:
+                processes.kill(process)
         if task.docker:  # killing Docker's client leaves its container
-            remove = ["docker", "rm", "--force", _name(task)]
+            remove = ["docker", "rm", "--force", *(_name(task, n) for n in ("", *task.beside))]
             subprocess.Popen(remove, stderr=subprocess.DEVNULL)  # nosec B603 # no shell
 
-    def _digest(self, task: Task) -> str:
-        name, _, digest = task.image.partition("@")
+    def forget(self, task: Task) -> None:
+        """Remove a task's own folder, with its volumes."""
+        shutil.rmtree(self._own(task), ignore_errors=True)
+
+    def _own(self, task: Task) -> Path:
+        """Return the task's own folder, for its containers."""
+        return self._folder / "tasks" / task.id
+
+    def _role(self, task: Task) -> dict[str, str]:
+        """Return the variables for a task with a role to use this AWS; ECS gives it an address for credentials."""
+        return {
+            "AWS_ENDPOINT_URL": self._aws.url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",  # nosec B105 # the emulator accepts every key
+            **dict.fromkeys(settings.REGION_VARIABLES, region_of(task.arn)),
+        }
+
+    def _digest(self, task: Task, image: str) -> str:
+        name, _, digest = image.partition("@")
         repository = name.partition("/")[2]
         if task.fault == "image-pull" or self._images.manifest(repository, digest) is None:
             raise CannotStartError(
                 f"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref"
-                f" {task.image}: {task.image}: not found"
+                f" {image}: {image}: not found"
             )
         return digest
 
@@ -96,7 +118,7 @@ class Launcher:
         for secret in container.get("secrets", []):
             try:
                 found[secret["name"]] = self._secret(task, secret["valueFrom"])
-            except Exception as error:  # whatever AWS says of it
+            except Exception as error:  # any error of AWS
                 raise CannotStartError(
                     "ResourceInitializationError: unable to pull secrets or registry auth: execution resource"
                     f" retrieval failed: unable to retrieve secret from asm: {error}"
@@ -136,7 +158,7 @@ class Launcher:
 
 
 def _require_docker() -> None:
-    """Make sure that there is a client of Docker and that its engine runs.
+    """Require a Docker client and a running engine.
 
     Raises:
         CannotStartError: One of them is missing.
@@ -152,13 +174,21 @@ def _require_docker() -> None:
         else:
             if not done.returncode:
                 return
-            said = done.stderr.strip().splitlines() or ["nothing"]
-            reason = f"its engine is not running (docker said: {said[-1]})"
+            lines = done.stderr.strip().splitlines() or ["nothing"]
+            reason = f"its engine is not running (docker said: {lines[-1]})"
     raise CannotStartError(f"CannotPullContainerError: this image needs Docker: {reason}")
 
 
+def _link(image: Path, own: Path) -> None:
+    """Link an image's files into a task's own folder, where its containers also write."""
+    own.mkdir(parents=True, exist_ok=True)
+    for path in image.iterdir():
+        if not (own / path.name).exists():
+            (own / path.name).symlink_to(path)
+
+
 def _command(task: Task, container: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
-    if task.fault == "crash":
+    if task.fault == "crash" and container["name"] == task.container:
         return [sys.executable, "-c", _CRASH]
     entry = container.get("entryPoint") or config.get("Entrypoint") or []
     command = [*entry, *(container.get("command") or config.get("Cmd") or [])]
@@ -170,19 +200,32 @@ def _docker(
     definition: Mapping[str, Any],
     container: Mapping[str, Any],
     environment: Mapping[str, str],
+    own: Path,
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the command and its environment: values are named in the one and stand in the other."""
-    inside = container["portMappings"][0]["containerPort"]
+    """Return the command and its environment: the command has the names of variables, the environment their values."""
+    beside = container["name"] != task.container
     memory = container.get("memory") or definition.get("memory")
-    command = ["docker", "run", "--rm", "--name", _name(task), *_HARDENED]
-    command += ["--publish", f"{settings.HOST}:{task.port}:{inside}"]
+    name = _name(task, container["name"] if beside else "")
+    command = ["docker", "run", "--rm", "--name", name, *_HARDENED]
+    if beside:  # it uses this AWS, on this machine's own network
+        command += ["--network", "host"]
+    else:
+        inside = container["portMappings"][0]["containerPort"]
+        command += ["--publish", f"{settings.HOST}:{task.port}:{inside}"]
     command += ["--memory", f"{memory}m"] if memory else []
-    for name in environment:
-        command += ["--env", name]
-    crash = ["--entrypoint", "python3"] if task.fault == "crash" else []
-    command += [*crash, task.image, *(["-c", _CRASH] if crash else container.get("command", []))]
+    for volume in container.get("mountPoints", []):
+        if volume["containerPath"] != _TMP:
+            folder = own / volume["sourceVolume"]
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o777)  # nosec B103 # for any user of the image
+            command += ["--volume", f"{folder}:{volume['containerPath']}"]
+    for variable in environment:
+        command += ["--env", variable]
+    crash = ["--entrypoint", "python3"] if task.fault == "crash" and not beside else []
+    given = ["-c", _CRASH] if crash else container.get("command", [])
+    command += [*crash, container["image"], *given]
     return command, {**os.environ, **environment}
 
 
-def _name(task: Task) -> str:
-    return f"ecs-local-{task.id}"
+def _name(task: Task, container: str = "") -> str:
+    return f"ecs-local-{task.id}{container and '-'}{container}"

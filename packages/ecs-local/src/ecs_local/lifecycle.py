@@ -1,4 +1,4 @@
-"""A deployment's way from PENDING to an end. Everything it knows is in its record, so a restart goes on from there."""
+"""The life cycle of a deployment. All its state is in its record, so a restart continues from there."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import time
 import uuid
 from typing import Any, Optional
 
-from .alarms import ringing
+from .alarms import active_alarms
 from .aws import Aws
 from .faults import Faults
 from .plan import Step, steps
-from .records import Deployment, Hook, Service, State, tell
+from .records import Deployment, Hook, Service, State, add_event
 from .traffic import Traffic
 from .worlds import ALARMS_AT_START, HOOKS_ON_FIRST, Worlds
 
-VISIBLE = 0.2  # seconds that a stage or state lasts at least, for those who poll
+VISIBLE = 0.2  # seconds that a stage or state lasts at least, for clients that poll
 _BREAKER = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 _NOTHING_BEFORE = "A rollback needs an earlier completed deployment, and there is none."
 
 
 class Lifecycle:
-    """Brings deployments on. `minute` is how many seconds a minute of ECS takes."""
+    """Advances deployments. `minute` is how many seconds a minute of ECS takes."""
 
     def __init__(
         self, state: State, aws: Aws, traffic: Traffic, worlds: Worlds, minute: float
@@ -30,7 +30,7 @@ class Lifecycle:
         self._faults = Faults(state)
 
     def advance(self, service: Service, deployment: Deployment) -> None:
-        """Bring a deployment that is in flight on by at most one step."""
+        """Advance a deployment in flight by at most one step."""
         handle = {
             "PENDING": self._begin,
             "IN_PROGRESS": self._go_on,
@@ -42,39 +42,41 @@ class Lifecycle:
 
     def ignored_alarms(self, service: Service) -> list[str]:
         """Return the names of the alarms that do not count for a deployment that begins now."""
-        if self._worlds.is_played(ALARMS_AT_START, "watched"):
+        if self._worlds.is_chosen(ALARMS_AT_START, "watched"):
             return []
-        return ringing(self._aws, service.configuration, service.arn)
+        return active_alarms(self._aws, service.configuration, service.arn)
 
     def restore(self, service: Service, deployment: Deployment) -> None:
-        """After a restart: the kill may have come between a stage's record and its weights."""
+        """Apply the weights again after a restart: a kill may have come between a stage's record and its weights."""
         if deployment.status in ("IN_PROGRESS", "ROLLBACK_IN_PROGRESS"):
             self._traffic.apply(service, deployment)
 
     def fail(self, service: Service, deployment: Deployment, reason: str) -> None:
-        """Roll back, or where there is nothing to return to, stop."""
+        """Roll back, or stop where there is no earlier revision."""
         hook = waiting_hook(deployment)
         if hook:
             hook.status = "FAILED"
         if not deployment.source:
             self.stop(deployment, f"{reason} {_NOTHING_BEFORE}")
-            tell(service, f"(deployment {deployment_id(deployment)}) deployment failed: {reason}")
+            add_event(
+                service, f"(deployment {deployment_id(deployment)}) deployment failed: {reason}"
+            )
             return
         deployment.rollback = {
             "reason": reason,
             "startedAt": time.time(),
             "serviceRevisionArn": deployment.source,
         }
-        tell(service, f"(deployment {deployment_id(deployment)}) deployment failed: {reason}")
+        add_event(service, f"(deployment {deployment_id(deployment)}) deployment failed: {reason}")
         _change(deployment, "ROLLBACK_REQUESTED", reason)
 
     def stop(self, deployment: Deployment, reason: str) -> None:
-        """End a deployment where it is; its tasks and weights stay."""
+        """Stop a deployment in its present stage; its tasks and weights stay."""
         deployment.aborted = True
         _change(deployment, "STOP_REQUESTED", reason)
 
     def supersede(self, service: Service, deployment: Deployment) -> None:
-        """Let a deployment make way for the next one."""
+        """Stop a deployment in favour of the next one."""
         if stage(deployment) == "CLEAN_UP" and deployment.status == "IN_PROGRESS":
             self._succeed(service, deployment, time.time())  # all traffic is where it should be
         else:
@@ -82,7 +84,7 @@ class Lifecycle:
             _change(deployment, "STOP_REQUESTED", reason)
 
     def failed_task(self, service: Service, deployment: Deployment) -> None:
-        """Count a failed task of the new revision, and trip the breaker when there were too many."""
+        """Count a failed task of the new revision, and trip the circuit breaker at the threshold."""
         breaker = deployment.configuration.get("deploymentCircuitBreaker", {})
         if deployment.status != "IN_PROGRESS":
             return
@@ -137,7 +139,7 @@ class Lifecycle:
         if step.stage.endswith("TRAFFIC_SHIFT") or step.stage == "RECONCILE_SERVICE":
             self._traffic.apply(service, deployment)
         hook = _hook(deployment.configuration, step.stage)
-        if hook and (deployment.source or self._worlds.is_played(HOOKS_ON_FIRST, "run")):
+        if hook and (deployment.source or self._worlds.is_chosen(HOOKS_ON_FIRST, "run")):
             timeout = hook.get("timeoutConfiguration", {})
             minutes = timeout.get("timeoutInMinutes", 1440)
             action = timeout.get("action", "ROLLBACK")
@@ -163,7 +165,7 @@ class Lifecycle:
             return False
         tasks = self._state.tasks_of(service)
         healthy = [task for task in tasks if task.revision == deployment.target and task.healthy]
-        # Also later: tasks that fail on the way are replaced before it goes on.
+        # Also later: tasks that fail meanwhile are replaced before it continues.
         if "SCALE_UP" in stages_so_far(deployment) and len(healthy) < service.desired:
             return False
         if step.stage == "RECONCILE_SERVICE":
@@ -177,7 +179,7 @@ class Lifecycle:
         deployment.finished = now
         _change(deployment, "SUCCESSFUL", "")
         _end_monitors(deployment)
-        tell(service, f"(deployment {deployment_id(deployment)}) deployment completed.")
+        add_event(service, f"(deployment {deployment_id(deployment)}) deployment completed.")
 
     def _begin_rollback(self, service: Service, deployment: Deployment, now: float) -> None:
         if now - deployment.since < VISIBLE:
@@ -207,11 +209,11 @@ class Lifecycle:
             _end_monitors(deployment)
 
     def _triggered(self, deployment: Deployment) -> list[str]:
-        """Return the names of the alarms that are on, from the first shift of production to the end of the bake."""
+        """Return the names of the active alarms, from the first shift of production to the end of the bake time."""
         stages = stages_so_far(deployment)
         if "PRODUCTION_TRAFFIC_SHIFT" not in stages or stages[-1] == "CLEAN_UP":
             return []
-        names = ringing(self._aws, deployment.configuration, deployment.arn)
+        names = active_alarms(self._aws, deployment.configuration, deployment.arn)
         return [name for name in names if name not in deployment.ignored_alarms]
 
 
@@ -233,7 +235,7 @@ def stage(deployment: Deployment) -> str:
 
 
 def waiting_hook(deployment: Deployment) -> Optional[Hook]:
-    """Return the hook that waits for somebody's verdict."""
+    """Return the hook that awaits an action."""
     waiting = (hook for hook in deployment.hooks if hook.status == "AWAITING_ACTION")
     return next(waiting, None)
 

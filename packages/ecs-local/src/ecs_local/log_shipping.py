@@ -1,4 +1,4 @@
-"""What tasks print, from their files to CloudWatch Logs."""
+"""Ship the tasks' log files to CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _BATCH = 1 << 18  # bytes at once; CloudWatch takes four times as many
 
 
 class LogShipper:
-    """Remembers how far each file was read."""
+    """Ships log files, with an offset for each."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
         self._read: dict[str, int] = {}
 
     def ship(self, task: Task, log: Path) -> None:
-        """Send the whole lines that are new; of a stopped task also the rest."""
+        """Send new complete lines; of a stopped task also the rest."""
         start = self._read.get(task.id, 0)
         if not task.log or not log.exists() or log.stat().st_size == start:
             return
@@ -35,7 +35,7 @@ class LogShipper:
             self._send(task, lines)
 
     def restore(self, task: Task, log: Path) -> None:
-        """Send everything again after a restart, because moto has forgotten it."""
+        """Send everything again after a restart, because moto has lost it."""
         logs = self._aws.client("logs", region_of(task.arn))
         try:
             logs.create_log_stream(logGroupName=task.log["group"], logStreamName=task.log["stream"])

@@ -1,4 +1,4 @@
-"""Find what a request names, or say as ECS does that it is not there."""
+"""Look up the resources of a request, or raise ECS' error for missing ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .records import Deployment, Service, State
 
 
 class EcsError(Exception):
-    """An error that ECS gives: `code` is the name of the exception in boto3."""
+    """An error of ECS: `code` is the name of the exception in boto3."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -17,7 +17,7 @@ class EcsError(Exception):
 
 
 class Lookup:
-    """Searches the state, and for clusters and task definitions moto."""
+    """Look-up in the state, and in moto for clusters and task definitions."""
 
     def __init__(self, state: State, aws: Aws) -> None:
         self._state, self._aws = state, aws
@@ -35,7 +35,7 @@ class Lookup:
         return str(found[0]["clusterArn"])
 
     def service(self, cluster: str, name: str) -> Optional[Service]:
-        """Return a service, given by name or ARN, whatever its status."""
+        """Return a service, given by name or ARN, in any status."""
         where = f"{cluster.replace(':cluster/', ':service/')}/"
         return self._state.services.get(where + name.rpartition("/")[2])
 

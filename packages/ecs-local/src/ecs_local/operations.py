@@ -1,4 +1,4 @@
-"""The ECS operations that change something."""
+"""The ECS operations that write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .tasks import Tasks
 from .traffic import Traffic
 
 Answer = dict[str, Any]
-# Members of a service that it only gives back, and those of them that make a new revision.
+# Members of a service that are only returned, and those of them that make a new revision.
 _GIVEN_BACK = (
     "availabilityZoneRebalancing",
     "deploymentController",
@@ -32,7 +32,7 @@ _OF_REVISION = ("launchType", "networkConfiguration", "platformVersion")
 
 
 class Operations:
-    """Each method takes the region and the request of the operation of its name, and returns the answer."""
+    """Each method handles the operation of its name: it takes the region and the request, and returns the response."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Operations:
         return self._show(service)
 
     def update_service(self, region: str, request: Answer) -> Answer:
-        """Change a service; a deployment begins if its revision changes or one is asked for."""
+        """Update a service; a deployment begins if its revision changes or one is forced."""
         cluster = self._lookup.cluster(region, request.get("cluster"))
         service = self._lookup.existing_service(cluster, request["service"])
         if service.status != "ACTIVE":
@@ -98,14 +98,14 @@ class Operations:
         full = checks.configuration(given, balancers)
         if balancers != service.load_balancers:
             checks.load_balancers(self._aws, region, balancers, definition)
-        asked = {key: request[key] for key in _GIVEN_BACK if key in request}
+        updates = {key: request[key] for key in _GIVEN_BACK if key in request}
         changed = any(
-            asked.get(key, service.request.get(key)) != service.request.get(key)
+            updates.get(key, service.request.get(key)) != service.request.get(key)
             for key in _OF_REVISION
         )
-        changed |= definition["taskDefinitionArn"] not in self._asked_for(service)
+        changed |= definition["taskDefinitionArn"] not in self._requested_definitions(service)
         changed |= balancers != service.load_balancers
-        service.request.update(asked)
+        service.request.update(updates)
         service.configuration, service.load_balancers = full, balancers
         service.desired = request.get("desiredCount", service.desired)
         service.grace = request.get("healthCheckGracePeriodSeconds", service.grace)
@@ -130,7 +130,7 @@ class Operations:
         return self._show(service)
 
     def stop_service_deployment(self, _region: str, request: Answer) -> Answer:
-        """Stop a deployment: roll it back, or with ABORT leave everything as it is."""
+        """Stop a deployment: roll it back, or with ABORT leave it in its present state."""
         deployment = self._lookup.deployment(request["serviceDeploymentArn"])
         if deployment.status not in ("PENDING", "IN_PROGRESS"):
             raise EcsError(
@@ -145,7 +145,7 @@ class Operations:
         return {"serviceDeploymentArn": deployment.arn}
 
     def continue_service_deployment(self, _region: str, request: Answer) -> Answer:
-        """Give the verdict that a hook waits for."""
+        """Continue or roll back a deployment whose hook awaits an action."""
         deployment = self._lookup.deployment(request["serviceDeploymentArn"])
         hook = waiting_hook(deployment)
         if hook is None or hook.id != request["hookId"] or deployment.status != "IN_PROGRESS":
@@ -154,7 +154,7 @@ class Operations:
             hook.status = "SUCCEEDED"
         else:
             service = self._state.services[deployment.service]
-            reason = "Service deployment rolled back because a lifecycle hook was told to."
+            reason = "Service deployment rolled back because of the action of a lifecycle hook."
             self._lifecycle.fail(service, deployment, reason)
         return {"serviceDeploymentArn": deployment.arn}
 
@@ -171,8 +171,8 @@ class Operations:
     def _show(self, service: Service) -> Answer:
         return {"service": answers.service(self._state, service)}
 
-    def _asked_for(self, service: Service) -> tuple[str, ...]:
-        """Return the task definitions that a service has or was last asked to have, if that was rolled back."""
+    def _requested_definitions(self, service: Service) -> tuple[str, ...]:
+        """Return a service's task definition, and the last requested one, if that was rolled back."""
         current = self._state.revisions[service.revision].task_definition
         newest = self._state.deployment_of(service)
         if newest is None or newest.status != "ROLLBACK_SUCCESSFUL":
@@ -180,7 +180,7 @@ class Operations:
         return current, self._state.revisions[newest.target].task_definition
 
     def _deploy(self, service: Service, definition: Answer) -> None:
-        """Begin a deployment; one that is in flight makes way for it."""
+        """Begin a deployment; it supersedes one in flight."""
         before = self._state.deployment_of(service)
         if before and before.in_flight:
             self._lifecycle.supersede(service, before)
@@ -189,7 +189,7 @@ class Operations:
             "ROLLBACK_SUCCESSFUL",
         )
         source = self._state.revisions.get(service.completed)
-        now = round(time.time(), 3)  # whoever asks for what came after it has to find it
+        now = round(time.time(), 3)  # as precise as the filters of clients
         number = uuid.uuid4().hex[:20]
         where = f"{service.cluster.rpartition('/')[2]}/{service.name}/{number}"
         prefix = service.arn.partition(":service/")[0]
@@ -215,7 +215,7 @@ class Operations:
             created=now,
             updated=now,
             since=now,
-            # Where there was nothing before, all traffic is the new revision's from the start.
+            # Without an earlier revision all traffic goes to the new one from the start.
             percent=0.0 if source else 100.0,
             tested=source is None,
             breaker="MONITORING" if breaker else "DISABLED",

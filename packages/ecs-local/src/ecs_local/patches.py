@@ -1,4 +1,4 @@
-"""The few places where moto would not do, each replaced by name."""
+"""Patches of moto, where it does not suffice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Health = Callable[[str], list[dict[str, Any]]]
 
 
 def repeatable_rule_arns() -> None:
-    """Take a rule's number from moto's own seeded numbers: its address in memory changes with every start."""
+    """Take a rule's id from moto's seeded random numbers: moto's own changes with every start."""
     original = balancers.FakeRule.__init__
 
     def init(self: Any, *arguments: Any, **named: Any) -> None:
@@ -31,7 +31,7 @@ def repeatable_rule_arns() -> None:
 
 
 def real_target_health(health: Health) -> None:
-    """Report the health of the tasks, `health` of a target group: moto calls every target healthy."""
+    """Report the tasks' health, `health` of a target group: moto reports every target as healthy."""
 
     def describe(self: Any, target_group_arn: str, targets: list[dict[str, Any]]) -> list[Any]:
         if target_group_arn not in self.target_groups:
@@ -54,7 +54,7 @@ def real_target_health(health: Health) -> None:
 
 
 def local_registry(url: str) -> None:
-    """Name the emulator's registry where ECR names its own."""
+    """Return the emulator's registry where ECR returns its own."""
     original = ecr.ECRResponse.get_authorization_token
 
     def get(self: Any) -> Any:
@@ -67,7 +67,7 @@ def local_registry(url: str) -> None:
 
 
 def scans_on_push_find_nothing() -> None:
-    """Call an image scanned, without a finding, where its repository scans on push: moto scans only when told to."""
+    """Report a scan without findings for images of repositories that scan on push: moto scans only on request."""
     original = repositories.ECRBackend.describe_image_scan_findings
 
     def describe(
@@ -96,7 +96,7 @@ def scans_on_push_find_nothing() -> None:
 
 
 def parameters_by_arn() -> None:
-    """Find a parameter whose name begins without a slash by its ARN, which has one there: moto takes it for the name's."""
+    """Find a parameter by its ARN also if its name has no leading slash: moto takes the ARN's slash for the name's."""
     original = parameters.SimpleSystemManagerBackend.get_parameter
 
     def get(self: Any, name: str) -> Any:
@@ -121,7 +121,7 @@ def own_services(exists: Callable[[str, str], bool]) -> None:
 
 
 def as_if_encrypted() -> None:
-    """Take every request for one by TLS: policies that refuse others would refuse all that come here."""
+    """Treat every request as sent by TLS: policies that require it would refuse all requests."""
     original = access.IAMPolicyStatement.is_action_permitted
 
     def permitted(self: Any, *arguments: Any, **named: Any) -> Any:

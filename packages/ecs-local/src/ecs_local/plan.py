@@ -8,7 +8,7 @@ PAUSES_REFUSED = ("TEST_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT")
 
 
 class Step(NamedTuple):
-    """A lifecycle stage, the minutes that it takes, and for a shift the percent of production after it."""
+    """A lifecycle stage, its minutes, and for a shift the percent of production after it."""
 
     stage: str
     minutes: float = 0.0
@@ -16,12 +16,12 @@ class Step(NamedTuple):
 
 
 def steps(configuration: dict[str, Any], first: bool, reconcile: bool) -> list[Step]:
-    """Return what a deployment does, in order.
+    """Return the steps of a deployment, in order.
 
     Args:
         configuration: The service's deploymentConfiguration.
         first: There is no earlier revision, so all traffic goes to the new one at once.
-        reconcile: An earlier deployment was stopped on its way, and what it left is put right first.
+        reconcile: An earlier deployment was stopped before its end, and its tasks and weights are cleaned up first.
     """
     begin = [Step("RECONCILE_SERVICE")] if reconcile else []
     bake = Step("BAKE_TIME", configuration.get("bakeTimeInMinutes", 0))

@@ -1,4 +1,4 @@
-"""Processes that outlive the one that started them, and how to know them again."""
+"""Processes that outlive the one that started them, and how to identify them later."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ def start(
 
 
 def identity(pid: int) -> dict[str, Any]:
-    """Return how to know a process again: numbers are used anew, but not with the same start time."""
+    """Return the identity of a process: ids are reused, but not with the same start time."""
     return {"pid": pid, "started": _start_time(pid)}
 
 
-def is_there(process: Mapping[str, Any]) -> bool:
-    """Whether the process of `identity` still runs."""
+def is_running(process: Mapping[str, Any]) -> bool:
+    """Return whether the process of `identity` still runs."""
     return bool(process["started"]) and _start_time(process["pid"]) == process["started"]
 
 
 def send(process: Mapping[str, Any], number: int) -> None:
-    """Send a signal to the process and its children, unless its number is a stranger's by now."""
-    if is_there(process):
+    """Send a signal to the process and its children, unless its id has been reused."""
+    if is_running(process):
         with contextlib.suppress(ProcessLookupError):  # it ended in between
             leads = os.getpgid(process["pid"]) == process["pid"]
             (os.killpg if leads else os.kill)(process["pid"], number)
 
 
 def kill(process: Mapping[str, Any]) -> None:
-    """End it at once."""
+    """Kill the process and its children."""
     send(process, signal.SIGKILL)
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server((settings.HOST, 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def _start_time(pid: int) -> str:
-    """Return when a process started, or an empty string if it is not there or has ended."""
+    """Return when a process started, or an empty string if it does not run."""
     try:
         # After the name, which may hold anything but ends at the last bracket: the state is field 3, the time field 22.
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()

@@ -14,7 +14,7 @@ _MOST_LISTED = 100
 
 
 class Queries:
-    """Each method takes the region and the request of the operation of its name, and returns the answer."""
+    """Each method handles the operation of its name: it takes the region and the request, and returns the response."""
 
     def __init__(self, state: State, lookup: Lookup) -> None:
         self._state, self._lookup = state, lookup

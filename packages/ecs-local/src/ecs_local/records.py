@@ -1,4 +1,4 @@
-"""What the emulator remembers of ECS, in one JSON file: services, revisions, deployments, tasks and faults."""
+"""The emulator's state of ECS, in one JSON file: services, revisions, deployments, tasks and faults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EVENTS = 100  # that ECS keeps of a service
 
 @dataclass
 class Service:
-    """A service as it was asked for; `request` holds the members that are only given back."""
+    """A service as requested; `request` holds the members that are only returned."""
 
     arn: str
     name: str
@@ -36,17 +36,17 @@ class Service:
     request: dict[str, Any]
     client_token: str
     created: float
-    revision: str = ""  # ARN of the one that the service has or is going to
+    revision: str = ""  # ARN of the current or next one
     completed: str = ""  # ARN of the one that a rollback returns to
     deployments: list[str] = field(default_factory=list)  # ARNs, oldest first
     status: str = "ACTIVE"
     events: list[dict[str, Any]] = field(default_factory=list)  # newest first
-    steady: bool = False  # whether the last event about it says so
+    steady: bool = False  # as in its last event
 
 
 @dataclass
 class Revision:
-    """One version of a service, and the target group that its tasks are in."""
+    """One version of a service, and the target group of its tasks."""
 
     arn: str
     service: str
@@ -61,7 +61,7 @@ class Revision:
 
 @dataclass
 class Hook:
-    """A pause, and what came of it."""
+    """A pause, and its outcome."""
 
     id: str
     position: int
@@ -72,7 +72,7 @@ class Hook:
 
 @dataclass
 class Deployment:
-    """One way from a revision to another. `position` counts the steps of its plan."""
+    """One deployment from a revision to another. `position` is an index of its plan's steps."""
 
     arn: str
     service: str
@@ -103,13 +103,13 @@ class Deployment:
 
     @property
     def in_flight(self) -> bool:
-        """Whether it has not come to an end."""
+        """Return whether it has not ended."""
         return self.status in IN_FLIGHT
 
 
 @dataclass
 class Task:
-    """A task; `process` is how to find what it runs again after a restart."""
+    """A task; `process` and, by name, `beside` identify its processes after a restart."""
 
     id: str
     arn: str
@@ -126,6 +126,7 @@ class Task:
     image: str = ""
     container: str = ""
     process: dict[str, Any] = field(default_factory=dict)
+    beside: dict[str, dict[str, Any]] = field(default_factory=dict)  # containers not essential
     started: Optional[float] = None
     healthy: bool = False
     stopping: Optional[float] = None
@@ -142,13 +143,13 @@ class Task:
 
     @property
     def alive(self) -> bool:
-        """Whether it has not stopped."""
+        """Return whether it has not stopped."""
         return self.status != "STOPPED"
 
 
 @dataclass
 class State:
-    """All records by ARN, and the lock that whoever reads or changes them holds."""
+    """All records by ARN, and the lock for reading and changing them."""
 
     path: Path
     services: dict[str, Service] = field(default_factory=dict)
@@ -180,7 +181,7 @@ class State:
         """Read the file, if there is one.
 
         Raises:
-            UserError: It cannot be understood.
+            UserError: It is damaged or of another version.
         """
         if not self.path.exists():
             return
@@ -212,8 +213,8 @@ class State:
         ]
 
 
-def tell(service: Service, message: str) -> None:
-    """Add an event, unless the newest one says the same."""
+def add_event(service: Service, message: str) -> None:
+    """Add an event, unless the newest one has the same message."""
     text = f"(service {service.name}) {message}"
     if service.events and service.events[0]["message"] == text:
         return

@@ -1,4 +1,4 @@
-"""The image registry: what `docker push` and `docker pull` need of the Docker Registry HTTP API V2."""
+"""The image registry: the part of the Docker Registry HTTP API V2 for `docker push` and `docker pull`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHUNK = 1 << 20
 
 
 class RefusedError(Exception):
-    """An error of the API: HTTP status and code, and a text for people."""
+    """An error of the API: HTTP status, code and message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -33,13 +33,13 @@ class RefusedError(Exception):
 
 
 class Registry:
-    """Answers everything under /v2/. `ecr` is a client: a repository must exist there, and learns of each image."""
+    """Handles requests under /v2/. `ecr` is a client: a repository must exist there, and gets each image."""
 
     def __init__(self, images: Images, uploads: Path, ecr: Callable[[], Any]) -> None:
         self._images, self._uploads, self._ecr = images, uploads, ecr
 
     def answer(self, request: Request) -> Response:
-        """Answer one request."""
+        """Return the response to a request."""
         try:
             response = self._dispatch(request)
         except RefusedError as error:
@@ -122,13 +122,13 @@ class Registry:
         tag = "" if reference.startswith("sha256:") else reference
         if not tag and digest != reference:
             raise RefusedError(400, "DIGEST_INVALID", f"the digest is {digest}, not {reference}")
-        # Docker pushes again what is there already, and ECR accepts that even where tags are immutable.
+        # Docker pushes existing images again, and ECR accepts that even where tags are immutable.
         if self._images.manifest(name, reference) != (digest, media_type):
-            self._tell_ecr(name, tag, digest, data, media_type)
+            self._put_in_ecr(name, tag, digest, data, media_type)
             self._images.add_manifest(name, tag, data, media_type)
         return _created(name, "manifests", digest)
 
-    def _tell_ecr(self, name: str, tag: str, digest: str, data: bytes, media_type: str) -> None:
+    def _put_in_ecr(self, name: str, tag: str, digest: str, data: bytes, media_type: str) -> None:
         ecr = self._ecr()
         image = {"imageTag": tag} if tag else {}
         try:
@@ -140,7 +140,7 @@ class Registry:
                 **image,
             )
         except ecr.exceptions.ImageAlreadyExistsException as error:
-            # Moto says this of an image that it knows, and of an immutable tag that another image has.
+            # Moto raises this for a known image, and for an immutable tag of another image.
             if digest not in str(error):
                 raise RefusedError(
                     409, "TAG_INVALID", f"{name}:{tag} is another image, and tags are immutable"

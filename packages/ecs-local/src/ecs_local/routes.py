@@ -1,4 +1,4 @@
-"""Where a request goes: the listeners' rules and the targets' health, in memory, so that no request asks moto."""
+"""The routing of requests: the listeners' rules and the targets' health, in memory, so that no request needs moto."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Target:
     good: int = 0
     bad: int = 0
 
-    def checked(self, status: Optional[int]) -> None:
-        """Take in the answer to a health check; None is no answer."""
+    def add_check(self, status: Optional[int]) -> None:
+        """Count the status of a health check; None is no response."""
         if status is not None and _accepted(status, self.codes):
             self.good, self.bad = self.good + 1, 0
         else:
@@ -50,11 +50,11 @@ class Route:
     _due: dict[str, int] = field(default_factory=dict)
 
     def matches(self, path: str) -> bool:
-        """Whether the rule is for this path."""
+        """Return whether the rule is for this path."""
         return not self.patterns or any(fnmatchcase(path, pattern) for pattern in self.patterns)
 
     def next_group(self) -> Optional[str]:
-        """Return the group whose turn it is: over any stretch, each gets its share as evenly as can be."""
+        """Return the next group, by smooth weighted round-robin."""
         total = sum(self.weights.values())
         if not total:
             return None
@@ -82,7 +82,7 @@ class Routes:
         self._targets[group] = [one for one in self._targets.get(group, []) if one is not target]
 
     def health(self, group: str) -> list[dict[str, Any]]:
-        """Return what describe_target_health says of a group."""
+        """Return the health of a group's targets, for describe_target_health."""
         return [
             {
                 "Id": "127.0.0.1",
@@ -95,7 +95,7 @@ class Routes:
         ]
 
     def pick(self, port: int, path: str) -> tuple[Optional[Target], int]:
-        """Return the target for a request, or None and the status to answer with."""
+        """Return the target for a request, or None and the status of the response."""
         route = next((one for one in self.rules.get(port, []) if one.matches(path)), None)
         if route is None:
             return None, 404
@@ -110,7 +110,7 @@ class Routes:
 
 
 def read_rules(elbv2: Any) -> dict[int, list[Route]]:
-    """Return the rules of every listener, by port, as elbv2 has them."""
+    """Return the rules of every listener in elbv2, by port."""
     rules = {}
     for balancer in elbv2.describe_load_balancers()["LoadBalancers"]:
         arn = balancer["LoadBalancerArn"]

@@ -1,4 +1,4 @@
-"""Which emulator runs, and whose it is: what answers on the port, and the process that the folder keeps."""
+"""The running emulator: the one on the port, and the process of the folder."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from . import processes, settings
 from .errors import UserError
 from .files import write_json
 
-_SECONDS = 2  # for an answer; whoever listens and does not answer is no emulator
-_PATIENCE = 10  # with our own, on a busy machine
-# Loopback never goes to a proxy, whatever HTTP_PROXY says.
+_SECONDS = 2  # for a response; a listener that sends none is no emulator
+_PATIENCE = 10  # for our own, on a busy machine
+# Loopback never goes to a proxy, also where HTTP_PROXY is set.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Found(NamedTuple):
-    """Who listens on the port: an emulator by its folder and process, or a stranger (no folder)."""
+    """The listener on the port: an emulator with its folder and process, or something else (no folder)."""
 
     folder: str
     pid: int = 0
@@ -30,7 +30,7 @@ class Found(NamedTuple):
 
 
 def ask(given: settings.Settings, seconds: float = _SECONDS) -> Optional[Found]:
-    """Return who listens on the port, or None."""
+    """Return the listener on the port, or None."""
     try:
         with _DIRECT.open(f"{given.url}/_local/health", timeout=seconds) as answer:
             health = json.load(answer)
@@ -43,18 +43,18 @@ def ask(given: settings.Settings, seconds: float = _SECONDS) -> Optional[Found]:
 
 
 def own(given: settings.Settings) -> Optional[Found]:
-    """Return the emulator of this folder, if it answers."""
+    """Return the emulator of this folder, if it responds."""
     found = ask(given, _PATIENCE)
     return found if found is not None and found.folder == str(given.folder) else None
 
 
 def is_own(given: settings.Settings) -> bool:
-    """Whether the emulator of this folder answers."""
+    """Return whether the emulator of this folder responds."""
     return own(given) is not None
 
 
 def choose(given: settings.Settings, answers: dict[str, str]) -> dict[str, str]:
-    """Have the emulator play these answers to what AWS leaves open (`worlds`); return them."""
+    """Set the emulator's answers to what AWS leaves open (`worlds`); return them."""
     if answers:
         body = json.dumps(answers).encode()
         request = urllib.request.Request(f"{given.url}/_local/worlds", body, method="PUT")
@@ -63,12 +63,12 @@ def choose(given: settings.Settings, answers: dict[str, str]) -> dict[str, str]:
 
 
 def own_process(given: settings.Settings) -> Optional[dict[str, Any]]:
-    """Return the process of this folder's emulator, if it runs; it may not answer yet."""
+    """Return the process of this folder's emulator, if it runs; it may not respond yet."""
     try:
         process: dict[str, Any] = json.loads(_file(given).read_text(encoding="utf-8"))
         # A copy of a folder has the file of the emulator that runs on the original.
         is_ours = process.get("folder", str(given.folder)) == str(given.folder)
-        if is_ours and processes.is_there(process):
+        if is_ours and processes.is_running(process):
             return process
     except (OSError, ValueError, KeyError):
         pass
@@ -79,20 +79,20 @@ def own_process(given: settings.Settings) -> Optional[dict[str, Any]]:
 
 
 def note(given: settings.Settings) -> None:
-    """Write down that this process is the emulator of the folder."""
+    """Write the file that marks this process as the emulator of the folder."""
     write_json(_file(given), {**processes.identity(os.getpid()), "folder": str(given.folder)})
 
 
 def forget(given: settings.Settings) -> None:
-    """Remove the note."""
+    """Remove that file."""
     _file(given).unlink(missing_ok=True)
 
 
 def refuse_others(given: settings.Settings) -> None:
-    """Make sure that nobody else has the ports.
+    """Require that the ports are free.
 
     Raises:
-        UserError: Somebody has; the sentence says who, and the way out.
+        UserError: One is taken; the message names the listener, and the commands to choose from.
     """
     found = ask(given)
     if found is not None:

@@ -1,4 +1,4 @@
-"""Keep the number of tasks of each revision what it should be."""
+"""Keep the wanted number of tasks of each revision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Optional
 
 from .faults import Faults
 from .lifecycle import deployment_id, stages_so_far
-from .records import Deployment, Revision, Service, State, Task, tell
+from .records import Deployment, Revision, Service, State, Task, add_event
 from .tasks import Tasks
 
 _RETRY = 0.1  # seconds until the first failed task is replaced; doubled with each that follows
@@ -28,7 +28,7 @@ class Scheduler:
         self._faults = Faults(state)
 
     def keep(self, service: Service) -> None:
-        """Start what is missing and stop what is too much."""
+        """Start missing tasks and stop surplus ones."""
         deployment = self._state.deployment_of(service)
         counts = wanted(service, deployment)
         for revision in self._revisions(service):
@@ -38,22 +38,22 @@ class Scheduler:
                 if task.desired_status == "RUNNING"
             ]
             there.sort(key=lambda task: not task.healthy)
-            # Of a revision that nothing is known about yet, everything stays as it is.
+            # While the wanted numbers are not known yet, the tasks stay.
             count = counts.get(revision, 0) if counts is not None else len(there)
             for task in there[count:]:
                 number = deployment_id(deployment) if deployment else service.name
                 reason = f"Scaling activity initiated by (deployment {number})"
                 self._tasks.stop(task, "ServiceSchedulerInitiated", reason)
-                tell(service, f"has stopped 1 running tasks: (task {task.id}).")
+                add_event(service, f"has stopped 1 running tasks: (task {task.id}).")
             for _ in range(count - len(there)):
                 if deployment and not self._start(
                     service, self._state.revisions[revision], deployment
                 ):
                     break
-        self._tell_steady(service, deployment)
+        self._report_steady(service, deployment)
 
     def failed(self, revision: Revision) -> None:
-        """Wait before the next task of this revision, ever longer."""
+        """Delay the next task of this revision, with exponential back-off."""
         revision.failed_in_row += 1
         wait = min(_RETRY * 2**revision.failed_in_row, _LONGEST_RETRY)
         revision.not_before = time.time() + wait
@@ -71,7 +71,7 @@ class Scheduler:
         if now < revision.not_before:
             return False
         if self._faults.lacks_capacity():
-            tell(service, _NO_CAPACITY)
+            add_event(service, _NO_CAPACITY)
             revision.not_before = now + _RETRY
             return False
         number = uuid.uuid4().hex
@@ -90,16 +90,16 @@ class Scheduler:
             container=balancer.get("containerName", ""),
         )
         self._state.tasks[task.arn] = task
-        tell(service, f"has started 1 tasks: (task {number}).")
+        add_event(service, f"has started 1 tasks: (task {number}).")
         return True
 
-    def _tell_steady(self, service: Service, deployment: Optional[Deployment]) -> None:
+    def _report_steady(self, service: Service, deployment: Optional[Deployment]) -> None:
         tasks = self._state.tasks_of(service)
         healthy = [task for task in tasks if task.healthy and task.desired_status == "RUNNING"]
         in_flight = deployment is not None and deployment.in_flight
         steady = not in_flight and len(tasks) == len(healthy) == service.desired
         if steady and not service.steady:
-            tell(service, "has reached a steady state.")
+            add_event(service, "has reached a steady state.")
         service.steady = steady
 
 

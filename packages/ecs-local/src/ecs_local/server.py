@@ -1,4 +1,4 @@
-"""The emulator's one process: it answers AWS's API, the image registry and its own control on one port."""
+"""The emulator's process: AWS's API, the image registry and its own control API on one port."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LIMITS = "it does not imitate IAM, networks and security groups, autoscaling, CP
 
 
 class Server:
-    """Sends each request where it belongs."""
+    """Dispatches requests."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Server:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer one WSGI request."""
+        """Handle a WSGI request."""
         response: Iterable[bytes] = self._answer(environ)(environ, start_response)
         return response
 
@@ -73,13 +73,13 @@ class Server:
         call = calls.read(environ)
         refusal = self._faults.of_call(call)
         if refusal is None:
-            return self._done(call, environ)
+            return self._execute(call, environ)
         if refusal.is_late:
-            self._done(call, environ)  # and nobody learns of it
+            self._execute(call, environ)  # without its response
         message = f"{call.operation} fails, as ordered"
         return calls.refusal(call, refusal.code, message, refusal.status)
 
-    def _done(self, call: calls.Call, environ: dict[str, Any]) -> Response:
+    def _execute(self, call: calls.Call, environ: dict[str, Any]) -> Response:
         if self._ecs.has(call):
             return self._ecs.answer(call)
         return self._aws.answer(call, environ)
@@ -126,10 +126,10 @@ class _Handler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed he
 
 
 def serve(given: settings.Settings, answers: dict[str, str]) -> None:
-    """Run until SIGTERM or Ctrl-C, playing these answers to what AWS leaves open, then end all tasks.
+    """Run until SIGTERM or Ctrl-C, with these answers to what AWS leaves open, then end all tasks.
 
     Raises:
-        UserError: The port is taken or not the one of what is stored, or that is damaged.
+        UserError: The port is taken or not that of the stored state, or the state is damaged.
     """
     settings.check_port(given)
     listener = _listen(given.port)
@@ -140,10 +140,11 @@ def serve(given: settings.Settings, answers: dict[str, str]) -> None:
     routes = Routes()
     _patch(given, state, routes)
     aws = Aws(Journal(given.folder / "journal.jsonl"), given.url)
-    remembered = aws.remember()
+    replayed = aws.replay()
     images = Images(given.folder)
     balancer = Balancer(routes, given.production_port)
-    tasks = Tasks(state, aws, Launcher(given.folder, images, aws), routes, balancer)
+    launcher = Launcher(given.folder, images, aws)
+    tasks = Tasks(state, aws, launcher, routes, balancer, given.minute)
     traffic, lookup = Traffic(state, aws), Lookup(state, aws)
     worlds = Worlds()
     worlds.choose(answers)
@@ -162,12 +163,12 @@ def serve(given: settings.Settings, answers: dict[str, str]) -> None:
         request_handler=_Handler,
         fd=listener.fileno(),
     )
-    print(f"serving on {given.url}; {remembered} requests remembered; {LIMITS}", flush=True)
+    print(f"serving on {given.url}; {replayed} requests replayed; {LIMITS}", flush=True)
 
     def end(_number: int, _frame: Optional[FrameType]) -> None:
         threading.Thread(
             target=server.shutdown
-        ).start()  # from another thread, or it waits for itself
+        ).start()  # from another thread, or it would deadlock
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
@@ -177,7 +178,7 @@ def serve(given: settings.Settings, answers: dict[str, str]) -> None:
 
 def _patch(given: settings.Settings, state: State, routes: Routes) -> None:
     def exists(cluster: str, name: str) -> bool:
-        # No lock: moto asks while it has its own, for which the engine may wait.
+        # No lock: moto calls this with its own, for which the engine may wait.
         services = list(state.services.values())
         return any(
             service.name == name and service.cluster.endswith(f"/{cluster}") for service in services

@@ -1,4 +1,4 @@
-"""What the variables LOCAL_PORT, LOCAL_DIR, LOCAL_MINUTE and LOCAL_COMMANDS say."""
+"""The settings in the variables LOCAL_PORT, LOCAL_DIR, LOCAL_MINUTE and LOCAL_COMMANDS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIRST_PORT, _STEP, _LAST_PORT = 4510, 10, 65533
 
 
 class Settings(NamedTuple):
-    """Where the emulator listens, where it keeps its state, and how long a minute of ECS takes it."""
+    """The emulator's port, the folder of its state, and the seconds that a minute of ECS takes."""
 
     port: int
     folder: Path
@@ -26,7 +26,7 @@ class Settings(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The address that AWS_ENDPOINT_URL names."""
+        """The address for AWS_ENDPOINT_URL."""
         return f"http://{HOST}:{self.port}"
 
     @property
@@ -36,7 +36,7 @@ class Settings(NamedTuple):
 
     @property
     def ports(self) -> tuple[int, int, int]:
-        """All that it listens on by itself."""
+        """All ports that it listens on by itself."""
         return self.port, self.production_port, self.test_port
 
     @property
@@ -66,7 +66,7 @@ def read() -> Settings:
 
 
 def check_port(given: Settings) -> None:
-    """Refuse a port that is not the one of what the folder keeps: contract, listeners and image references name it.
+    """Require the port of the folder's state, which contract, listeners and image references contain.
 
     Raises:
         UserError: It is another port.
@@ -80,17 +80,17 @@ def check_port(given: Settings) -> None:
 
 
 def keep_port(given: Settings) -> None:
-    """Write down the port for `check_port`."""
+    """Write the port for `check_port`."""
     write_text(port_file(given.folder), f"{given.port}\n")
 
 
 def port_file(folder: Path) -> Path:
-    """Return the file that keeps the port of what the folder keeps."""
+    """Return the file with the port of the folder's state."""
     return folder / "port"
 
 
 def free_ports() -> int:
-    """Return the first port of three in a row that nobody listens on.
+    """Return the first of three consecutive free ports.
 
     Raises:
         UserError: There are none.
@@ -102,7 +102,7 @@ def free_ports() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on the port."""
+    """Return whether the port is free."""
     try:
         socket.create_server((HOST, port)).close()
     except OSError:
@@ -111,13 +111,13 @@ def is_free(port: int) -> bool:
 
 
 def region() -> str:
-    """Return the region that the environment gives, in the order of AWS's SDKs, or moto's own."""
+    """Return the environment's region, in the order of AWS's SDKs, or moto's default."""
     given = (os.environ.get(name) for name in REGION_VARIABLES)
     return next(filter(None, given), "us-east-1")
 
 
 def command(name: str) -> str:
-    """Return what a user types for up or down: LOCAL_COMMANDS says how it is called by whoever wraps it."""
+    """Return the command line of up or down, by the template in LOCAL_COMMANDS."""
     return (os.environ.get("LOCAL_COMMANDS") or "python -m ecs_local {}").replace("{}", name)
 
 

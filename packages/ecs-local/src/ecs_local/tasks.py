@@ -1,4 +1,4 @@
-"""The life of a task, from PROVISIONING to STOPPED, one step at a time."""
+"""The life cycle of a task, from PROVISIONING to STOPPED, one step at a time."""
 
 from __future__ import annotations
 
@@ -14,32 +14,41 @@ from .balancer import Balancer
 from .faults import Faults
 from .launcher import CannotStartError, Launcher
 from .log_shipping import LogShipper
-from .records import Service, State, Task, tell
+from .records import Service, State, Task, add_event
 from .routes import Routes, Target
+from .sidecars import Sidecars
 
-_SETTLE = 0.2  # until a target that was deregistered gets no new request for certain
+_SETTLE = 0.2  # until a deregistered target is certain to get no new request
 _DRAIN = 10.0  # at most, for requests in flight
 _LAUNCHES = 2  # at once: each is a process that loads a model
-_OOM_AFTER = 0.3  # a task that is to run out of memory does so while it starts
+_OOM_AFTER = 0.3  # a task with this fault runs out of memory while it starts
 
 
 class Tasks:
-    """Starts, watches and ends what tasks run. The engine calls `step` for each of them again and again."""
+    """Starts, watches and ends the processes of tasks. The engine calls `step` for each task in a loop."""
 
     def __init__(
-        self, state: State, aws: Aws, launcher: Launcher, routes: Routes, balancer: Balancer
+        self,
+        state: State,
+        aws: Aws,
+        launcher: Launcher,
+        routes: Routes,
+        balancer: Balancer,
+        minute: float,
     ) -> None:
+        """Take the emulator's parts, and how many seconds a minute of ECS takes."""
         self._state, self._aws, self._launcher = state, aws, launcher
         self._routes, self._balancer = routes, balancer
         self._faults = Faults(state)
         self._shipper = LogShipper(aws)
+        self._sidecars = Sidecars(state, launcher, minute / 60)
         self._pool = ThreadPoolExecutor(_LAUNCHES, "launch")
         self._launches: dict[str, Future[subprocess.Popen[bytes]]] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._targets: dict[str, Target] = {}
 
     def step(self, task: Task, service: Service) -> bool:
-        """Bring a task on by at most one state; return whether it has just failed."""
+        """Advance a task by at most one state; return whether it has just failed."""
         handle = {
             "PROVISIONING": self._provision,
             "PENDING": self._await_launch,
@@ -52,13 +61,13 @@ class Tasks:
         return failed
 
     def stop(self, task: Task, code: str, reason: str) -> None:
-        """Ask a task to stop; its steps do it."""
+        """Mark a task to be stopped, which its steps do."""
         if task.desired_status != "STOPPED":
             task.desired_status = "STOPPED"
             task.stop_code, task.stopped_reason = code, reason
 
     def restore(self) -> None:
-        """After a restart: end what the tasks of the last run still run, and send their lines again."""
+        """After a restart, kill the processes of the last run's tasks, and ship their logs again."""
         for task in self._state.tasks.values():
             if task.alive:
                 self._launcher.kill(task)
@@ -70,7 +79,7 @@ class Tasks:
                 self._shipper.restore(task, self._launcher.log(task))
 
     def end_all(self) -> None:
-        """End everything at once, when the emulator itself ends."""
+        """Kill all tasks, when the emulator ends."""
         self._pool.shutdown(cancel_futures=True)
         for task in self._state.tasks.values():
             launch = self._launches.pop(task.arn, None)
@@ -98,10 +107,11 @@ class Tasks:
         self, task: Task, definition: dict[str, Any], container: dict[str, Any]
     ) -> subprocess.Popen[bytes]:
         process = self._launcher.launch(task, definition, container)
-        # Saved at once: a kill in the next moment must not leave a process that nobody knows of.
+        # Saved at once: a kill in the next moment must not leave an unknown process.
         with self._state.lock:
             task.process = processes.identity(process.pid)
             self._state.save()
+        self._sidecars.start(task, definition)
         return process
 
     def _await_launch(self, task: Task, service: Service, now: float) -> bool:
@@ -112,6 +122,8 @@ class Tasks:
         try:
             self._running[task.arn] = launch.result()
         except (CannotStartError, OSError, ValueError) as error:
+            self._launcher.kill(task)
+            self._sidecars.forget(task)
             return self._ended(task, "TaskFailedToStart", str(error), now)
         task.status, task.started = "RUNNING", now
         if task.target_group:
@@ -126,7 +138,7 @@ class Tasks:
         target = self._targets[task.arn] = Target(task.port, path, codes)
         self._routes.register(task.target_group, target)
         self._balancer.watch(target)
-        tell(service, f"registered 1 targets in (target-group {task.target_group})")
+        add_event(service, f"registered 1 targets in (target-group {task.target_group})")
 
     def _watch(self, task: Task, service: Service, now: float) -> bool:
         target = self._targets.get(task.arn)
@@ -140,14 +152,16 @@ class Tasks:
             task.status, task.stopping, task.healthy = "DEACTIVATING", now, False
             if target:
                 target.state = "draining"
-                tell(service, "has begun draining connections on 1 tasks.")
+                add_event(service, "has begun draining connections on 1 tasks.")
         elif not task.healthy and now - started > service.grace:
             group = task.target_group
             where = f"(port {task.port}) is unhealthy in (target-group {group})"
-            tell(service, f"{where} due to (reason Health checks failed).")
+            add_event(service, f"{where} due to (reason Health checks failed).")
             reason = f"Task failed ELB health checks in (target-group {group})"
             self.stop(task, "ServiceSchedulerInitiated", reason)
             return True
+        else:
+            self._sidecars.watch(task)
         return False
 
     def _drain(self, task: Task, _service: Service, now: float) -> bool:
@@ -156,14 +170,15 @@ class Tasks:
         if target and (waited < _SETTLE or (target.in_flight and waited < _DRAIN)):
             return False
         processes.send(task.process, signal.SIGTERM)
+        self._sidecars.terminate(task)
         task.status, task.signalled = "STOPPING", now
         return False
 
     def _await_end(self, task: Task, _service: Service, now: float) -> bool:
-        if self._running[task.arn].poll() is not None:
-            return self._exited(task, now)
         if now - (task.signalled or now) > task.stop_timeout:
             self._launcher.kill(task)
+        if self._running[task.arn].poll() is not None:
+            return self._exited(task, now)
         return False
 
     def _exited(self, task: Task, now: float) -> bool:
@@ -177,24 +192,35 @@ class Tasks:
         )
 
     def _ended(self, task: Task, code: str, reason: str, now: float) -> bool:
-        """Stop a task for this reason, unless it was asked to stop for another."""
+        """Stop a task for this reason, unless it was already being stopped for another."""
         failed = task.desired_status == "RUNNING"
         self.stop(task, code, reason)
-        self._stopped(task, now)
+        if not self._sidecars.any_running(task):
+            self._stopped(task, now)
+        elif task.status != "STOPPING":
+            self._leave(task)
+            self._sidecars.terminate(task)
+            task.status, task.signalled = "STOPPING", now
         return failed
 
-    def _stopped(self, task: Task, now: float) -> bool:
+    def _leave(self, task: Task) -> None:
+        """Remove the task's target, if it has one, from its group."""
         target = self._targets.pop(task.arn, None)
         if target:
             self._routes.deregister(task.target_group, target)
             self._balancer.forget(target)
+
+    def _stopped(self, task: Task, now: float) -> bool:
+        self._leave(task)
         self._running.pop(task.arn, None)
+        self._sidecars.forget(task)
+        self._launcher.forget(task)
         task.status, task.stopped, task.healthy = "STOPPED", now, False
         return False
 
 
 def _essential(definition: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the container that the load balancer names, or else the first."""
+    """Return the load balancer's container, or else the first."""
     containers: list[dict[str, Any]] = definition["containerDefinitions"]
     return next((one for one in containers if one["name"] == name), containers[0])
 

@@ -1,4 +1,4 @@
-"""For tests of what uses the emulator: one of their own, as a process on ports of its own."""
+"""An emulator for tests, as a process on ports of its own."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from botocore.config import Config
 
 from . import running, settings
 
-PATIENCE = 30  # seconds until what must come counts as never coming
+PATIENCE = 30  # seconds until a wait fails
 _FIRST_PORTS, _LAST_PORT = 9000, 32000
 _SOURCES = str(Path(__file__).parents[1])
 _Some = TypeVar("_Some")
 
 
 def wait(condition: Callable[[], _Some], what: str = "it", patience: float = PATIENCE) -> _Some:
-    """Ask again and again until `condition` returns something true, and return that.
+    """Poll until `condition` returns something true, and return that.
 
     Raises:
         TimeoutError: It did not within `patience` seconds.
@@ -40,12 +40,12 @@ def wait(condition: Callable[[], _Some], what: str = "it", patience: float = PAT
 
 
 def three_free_ports() -> int:
-    """Return the first of three ports in a row that nobody listens on; another in each process.
+    """Return the first of three consecutive free ports; another in each process.
 
     Raises:
         RuntimeError: There are none.
     """
-    # Below the ports that systems give to connections going out, or one of those takes a port before it is used.
+    # Below the ephemeral ports, or an outgoing connection may take a port before it is used.
     for first in range(20000 + 30 * os.getpid() % _FIRST_PORTS, _LAST_PORT, 3):
         if all(settings.is_free(port) for port in range(first, first + 3)):
             return first
@@ -53,7 +53,7 @@ def three_free_ports() -> int:
 
 
 class Emulator:
-    """`start` it, then use `client`, `fault` and `clear`; `kill` ends it as a power cut would."""
+    """An emulator: `start` it, then use `client`, `fault` and `clear`; `kill` ends it like a power cut."""
 
     def __init__(self, folder: Path, minute: float = 0.5, region: str = "eu-central-1") -> None:
         """Take the folder of its state; a minute of ECS takes `minute` seconds."""
@@ -92,10 +92,10 @@ class Emulator:
         )
 
     def start(self) -> Emulator:
-        """Start it, and wait until it answers.
+        """Start it, and wait until it responds.
 
         Raises:
-            RuntimeError: It ended; the text is what it said.
+            RuntimeError: It ended; the message is its log.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "serve.log").open("ab") as log:
@@ -109,7 +109,7 @@ class Emulator:
         return self
 
     def kill(self) -> None:
-        """End it without a chance to say goodbye."""
+        """Kill it."""
         if self._process:
             self._process.kill()
             self._process.wait()
@@ -143,7 +143,7 @@ class Emulator:
         """Order a fault.
 
         Raises:
-            ValueError: There is none such.
+            ValueError: It is invalid.
         """
         order = {"kind": kind, **details}
         answer = requests.post(f"{self.url}/_local/faults", json=order, timeout=PATIENCE)
@@ -151,18 +151,18 @@ class Emulator:
             raise ValueError(answer.text)
 
     def play(self, **answers: str) -> None:
-        """Play these answers to what AWS leaves open, as alarms_at_start="ignored".
+        """Set answers to what AWS leaves open, such as alarms_at_start="ignored".
 
         Raises:
             ValueError: There is no such question or answer.
         """
-        asked = {question.replace("_", "-"): answer for question, answer in answers.items()}
-        answer = requests.put(f"{self.url}/_local/worlds", json=asked, timeout=PATIENCE)
+        chosen = {question.replace("_", "-"): answer for question, answer in answers.items()}
+        answer = requests.put(f"{self.url}/_local/worlds", json=chosen, timeout=PATIENCE)
         if not answer.ok:
             raise ValueError(answer.text)
 
     def clear(self) -> None:
-        """Call all faults off."""
+        """Remove all faults."""
         requests.delete(f"{self.url}/_local/faults", timeout=PATIENCE).raise_for_status()
 
     def _is_up(self) -> bool:

@@ -9,13 +9,13 @@ from .records import Deployment, Revision, Service, State
 
 
 class Traffic:
-    """Writes weights into elbv2, where everybody can read them and the balancer obeys them."""
+    """Writes weights to elbv2, where clients read them and the balancer follows them."""
 
     def __init__(self, state: State, aws: Aws) -> None:
         self._state, self._aws = state, aws
 
     def apply(self, service: Service, deployment: Deployment) -> None:
-        """Make the rules say what the deployment's `percent` and `tested` say."""
+        """Set the rules to the deployment's `percent` and `tested`."""
         target = self._state.revisions[deployment.target]
         source = self._state.revisions.get(deployment.source)
         for balancer in service.load_balancers:
@@ -30,7 +30,7 @@ class Traffic:
                 self._forward(advanced["testListenerRule"], old, new, percent)
 
     def next_group(self, service: Service, source: Optional[Revision]) -> str:
-        """Return the target group for the tasks of a new revision: the one that the old one is not in."""
+        """Return the target group for the tasks of a new revision: the one that the old revision does not use."""
         if not service.load_balancers:
             return ""
         balancer = service.load_balancers[0]

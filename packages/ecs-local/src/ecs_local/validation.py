@@ -1,4 +1,4 @@
-"""Compare requests and answers with botocore's model of ECS, the one that every client is made from."""
+"""Validate requests and responses by botocore's model of ECS, from which every client is made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DOCUMENTED = ("PRE_PRODUCTION_TRAFFIC_SHIFT",)
 
 
 class WrongAnswerError(Exception):
-    """The emulator was about to say what ECS never says."""
+    """The emulator's response is not one of ECS."""
 
 
 def input_problems(operation: str, request: dict[str, Any]) -> str:
@@ -22,10 +22,10 @@ def input_problems(operation: str, request: dict[str, Any]) -> str:
 
 
 def check_answer(operation: str, answer: dict[str, Any]) -> None:
-    """Make sure that an answer is one that ECS could give.
+    """Check that a response is valid in ECS.
 
     Raises:
-        WrongAnswerError: A member is unknown or missing, or a value is of another type or no name of its list.
+        WrongAnswerError: A member is unknown or missing, or a value has another type or is not in its enumeration.
     """
     shape = _model().operation_model(operation).output_shape
     problems = [_problems(answer, shape), *_unknown_names(answer, shape, "")]
@@ -34,7 +34,7 @@ def check_answer(operation: str, answer: dict[str, Any]) -> None:
 
 
 def check_error(operation: str, code: str) -> None:
-    """Make sure that an error is one that the model lists for this operation.
+    """Check that the model lists an error for this operation.
 
     Raises:
         WrongAnswerError: It is not.
@@ -49,7 +49,7 @@ def _problems(value: dict[str, Any], shape: Any) -> str:
 
 
 def _unknown_names(value: Any, shape: Any, where: str) -> list[str]:
-    """Return what is said about strings that are no name of their enumeration, which botocore does not look at."""
+    """Return the problems of strings that are not in their enumeration, which botocore does not check."""
     if shape.type_name == "structure" and isinstance(value, dict):
         found = [
             _unknown_names(item, shape.members[key], f"{where}.{key}")

@@ -1,4 +1,4 @@
-"""What AWS's documentation leaves open: each question with the answers that the emulator can play, its usual one first."""
+"""What AWS's documentation leaves open: each question with the emulator's possible answers, the default first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 ALARMS_AT_START = "alarms-at-start"
 HOOKS_ON_FIRST = "hooks-on-first"
 _ANSWERS = {
-    # Does an alarm that rings when a deployment begins count for that deployment?
+    # Does an alarm in state ALARM when a deployment begins count for that deployment?
     ALARMS_AT_START: ("watched", "ignored"),
     # Do lifecycle hooks run on the first deployment of a service?
     HOOKS_ON_FIRST: ("run", "skipped"),
@@ -15,16 +15,16 @@ _ANSWERS = {
 
 
 class Worlds:
-    """The answers that are played now."""
+    """The current answers."""
 
     def __init__(self) -> None:
         self._chosen = {question: answers[0] for question, answers in _ANSWERS.items()}
 
     def choose(self, answers: dict[str, str]) -> dict[str, str]:
-        """Play these answers from now on, and the others as before; return all.
+        """Set these answers, and keep the others; return all.
 
         Raises:
-            ValueError: There is no such question or answer; the text says what is accepted.
+            ValueError: There is no such question or answer; the message lists the accepted ones.
         """
         for question, answer in answers.items():
             if question not in _ANSWERS:
@@ -35,8 +35,8 @@ class Worlds:
         self._chosen.update(answers)
         return dict(self._chosen)
 
-    def is_played(self, question: str, answer: str) -> bool:
-        """Whether this is the answer to a question."""
+    def is_chosen(self, question: str, answer: str) -> bool:
+        """Return whether this is the answer to a question."""
         return self._chosen[question] == answer
 
 
@@ -44,7 +44,7 @@ def read(words: Sequence[str]) -> dict[str, str]:
     """Return the answers in `--question=answer` options.
 
     Raises:
-        ValueError: A word is none of them; the text says what is accepted.
+        ValueError: A word is none of them; the message lists the accepted ones.
     """
     found = {}
     for word in words:

@@ -18,9 +18,10 @@ from mlops_kit.ci.metrics import commands as ci_commands
 from mlops_kit.ci.pipelines import commands as pipeline_commands
 from mlops_kit.ci.settings import CI_PRICES, CiPricesConfig
 from mlops_kit.core import job_summary, project
-from mlops_kit.core.config import load, schema
-from mlops_kit.core.console import say, show_table
-from mlops_kit.core.errors import UserError, ends_in_a_sentence
+from mlops_kit.core.config import load
+from mlops_kit.core.console import echo, show_table
+from mlops_kit.core.errors import UserError, exit_on_error
+from mlops_kit.delivery import monitor_commands
 from mlops_kit.delivery.deploy import commands as deployment_commands
 from mlops_kit.delivery.deploy.settings import DEPLOY, DeployConfig
 from mlops_kit.delivery.image import commands as image_commands
@@ -37,7 +38,6 @@ from mlops_kit.experiments.settings import (
     load_train,
     model_name,
 )
-from mlops_kit.monitoring import commands as monitoring_commands
 from mlops_kit.monitoring.settings import MONITOR, MonitorConfig
 from mlops_kit.serving.settings import SERVE, ServeConfig, load_serve
 
@@ -58,7 +58,7 @@ app.add_typer(deployment_commands.app)
 app.add_typer(infrastructure_commands.app)
 app.add_typer(pipeline_commands.app)
 app.add_typer(ci_commands.app)
-app.add_typer(monitoring_commands.app)
+app.add_typer(monitor_commands.app)
 
 
 @app.command()
@@ -67,14 +67,14 @@ def pipeline(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
     settings = load_train(config, overrides)
     run_id = _train(settings)
     _validate(settings, run_id)
-    say(_register(run_id))
+    echo(_register(run_id))
 
 
 @app.command()
 def train(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
     """Fit the model that the config describes and track the run."""
     _train(load_train(config, overrides))
-    say("trained: reports/train.json; next: make validate (or look: make mlflow-ui)")
+    echo("trained: reports/train.json; next: make validate (or look: make mlflow-ui)")
 
 
 def _train(settings: TrainConfig) -> str:
@@ -87,7 +87,7 @@ def _train(settings: TrainConfig) -> str:
 
 @app.command()
 def search(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
-    """Search for better parameters on a cluster, as configs/search.yaml says."""
+    """Search for better parameters on a cluster, as configs/search.yaml describes."""
     settings, wanted = load_train(config, overrides), load_search()
     from mlops_kit.experiments.search import search as searching
 
@@ -97,36 +97,54 @@ def search(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
     given = f"CONFIG={config} " if config != CONFIG else ""
     together = shlex.quote(f"{overrides} {report['set']}".strip())
     if report["set"]:
-        say(f"searched: reports/search.json; next: make train {given}SET={together}")
+        echo(f"searched: reports/search.json; next: make train {given}SET={together}")
     else:
-        say("searched: reports/search.json; nothing was better than the parameters of the config")
+        echo("searched: reports/search.json; nothing was better than the parameters of the config")
 
 
 @app.command()
 def validate(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
-    """Judge the last run on held-out data and against the champion; exit 1 if it is not good enough."""
+    """Validate the last run on the test set and against the champion; exit 1 if it is not good enough."""
     _validate(load_train(config, overrides))
-    say("validated: reports/validation.json; next: make register")
+    echo("validated: reports/validation.json; next: make register")
 
 
 def _validate(settings: TrainConfig, run_id: str = "") -> None:
-    """Show the verdict on a run; end with 1 if it is not good enough."""
+    """Validate a run and show its checks; exit 1 if it is not good enough."""
     from mlops_kit.experiments import validation
 
-    verdict = validation.validate(settings, run_id)
+    result = validation.validate(settings, run_id)
     rows = [
-        [c.name, c.measured, c.asked, "passed" if c.passed else "FAILED"] for c in verdict.checks
+        [c.name, c.measured, c.asked, "passed" if c.passed else "FAILED"] for c in result.checks
     ]
-    show_table(f"run {verdict.run_id}", ["check", "measured", "asked", ""], rows)
-    if not verdict.passed:
-        say("not good enough: reports/validation.json; nothing is registered")
+    show_table(f"run {result.run_id}", ["check", "measured", "threshold", ""], rows)
+    if not result.passed:
+        echo("not good enough: reports/validation.json; nothing is registered")
         raise typer.Exit(1)
 
 
 @app.command()
 def register() -> None:
     """Make the validated run the registered champion."""
-    say(_register())
+    echo(_register())
+
+
+@app.command()
+def promote(
+    config: ConfigPath = CONFIG,
+    overrides: Overrides = "",
+    reason: Annotated[
+        str, typer.Option(envvar="REASON", help="Why, though it is worse; kept with the version.")
+    ] = "",
+) -> None:
+    """Make the challenger, which make retrain left, the champion; refuse one that make compare found worse."""
+    settings = load_train(config, overrides)
+    from mlops_kit.experiments import registry
+
+    done = registry.promote(settings.registered_model, reason)
+    echo(f"rests on: {done.on}")
+    name = settings.registered_model
+    echo(f"{name} version {done.version} is now the champion; next: make export")
 
 
 def _register(run_id: str = "") -> str:
@@ -145,12 +163,12 @@ def _register(run_id: str = "") -> str:
 def report(
     run_id: Annotated[str, typer.Option(envvar="RUN_ID", help="Default: the last run.")] = "",
 ) -> None:
-    """Turn a run into one page, reports/index.html, and a PDF where Chromium is there."""
+    """Turn a run into one page, reports/index.html, and a PDF where Chromium is installed."""
     from mlops_kit.experiments.report import report as page
 
     done = page.write(run_id)
     printed = f"no reports/report.pdf ({done.reason})" if done.reason else "reports/report.pdf"
-    say(f"reported: reports/index.html, {printed}; run {done.run_id}")
+    echo(f"reported: reports/index.html, {printed}; run {done.run_id}")
 
 
 @app.command()
@@ -164,8 +182,13 @@ def export(
     name, alias = model_name(model, config, overrides)
     from mlops_kit.artifact import export as exporting
 
-    done = exporting.export(settings.export, name, alias)
-    say(f"exported: artifacts/model/ ({name} version {done['version']}); next: make serve")
+    wants_challenger = settings.challenger.mode is not None
+    done = exporting.export(settings.export, name, alias, wants_challenger)
+    challenger = done["challenger"]
+    beside = f", challenger version {challenger['version']}" if challenger else ""
+    if wants_challenger and not challenger:
+        echo(f"note: no other version of {name} has the alias challenger")
+    echo(f"exported: artifacts/model/ ({name} version {done['version']}{beside}); next: make serve")
 
 
 @app.command()
@@ -176,14 +199,14 @@ def predict(
     out: Annotated[str, typer.Option(envvar="OUT", help="The file to write.")] = "",
     model_dir: Annotated[Path, typer.Option(envvar="MODEL_DIR", help="The model.")] = folder.FOLDER,
 ) -> None:
-    """Score DATA, read as the config says, with the exported model; write OUT."""
+    """Score DATA, read by the config, with the exported model; write OUT."""
     settings = load_train(config, overrides)
     from mlops_kit.serving import scoring
 
     done = scoring.score(settings.data, data, out, model_dir)
     for note in done.notes():
-        say(f"note: {note}")
-    say(f"scored: {out} ({done.rows:,} rows, {done.seconds:.1f} s)")
+        echo(f"note: {note}")
+    echo(f"scored: {out} ({done.rows:,} rows, {done.seconds:.1f} s)")
 
 
 @app.command("mlflow-ui")
@@ -203,14 +226,14 @@ def audit() -> None:
 
     report = dependency_audit.audit()
     for sentence in dependency_audit.sentences(report):
-        say(sentence)
+        echo(sentence)
     if report["status"] == "not audited":
-        say(f"NOT AUDITED: no advisories could be had, so nothing is known ({report['reason']})")
+        echo(f"NOT AUDITED: the advisories could not be fetched ({report['reason']})")
     elif report["status"] == "vulnerable":
-        say("audit: vulnerable dependencies; make lock brings mended releases")
+        echo("audit: vulnerable dependencies; make lock brings fixed releases")
         raise typer.Exit(1)
     else:
-        say("audit: clean" + (" but for what is held back" if report["held_back"] else ""))
+        echo("audit: clean" + (" but for what is held back" if report["held_back"] else ""))
 
 
 @app.command()
@@ -219,25 +242,16 @@ def notify(
     what: Annotated[str, typer.Option(envvar="WHAT", help="What ended, like train.")] = "",
     text: Annotated[Path, typer.Option(envvar="SUMMARY", help="Sent along.")] = job_summary.FILE,
 ) -> None:
-    """Tell Slack and e-mail how a pipeline ended; exit 0 whatever comes of it."""
+    """Notify Slack and e-mail of how a pipeline ended; exit 0 even if that fails."""
     from mlops_kit.ci.notices import send
 
     for line in send.notify(status, what, text):
-        say(line)
-
-
-@app.command("config-schema")
-def config_schema() -> None:
-    """Write the JSON schemas that editors check configs/*.yaml against, of those that the project has."""
-    from mlops_kit.core.files import write_text
-
-    for path in (path for path in KINDS if path.exists()):
-        write_text(path.with_suffix(".schema.json"), schema(KINDS[path]))
+        echo(line)
 
 
 @app.command("config-check")
 def config_check() -> None:
-    """Print what is wrong in configs/, a line for each file; exit 2 if there is any."""
+    """Print the errors in configs/, a line for each file; exit 2 if there are any."""
     wrong = []
     for path, kind in KINDS.items():
         for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
@@ -246,21 +260,21 @@ def config_check() -> None:
             except UserError as error:
                 wrong.append(str(error))
     for sentence in wrong:
-        say(sentence)
+        echo(sentence)
     if wrong:
         raise typer.Exit(2)
 
 
 def main() -> None:
-    """Run the command line; what a user can mend is one sentence and exit code 2."""
+    """Run the command line; an error that a user can mend is one sentence and exit code 2."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
-    with ends_in_a_sentence(), oidc.handed_over():
+    with exit_on_error(), oidc.token_file():
         app()
 
 
 def _interrupted(number: int, _frame: object) -> NoReturn:
     """End at once: every step survives a kill, and an exception would have to pass libraries that catch all."""
-    sys.stderr.write("interrupted: the step counts for nothing; the next run starts afresh\n")
+    sys.stderr.write("interrupted: no result was saved; the next run starts afresh\n")
     sys.stderr.flush()
     os._exit(128 + number)

@@ -1,4 +1,4 @@
-"""One bad client: `python attacks.py NAME PORT SECONDS ROW_FILE` does to the service what its name says."""
+"""One bad client: `python attacks.py NAME PORT SECONDS ROW_FILE` runs the attack of that name against the service."""
 
 from __future__ import annotations
 
@@ -157,14 +157,20 @@ def half_bodies(attacker: Attacker) -> None:
 
 
 def unread(attacker: Attacker) -> None:
-    """Answers that nobody reads, no faster than they are given, through a window that is as small as can be."""
+    """Large answers that nobody reads, through a window as small as can be; the service takes no question too fast."""
+    request = attacker.request(attacker.rows(500))
+    unsent = {}
     for _ in range(5):
         one = socket.socket()
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         one.connect(attacker.address)
         one.setblocking(False)
-        attacker.sockets.append(one)
-    attacker.drip(b"GET /static/page.css HTTP/1.1\r\nHost: x\r\n\r\n" * 12, 0.05)
+        unsent[one] = request
+    for _ in attacker.goes_on():
+        for one, rest in unsent.items():
+            with contextlib.suppress(OSError):
+                unsent[one] = rest[one.send(rest) :] or request
+        time.sleep(0.01)
 
 
 ATTACKS = {

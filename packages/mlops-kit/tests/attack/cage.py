@@ -13,7 +13,7 @@ MIB = 2**20
 
 
 class Cage:
-    """A limit for a process and those that it starts; `kind` says which one."""
+    """A limit for a process and those that it starts; `kind` names it."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -66,7 +66,7 @@ def peak(pid: int) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return 1024 * int(line.split()[1])
-    raise ValueError(f"/proc/{pid}/status tells no VmHWM")
+    raise ValueError(f"/proc/{pid}/status has no VmHWM")
 
 
 def _cgroup(limit: int) -> Path | None:

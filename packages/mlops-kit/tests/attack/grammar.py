@@ -101,7 +101,7 @@ def _chunked(draw: random.Random, content: bytes) -> bytes:
     pieces = b""
     while content:
         size = draw.randrange(1, 1 + len(content))
-        told = draw.choice((b"%x", b"%x", b"%X", b"%x;name=value", b"0%x", b"-%x", b"%x ")) % size
-        pieces += told + b"\r\n" + content[:size] + b"\r\n"
+        length = draw.choice((b"%x", b"%x", b"%X", b"%x;name=value", b"0%x", b"-%x", b"%x ")) % size
+        pieces += length + b"\r\n" + content[:size] + b"\r\n"
         content = content[size:]
     return pieces + draw.choice((b"0\r\n\r\n", b"0\r\n\r\n", b"0\r\nX: y\r\n\r\n", b"0\r\n", b""))

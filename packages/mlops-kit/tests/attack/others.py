@@ -65,7 +65,7 @@ class Others:
 
 
 def alone(port: int, row_body: bytes, seconds: float) -> Others:
-    """Ask for so long; return what was found."""
+    """Send requests for so long; return the results."""
     others = Others(port, row_body)
     asyncio.run(others.ask(time.monotonic() + seconds))
     return others

@@ -17,7 +17,7 @@ from .others import alone
 SECONDS = 5
 PATIENT_MS = 1000  # of the aim of 100, for busy machines
 
-# What the log has to tell of each; the others are within what the service does, or are refused with an answer.
+# The reason that the log has to give for each; the others are within the limits, or are refused with a response.
 REASONS = {
     "head_of_200_mb": "a head is too large",
     "lines_100_000": "a head is too large",
@@ -30,7 +30,9 @@ REASONS = {
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux' /proc tells memory"),
+    pytest.mark.skipif(
+        not Path("/proc/self/status").exists(), reason="Linux' /proc has the memory"
+    ),
 ]
 
 
@@ -43,7 +45,7 @@ def test_the_others_are_answered(service, row_file, name):
     arguments = [sys.executable, str(script), name, str(running.port), str(PATIENCE), str(row_file)]
     with subprocess.Popen(arguments) as attacker:
         others = alone(running.port, body, SECONDS)
-        told = until_told(running, name)
+        logged = until_logged(running, name)
         attacker.kill()
     assert running.process.poll() is None, f"the service was killed: {running.cage.kind}"
     print(
@@ -55,11 +57,11 @@ def test_the_others_are_answered(service, row_file, name):
     assert others.quantile(99) < PATIENT_MS
     assert running.peak() < MEMORY
     reasons = [line["reason"] for line in running.lines() if line["event"] == "refused"]
-    assert told, f"{REASONS[name]!r} is not in the log, only {reasons}"
+    assert logged, f"{REASONS[name]!r} is not in the log, only {reasons}"
     assert {line["event"] for line in running.lines()} <= {"serving", "refused", "answered"}
 
 
-def until_told(running, name):
+def until_logged(running, name):
     """Wait until the log gives the reason, and return whether it does."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and running.process.poll() is None:

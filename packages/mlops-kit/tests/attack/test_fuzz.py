@@ -1,6 +1,6 @@
 """HTTP as no client writes it: the service answers or ends the connection, never with 500, and goes on.
 
-A failure prints the seed that draws the same again: FUZZ_SEED=… make attack-test. FUZZ_SECONDS says for how long (10).
+A failure prints the seed that draws the same again: FUZZ_SEED=… make attack-test. FUZZ_SECONDS sets for how long (10).
 """
 
 import contextlib
@@ -79,8 +79,10 @@ def test_bent_requests_are_answered_or_disconnected(service, row_file, parser):
                 statuses[status] = statuses.get(status, 0) + 1
                 assert not status.startswith(b"5"), (SEED, data, came)
         count += AT_ONCE
-    told = ", ".join(f"{number} × {status.decode()}" for status, number in sorted(statuses.items()))
-    print(f"{parser}: {count} connections; {told}")
+    summary = ", ".join(
+        f"{number} × {status.decode()}" for status, number in sorted(statuses.items())
+    )
+    print(f"{parser}: {count} connections; {summary}")
     again = requests.post(f"http://127.0.0.1:{running.port}/predict", data=body, timeout=PATIENCE)
     assert (right.status_code, again.json()) == (200, right.json())
     assert statuses[b"200"] > 0

@@ -24,6 +24,7 @@ from ownership import ownership
 from parts import ROOT, install, install_again, pip, train
 from report import aligned, compared, machine, write
 from serving import serving
+from shadow import shadow
 from sizes import sizes
 from tables import tables
 
@@ -46,6 +47,7 @@ TABLES = {
     "image": image,
     "deploy": deploying,
     "monitor": monitor,
+    "shadow": shadow,
     "tables": tables,
 }
 

@@ -16,7 +16,7 @@ CACHES = (".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".cache"
 def gates(scratch: Path, runs: int) -> list[Comparison]:
     """The gates of a generated project, with full and with empty caches, and those of the reference itself."""
     project = generate(scratch)
-    run(f"make install PYTHON={quote(BASE)}", project)
+    run(f"make install-dev PYTHON={quote(BASE)}", project)
     cold = _compared("gates-cold", project, runs, lambda: empty_caches(project))
     cold.warm_up = (
         False  # the project's other comparison, which comes first, has warmed the machine up
@@ -59,18 +59,18 @@ def _compared(
 
 
 def _commands(folder: Path) -> list[str]:
-    """Ask make what the gates would run, and leave out what is make's own."""
+    """Return the commands that the gates would run, and leave out what is make's own."""
     shown = run("make --dry-run quality-gates", folder).replace("\\\n", " ")
     commands = [line.strip() for line in shown.splitlines() if line.strip()]
     kept = [line for line in commands if not _is_makes_own(line)]
     if not kept:
         raise BenchError(
-            "`make --dry-run quality-gates` shows no command; run `make bench` again after `make install`"
+            "`make --dry-run quality-gates` shows no command; run `make bench` again after `make install-dev`"
         )
     return kept
 
 
 def _is_makes_own(line: str) -> bool:
-    """Whether `line` calls make again, is said by it ("make[1]: …") or only prints something."""
+    """Return whether `line` calls make again, is printed by it ("make[1]: …") or only prints something."""
     program = Path(line.split()[0]).name.rstrip(":").split("[")[0]
     return program in ("make", "gmake", "echo", "printf")

@@ -1,4 +1,4 @@
-"""One size of growing.py: write the rows, or read, check and fit them, and say what that took."""
+"""One size of growing.py: write the rows, or read, check and fit them, and print what that took."""
 
 from __future__ import annotations
 
@@ -55,15 +55,16 @@ def fit(file: str) -> None:
     dataset = data.load(config)
     read = time.perf_counter() - start
     with threadpool_limits(training.threads(dataset.train_rows.size)):
-        pipeline.build(config, dataset.columns).fit(dataset.train_rows, dataset.train_target)
+        rows, target = dataset.train_rows, dataset.train_target
+        pipeline.build(config, dataset.columns, rows, target).fit(rows, target)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    told = {
+    measured = {
         "file_mb": Path(file).stat().st_size / 1e6,
         "read_seconds": read,
         "fit_seconds": time.perf_counter() - start - read,
         "peak_mb": peak / (1e6 if sys.platform == "darwin" else 1e3),
     }
-    print(json.dumps(told))
+    print(json.dumps(measured))
 
 
 if sys.argv[1] == "write":

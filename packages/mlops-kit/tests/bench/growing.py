@@ -21,8 +21,8 @@ def growing(scratch: Path, runs: int) -> Table:
     for rows in (size for size in SIZES if size <= most):
         print(f"grow: {rows:,} rows …", end=" ", flush=True)
         run(f"{PYTHON} {BENCH / 'grow_one.py'} write {rows} {COLUMNS} rows.parquet", scratch)
-        told = run(f"{PYTHON} {BENCH / 'grow_one.py'} fit rows.parquet", scratch)
-        facts.append({"rows": rows, **json.loads(told.splitlines()[-1])})
+        output = run(f"{PYTHON} {BENCH / 'grow_one.py'} fit rows.parquet", scratch)
+        facts.append({"rows": rows, **json.loads(output.splitlines()[-1])})
         print(f"{facts[-1]['fit_seconds']:.1f} s, {facts[-1]['peak_mb']:,.0f} MB", flush=True)
     header = ("rows", "Parquet (MB)", "read and check (s)", "fit (s)", "most memory (MB)")
     cells = [

@@ -31,9 +31,9 @@ def load(scratch: Path, runs: int) -> Table:
                 body.write_text(json.dumps({"rows": [card["golden"][0]["row"]] * rows}))
                 print(f"load: {number}/{runs}, {connections} × {rows} …", end=" ", flush=True)
                 asked = f"{port} /predict {body} {connections} {SECONDS}"
-                said = json.loads(run(f"{PYTHON} {BENCH / 'http_load.py'} {asked}", folder))
-                found.setdefault((connections, rows), []).append(said)
-                print(f"{said['per_second']:.0f} a second", flush=True)
+                result = json.loads(run(f"{PYTHON} {BENCH / 'http_load.py'} {asked}", folder))
+                found.setdefault((connections, rows), []).append(result)
+                print(f"{result['per_second']:.0f} a second", flush=True)
     hour, origin = hour_price()
     return Table(
         name="load",

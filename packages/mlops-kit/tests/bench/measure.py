@@ -55,7 +55,7 @@ class Comparison:
 
 @dataclass
 class Result:
-    """What a comparison found, in seconds."""
+    """The seconds of both sides of a comparison."""
 
     comparison: Comparison
     ours: list[float]
@@ -68,13 +68,13 @@ class Result:
 
     @property
     def met(self) -> bool:
-        """Whether the ratio is what we aim for, to the two digits that are printed."""
+        """Return whether the ratio is what we aim for, to the two digits that are printed."""
         return round(self.ratio, 2) <= self.comparison.aim
 
 
 @dataclass
 class Table:
-    """What a part found that is more than two sides and their seconds."""
+    """The result of a part that is more than two sides and their seconds."""
 
     name: str
     header: tuple[str, ...]
@@ -104,9 +104,9 @@ def compare(comparison: Comparison) -> Result:
 
 
 def spread(seconds: list[float], digits: int) -> str:
-    """Say a median, with the fastest and the slowest."""
-    told = (statistics.median(seconds), min(seconds), max(seconds))
-    return "{} ({}–{})".format(*(f"{one:.{digits}f}" for one in told))
+    """Return a median, with the fastest and the slowest."""
+    figures = (statistics.median(seconds), min(seconds), max(seconds))
+    return "{} ({}–{})".format(*(f"{one:.{digits}f}" for one in figures))
 
 
 def free_port() -> int:

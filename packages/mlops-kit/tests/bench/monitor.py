@@ -31,14 +31,14 @@ def monitor(scratch: Path, _runs: int) -> Table:
     found = {}
     for rows in ROWS:
         print(f"monitor: {WINDOWS} windows of {rows} rows …", flush=True)
-        asked = run(f"{SCRIPT} judge {WINDOWS} {rows}", folder, environment)
+        asked = run(f"{SCRIPT} count {WINDOWS} {rows}", folder, environment)
         found[rows] = json.loads(asked.splitlines()[-1])
     return Table(
         name="monitor",
         header=("drift", *(f"{rows} rows" for rows in ROWS), "aim"),
         rows=[_row(drift, found) for drift in found[ROWS[0]]],
         note=f"windows of {WINDOWS} that trip, by configs/monitor.yaml's defaults; 13 columns of every kind, 2,000"
-        f" held-out rows; the last drift is below the limit, so it need not be found",
+        f" test rows; the last drift is below the limit, so it need not be found",
         facts=[
             {"rows": rows, "windows": WINDOWS, "tripped": tripped}
             for rows, tripped in found.items()

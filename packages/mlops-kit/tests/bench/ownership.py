@@ -34,8 +34,8 @@ def ownership(scratch: Path, _runs: int) -> Table:
         taken = sum(seconds[target] or 0 for target in targets)
         each = max(1, math.ceil(taken / 60))
         minutes += times * each
-        told = " + ".join(_told(target, seconds[target]) for target in targets) or "no target"
-        rows.append((f"job {name}", f"{times} × {each} min", told))
+        parts = " + ".join(_duration(target, seconds[target]) for target in targets) or "no target"
+        rows.append((f"job {name}", f"{times} × {each} min", parts))
     whole = "the sum" if None not in seconds.values() else "the sum of what was measured"
     rows.append(("runner minutes of a push", str(minutes), whole))
     facts = [{"what": what, "found": found, "how": how} for what, found, how in rows]
@@ -70,7 +70,7 @@ def _jobs(pipeline: dict) -> list[tuple[str, int, list[str]]]:
 
 
 def _on_push(condition: str) -> bool:
-    """Tell whether a job's condition lets a push pass: it names the events that it is for."""
+    """Return whether a job's condition lets a push pass: it names the events that it is for."""
     return "github.event_name" not in condition or bool(re.search(r"[\"']push[\"']", condition))
 
 
@@ -104,9 +104,9 @@ def _measured(project: Path, targets: list[str]) -> dict[str, float | None]:
             found[target] = time.perf_counter() - start
         except BenchError:
             found[target] = None
-        print(_told(target, found[target]), flush=True)
+        print(_duration(target, found[target]), flush=True)
     return found
 
 
-def _told(target: str, seconds: float | None) -> str:
+def _duration(target: str, seconds: float | None) -> str:
     return f"{target} not measured" if seconds is None else f"{target} {seconds:.0f} s"

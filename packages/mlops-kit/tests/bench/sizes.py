@@ -74,11 +74,11 @@ def _train(folder: Path, settings: dict[str, str]) -> dict[str, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
         whole = time.perf_counter() - start
         log.seek(0)
-        told = log.read().decode("utf-8", errors="replace")
+        output = log.read().decode("utf-8", errors="replace")
     if process.returncode != 0:
-        raise BenchError(f"train failed with exit code {process.returncode}: {told[-1000:]}")
+        raise BenchError(f"train failed with exit code {process.returncode}: {output[-1000:]}")
     unit = 1e6 if os.uname().sysname == "Darwin" else 1e3  # bytes there, KiB here
-    steps = {name: float(seconds) for name, seconds in STEP.findall(told) if name in STEPS}
+    steps = {name: float(seconds) for name, seconds in STEP.findall(output) if name in STEPS}
     cpu = used.ru_utime + used.ru_stime
     return {"whole": whole, **steps, "cpu": cpu, "megabytes": used.ru_maxrss / unit}
 

@@ -1,6 +1,6 @@
 """Draw windows of a stream, clean ones and such whose drift is injected, and count how many `make monitor` would trip on.
 
-`windows.py train` writes rows to train on; `windows.py judge WINDOWS ROWS` prints counts as JSON, once they are trained on.
+`windows.py train` writes rows to train on; `windows.py count WINDOWS ROWS` prints counts as JSON, once they are trained on.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ DRIFTS = {
 }
 
 
-def judge(windows: int, rows: int) -> dict[str, int]:
+def count_tripped(windows: int, rows: int) -> dict[str, int]:
     """Return of how many windows each kind of drift trips."""
-    with store.connected() as client:
+    with store.connect() as client:
         version = runs.of_alias(client, "bench", "champion")
         stored = runs.load_model(runs.find(client, version.run_id))
     tripped = dict.fromkeys(DRIFTS, 0)
@@ -77,9 +77,9 @@ def judge(windows: int, rows: int) -> dict[str, int]:
         raw = drawn(seed, rows)
         for name, change in DRIFTS.items():
             inputs = stored.columns.coerce(raw.assign(**change(raw)))
-            said = stored.pipeline.predict_proba(inputs)
-            answers = pd.DataFrame(said, columns=stored.pipeline.classes_)
-            answers.insert(0, "prediction", stored.pipeline.classes_[said.argmax(axis=1)])
+            probabilities = stored.pipeline.predict_proba(inputs)
+            answers = pd.DataFrame(probabilities, columns=stored.pipeline.classes_)
+            answers.insert(0, "prediction", stored.pipeline.classes_[probabilities.argmax(axis=1)])
             window = recorded_rows.Window(
                 pd.DataFrame(index=inputs.index), answers, dict(inputs.items())
             )
@@ -93,4 +93,4 @@ if sys.argv[1] == "train":
     drawn(0, 10_000).to_csv("rows.csv", index=False)
     Path("own.yaml").write_text(json.dumps(CONFIG), encoding="utf-8")  # JSON is YAML
 else:
-    print(json.dumps(judge(int(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(count_tripped(int(sys.argv[2]), int(sys.argv[3]))))

@@ -81,12 +81,13 @@ def site(models, emulator, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def right_answers(models) -> list[dict]:
-    """What the good versions answer to what the users ask."""
+    """The responses of the good versions to the users' requests."""
     answers = []
     for folder in models.values():
         model = load(folder)
-        rows = json.loads((folder / model_folder.EXAMPLE).read_text())["rows"]
-        answers.append({"model_version": model.card["version"], "predictions": model.predict(rows)})
+        (row,) = json.loads((folder / model_folder.EXAMPLE).read_text())["rows"]
+        predictions = model.predict({name: [value] for name, value in row.items()})
+        answers.append({"model_version": model.card["version"], "predictions": predictions})
     return answers
 
 
@@ -119,6 +120,6 @@ def serving(emulator, site):
 
 
 def _release(emulator: LocalEcs) -> str | None:
-    """Return the digest of the release that production says it is, if it answers."""
+    """Return the digest of the release in production's /version, if it answers."""
     answer = requests.get(f"{emulator.production}/version", timeout=10)
     return answer.json()["release"] if answer.ok else None

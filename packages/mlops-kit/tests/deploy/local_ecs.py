@@ -35,6 +35,6 @@ class LocalEcs(Emulator):
 
     @property
     def contract(self) -> dict:
-        """What Terraform tells the deployer."""
+        """The contract, as Terraform writes it for the deployer."""
         found = self.client("ssm").get_parameter(Name=local_account.parameter())
         return json.loads(found["Parameter"]["Value"])

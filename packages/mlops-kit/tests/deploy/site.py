@@ -24,14 +24,14 @@ QUICK = "poll_seconds=0.1 bake_minutes=1 probe.requests=10 probe.attempts=2 task
 
 
 class Outcome(NamedTuple):
-    """How a command ended, and what it printed."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
 
 
 class Answers(NamedTuple):
-    """What users got: how often each answer, and what was lost."""
+    """The responses to users, with their counts, and lost requests."""
 
     answers: dict[str, int]
     lost: dict[str, int]
@@ -57,7 +57,7 @@ class Edit(NamedTuple):
 
 _READ = "            body = await self._bodies.read("
 _SLEEP = "            await asyncio.sleep"
-_RIGHT = "answers = self._model.answers(outputs"
+_RIGHT = "answer = self._response.write(outputs"
 BREAKS = {
     "crashes": [Edit("server.py", "import gc\n", "raise SystemExit('no luck today')\n")],
     "never listens": [Edit("server.py", "import gc\n", "import time\ntime.sleep(600)\n")],

@@ -34,7 +34,7 @@ INTRODUCTION = """\
 Users with kept connections asked production all the while; "lost" counts requests without an answer 200.
 
 """
-HEAD = ("fault", "exit code", "serves afterwards", "requests", "lost", "s", "the deployer said")
+HEAD = ("fault", "exit code", "serves afterwards", "requests", "lost", "s", "output")
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +76,10 @@ def fault(rows, users, emulator):
 
 
 class Fault(NamedTuple):
-    """What is broken, and what has to come of it."""
+    """A fault, and the expected result."""
 
     code: int
-    said: str  # a regular expression for the output
+    output: str  # a regular expression for the output
     release: str = ""  # a broken one; default: the good one that does not serve yet
     injected: dict | None = None
     settings: str = ""
@@ -184,7 +184,7 @@ FAULTS = {
     ),
     "stuck past the deadline": Fault(
         3,
-        "the deadline was over in POST_SCALE_UP",
+        "failed: the deadline was over in POST_SCALE_UP",
         injected={"kind": "hang", "stage": "POST_SCALE_UP"},
         settings=SOON,
     ),
@@ -206,7 +206,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault(name, fault, serving, site, emulator):
-    """Ends as the table says, and users notice nothing."""
+    """Ends as in the table, and users notice nothing."""
     what = FAULTS[name]
     old, other = serving
     new = site(what.release) if what.release else other
@@ -214,7 +214,7 @@ def test_a_fault(name, fault, serving, site, emulator):
         emulator.fault(**what.injected)
     with fault(name, new if what.code in (0, 6) else old) as ended:
         done = new.run("deploy", what.settings, **(what.variables or {}))
-        assert (done.code, bool(re.search(what.said, done.out))) == (what.code, True), done.out
+        assert (done.code, bool(re.search(what.output, done.out))) == (what.code, True), done.out
         assert new.report["exit_code"] == what.code
         assert (new.folder / "reports/summary.md").read_text().startswith("## deploy to ")
         if what.code == 6:  # ECS goes on; once we may look again, we see it through
@@ -231,12 +231,12 @@ def finished(process: subprocess.Popen) -> Outcome:
 
 def lines_until(process: subprocess.Popen, pattern: str) -> str:
     """Return what a deployer printed up to a line that has `pattern`."""
-    said = ""
+    output = ""
     for line in process.stdout:
-        said += line
+        output += line
         if re.search(pattern, line):
-            return said
-    raise AssertionError(f"it ended without {pattern!r}: {said}")
+            return output
+    raise AssertionError(f"it ended without {pattern!r}: {output}")
 
 
 def test_an_alarm_while_it_bakes(fault, serving, emulator):
@@ -280,7 +280,7 @@ def test_an_alarm_that_rings_from_the_start(fault, serving, emulator):
         emulator.play(alarms_at_start="watched")
 
 
-def test_a_release_is_deployed_again_after_a_verdict_that_came_too_late(fault, serving, site):
+def test_release_is_deployed_again_after_a_late_answer(fault, serving, site):
     old, _ = serving
     slow = site("is slow")
     with fault("the verdict comes too late", old) as ended:
@@ -358,7 +358,7 @@ def test_a_second_deployer_is_refused_and_the_first_goes_on(fault, serving):
         assert finished(first).code == 0
 
 
-def test_what_a_killed_deployer_left_in_flight_is_refused_by_default(fault, serving):
+def test_deployment_left_by_a_killed_deployer_is_refused(fault, serving):
     old, new = serving
     with fault("a deployment is in flight that nobody watches", new) as ended:
         first = new.start("deploy", "bake_minutes=20")
@@ -375,7 +375,7 @@ def test_what_a_killed_deployer_left_in_flight_is_refused_by_default(fault, serv
         assert new.run("deploy", RESUME="1").code == 0
 
 
-def test_a_deployment_that_is_superseded_is_told_to_its_deployer(fault, serving, emulator):
+def test_deployer_reports_that_it_was_superseded(fault, serving, emulator):
     old, new = serving
     with fault("another deployment takes the place of this one", old) as ended:
         first = new.start("deploy", "bake_minutes=60")
@@ -415,7 +415,7 @@ def test_supersede_replaces_what_is_in_flight(fault, serving):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_who_stops_watching_can_go_on(fault, serving, number):
+def test_watching_can_be_resumed(fault, serving, number):
     _, new = serving
     with fault(f"the deployer gets {number.name}", new) as ended:
         process = new.start("deploy", "bake_minutes=3")
@@ -543,10 +543,10 @@ REFUSALS = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_the_preflight_refuses(fault, serving, emulator, name):
     old, new = serving
-    changes, said = REFUSALS[name]
+    changes, output = REFUSALS[name]
     with fault(name, old) as ended, changed_contract(emulator, **changes):
         done = new.run("deploy")
-        assert (done.code, bool(re.search(said, done.out))) == (2, True), done.out
+        assert (done.code, bool(re.search(output, done.out))) == (2, True), done.out
         assert new.run("verify").code == 2
         ended.append(done)
 
@@ -568,7 +568,7 @@ def test_weights_that_somebody_moved_are_refused(rows, serving, emulator):
     rows.append(("production's weights are divided", "2", "both, as before", *3 * "–", sentence))
 
 
-def test_production_takes_what_skips_staging_with_a_reason_that_is_kept(serving, emulator):
+def test_production_skips_staging_with_a_recorded_reason(serving, emulator):
     _, new = serving
     done = new.run(
         "deploy", "requires=staging approval=true", REASON="staging is on fire", APPROVE=new.tag

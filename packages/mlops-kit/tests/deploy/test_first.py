@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
 
 import pytest
+import requests
+
+from ecs_local.testing import wait
+from mlops_kit.artifact import folder as model_folder
 
 from .local_ecs import ROOT, LocalEcs
 from .site import BREAKS, CODE, made_site
@@ -31,9 +36,7 @@ def test_a_broken_release_can_be_made(name, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
-    empty, models, tmp_path_factory
-):
+def test_failed_first_deployment_exits_4_and_next_one_works(empty, models, tmp_path_factory):
     broken, wrong, good = (
         made_site(tmp_path_factory.mktemp("first"), name, models, empty)
         for name in ("crashes", "answers wrongly", "1")
@@ -70,8 +73,8 @@ def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
     again = good.run("deploy")
     assert (again.code, "it was there already" in again.out) == (0, True), again.out
     status = good.run("status")
-    for told in (good.tag, "100 %", "1 healthy", "1 of 1 run", "needs a person", " ago"):
-        assert told in status.out, status.out
+    for text in (good.tag, "100 %", "1 healthy", "1 of 1 run", "needs a person", " ago"):
+        assert text in status.out, status.out
     logs = good.run("logs")
     assert '"event":"serving"' in logs.out
     verified = good.run("verify")
@@ -81,3 +84,23 @@ def test_a_first_deployment_that_fails_needs_a_person_and_the_next_one_works(
     assert re.search("rolled back .*not yet", verified.out), verified.out
     plan = good.run("deploy-plan")
     assert (plan.code, "no changes" in plan.out) == (0, True), plan.out
+    assert set(shipped(empty, good)) == {"asked-0", "asked-1", "asked-2"}
+
+
+def shipped(ecs, site):
+    """Ask production three times, and return the ids of all requests that arrived in S3: none of the deployer's probe."""
+    example = json.loads((site.folder / model_folder.FOLDER / model_folder.EXAMPLE).read_text())
+    for number in range(3):
+        asked = requests.post(
+            f"{ecs.production}/predict", json=example, headers={"X-Request-ID": f"asked-{number}"}
+        )
+        assert asked.status_code == 200
+    s3, bucket = ecs.client("s3"), ecs.contract["records_bucket"]
+    place = {"Bucket": bucket, "Prefix": "predictions/date="}
+    found = wait(lambda: s3.list_objects_v2(**place).get("Contents"), "what was recorded")
+    lines = [
+        line
+        for one in found
+        for line in s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read().splitlines()[1:]
+    ]
+    return [json.loads(line)["request_id"] for line in lines]

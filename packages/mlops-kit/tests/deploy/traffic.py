@@ -34,7 +34,7 @@ class Traffic:
         self.stopping = False
 
     async def connection(self) -> None:
-        """Ask on one connection; a new one only where the old one was closed."""
+        """Send requests on one connection; a new one only where the old one was closed."""
         while not self.stopping:
             try:
                 reader, writer = await asyncio.open_connection(self.host, self.port)
@@ -44,7 +44,7 @@ class Traffic:
                 self.lost[type(error).__name__] += 1
 
     async def ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Ask until the server says that it closes this connection."""
+        """Send requests until the server closes this connection."""
         while not self.stopping:
             writer.write(self.request)
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()

@@ -41,20 +41,20 @@ def test_a_changed_source_is_built_without_installing_anything(
         begun = time.monotonic()
         image.build_target("serve", TAG, options, arguments)
         seconds = time.monotonic() - begun
-        said = capfd.readouterr()
-        return seconds, said.out + said.err
+        output = capfd.readouterr()
+        return seconds, output.out + output.err
 
     build()
     service = copied_checkout / "packages/mlops-kit/src/mlops_kit/serving/server.py"
     taken = []
     for number in range(3):
         service.write_text(f"{service.read_text()}# change {number}\n")
-        seconds, said = build()
+        seconds, output = build()
         taken.append(seconds)
-        install = re.search(r"^#(\d+) \[serve-venv \d/\d\] RUN", said, re.M).group(1)
-        assert f"#{install} CACHED" in said
-        checked = re.search(r"^#(\d+) \[serve-app \d/\d\] RUN", said, re.M).group(1)
-        assert f"#{checked} CACHED" not in said
+        install = re.search(r"^#(\d+) \[serve-venv \d/\d\] RUN", output, re.M).group(1)
+        assert f"#{install} CACHED" in output
+        checked = re.search(r"^#(\d+) \[serve-app \d/\d\] RUN", output, re.M).group(1)
+        assert f"#{checked} CACHED" not in output
     figures["rebuild after a changed source"] = (
         f"{min(taken):.1f} s, the best of 3 (aim: at most 2)"
     )

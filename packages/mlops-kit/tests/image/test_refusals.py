@@ -43,12 +43,12 @@ def flip_in_the_middle(content: bytearray) -> None:
 
 def test_a_changed_byte_of_the_model_is_refused(changed, card):
     name = f"model.{card['format']}"
-    code, said = changed(name, flip_in_the_middle)
+    code, message = changed(name, flip_in_the_middle)
     assert code == 2
-    assert said.startswith("error: ")
-    assert name in said
-    assert "changed" in said
-    assert said.count("\n") == 1
+    assert message.startswith("error: ")
+    assert name in message
+    assert "changed" in message
+    assert message.count("\n") == 1
 
 
 def test_a_changed_description_is_refused(changed):
@@ -57,18 +57,18 @@ def test_a_changed_description_is_refused(changed):
         card["version"] += "0"
         content[:] = json.dumps(card).encode()
 
-    code, said = changed("model.json", other_version)
-    assert (code, said.count("\n")) == (2, 1)
-    assert "model.json was changed" in said
+    code, message = changed("model.json", other_version)
+    assert (code, message.count("\n")) == (2, 1)
+    assert "model.json was changed" in message
 
 
 def test_a_missing_model_is_refused(start):
-    code, said = ends(start("--env", "MODEL_DIR=/tmp/nothing"))
-    assert (code, said.count("\n")) == (2, 1)
-    assert said.startswith("error: /tmp/nothing")
+    code, message = ends(start("--env", "MODEL_DIR=/tmp/nothing"))
+    assert (code, message.count("\n")) == (2, 1)
+    assert message.startswith("error: /tmp/nothing")
 
 
 def test_a_port_that_is_none_is_refused(start):
-    code, said = ends(start("--env", "PORT=http"))
-    assert (code, said.count("\n")) == (2, 1)
-    assert "PORT is 'http'" in said
+    code, message = ends(start("--env", "PORT=http"))
+    assert (code, message.count("\n")) == (2, 1)
+    assert "PORT is 'http'" in message

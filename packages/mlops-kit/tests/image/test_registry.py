@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def pushed(tested_image, tmp_path, monkeypatch, pytestconfig):
-    """What artifacts/image.json says after the push; written beside, not over the real one."""
+    """The artifacts/image.json of the push; written beside, not over the real one."""
     monkeypatch.chdir(tmp_path)
     build.RECORD.parent.mkdir()
     record = json.loads((pytestconfig.rootpath / build.RECORD).read_text())
@@ -31,7 +31,7 @@ def test_what_was_pushed_runs_by_its_digest(pushed, start, card):
     reference = pushed["reference"]
     assert reference.endswith(f"@{pushed['digest']}")
     assert json.loads(build.RECORD.read_text()) == pushed
-    # Forget what the local names say, so that the registry has to tell.
+    # Forget the local names, so that the registry has to be read.
     repository = reference.partition("@")[0]
     run_docker("rmi", f"{repository}:{pushed['tag'].rpartition(':')[2]}", reference)
     assert run_docker("image", "inspect", reference).returncode != 0

@@ -73,7 +73,7 @@ class Checkout:
             self._variables[_INIT] = init_options
 
     def run(self, command: str, name: str, **variables: str) -> Outcome:
-        """Run one of the infra-… subcommands for ENV=`name`; say how long it took."""
+        """Run one of the infra-… subcommands for ENV=`name`; print how long it took."""
         start = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", PACKAGE, command],
@@ -111,7 +111,7 @@ def emulator(init_options, tmp_path_factory) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def checkout(emulator, init_options, tmp_path_factory) -> Checkout:
-    """A checkout whose staging asks for an API key, tells somebody, and leaves a last snapshot of its database."""
+    """A checkout whose staging requires an API key, has an address for alarms, and leaves a last snapshot of its database."""
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copytree(ROOT / "configs", folder / "configs")
     left = shutil.ignore_patterns(".terraform", "*.tfstate*", "*_override.tf", "__pycache__")

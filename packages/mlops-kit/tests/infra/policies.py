@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Need(NamedTuple):
-    """What a call needs: an action on a resource, and what IAM knows of the call."""
+    """The permission that a call needs: an action on a resource, and the condition keys of the call."""
 
     action: str
     resource: str
@@ -26,7 +26,7 @@ def listed(value: Any) -> list[str]:
 
 
 def allows(statement: dict[str, Any], need: Need) -> bool:
-    """Whether one statement allows `need`."""
+    """Return whether one statement allows `need`."""
     if statement["Effect"] != "Allow":
         return False
     if not any(_matches(need.action, one) for one in listed(statement["Action"])):

@@ -112,7 +112,7 @@ def test_without_its_bucket_of_states_nothing_is_applied(checkout, emulator):
     assert "make infra-apply ENV=bootstrap makes it" in done.out
 
 
-def test_states_lie_in_the_bucket_and_nothing_is_left_in_the_checkout(account, emulator):
+def test_states_are_in_the_bucket_and_not_in_the_checkout(account, emulator):
     bucket = f"{roots.short(NAME)}-terraform-{settings.ACCOUNT}"
     listed = emulator.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
     assert {one["Key"] for one in listed} == {
@@ -226,7 +226,7 @@ def test_mlflow_is_asked_by_its_names_and_addresses_only(account, emulator):
         assert not security_utils.is_allowed_host_header(allowed, host), host
 
 
-def test_a_rollback_is_told_to_who_hears_of_alarms(account, emulator):
+def test_rollback_is_published_to_the_alarm_topic(account, emulator):
     (topic,) = emulator.client("sns").list_topics()["Topics"]
     attributes = emulator.client("sns").get_topic_attributes(TopicArn=topic["TopicArn"])
     policy = json.loads(attributes["Attributes"]["Policy"])
@@ -348,7 +348,7 @@ def test_drift_is_seen_and_deployments_are_none(account, emulator, contract):
 
 def test_what_is_protected_is_not_destroyed(account):
     done = account.run("infra-destroy", "production", AUTO_APPROVE="1", CONFIRM="production")
-    assert (done.code, "says protected: true" in done.out) == (2, True), done.out
+    assert (done.code, "has protected: true" in done.out) == (2, True), done.out
     done = account.run("infra-destroy", "bootstrap", AUTO_APPROVE="1", CONFIRM="bootstrap")
     assert (done.code, "holds the states of all others" in done.out) == (2, True), done.out
 

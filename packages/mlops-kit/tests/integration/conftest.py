@@ -43,7 +43,7 @@ validation: {metric: roc_auc, thresholds: {accuracy: 0.9}}
 
 
 class Outcome(NamedTuple):
-    """What a command left: its exit code and what it printed."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -57,7 +57,7 @@ def empty_store(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        with store.connected():
+        with store.connect():
             pass
     return folder / store.STORE
 
@@ -280,7 +280,7 @@ def _trained_and_exported(name, folder, empty_store):
 def _exported(name, folder, serve_set=""):
     with _inside(folder, serve_set):
         card = export.export(load_serve().export, name, "champion")
-        with store.connected() as client:
+        with store.connect() as client:
             stored = runs.load_model(runs.find(client, card["run_id"]))
     return Exported(folder, card, stored)
 
@@ -326,7 +326,7 @@ class Service:
         return requests.get(self.url + path, timeout=PATIENCE, **options)
 
     def predict(self, *rows: dict, **options) -> requests.Response:
-        """Ask for rows of plain values."""
+        """Request predictions for rows of plain values."""
         return self.post(json.dumps({"rows": rows}), **options)
 
     def post(self, body, **options) -> requests.Response:
@@ -399,7 +399,7 @@ def served(exported):
 
 
 class Request(NamedTuple):
-    """What a client asked of an Endpoint; the names of headers are in lower case."""
+    """A request to an Endpoint; the names of headers are in lower case."""
 
     method: str
     path: str
@@ -424,10 +424,10 @@ class Endpoint:
                 body = self.rfile.read(int(headers.get("content-length", 0)))
                 request = Request(self.command, parts.path, query, headers, body)
                 endpoint.requests.append(request)
-                status, told, content = endpoint.answer(request)
+                status, own, content = endpoint.answer(request)
                 content = content if isinstance(content, str) else json.dumps(content)
                 self.send_response(status)
-                for name, value in {**told, "Content-Length": str(len(content.encode()))}.items():
+                for name, value in {**own, "Content-Length": str(len(content.encode()))}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content.encode())

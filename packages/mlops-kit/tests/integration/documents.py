@@ -1,4 +1,4 @@
-"""What README and docs/ tell people to type: commands, shown sessions, files and changes, in the order of reading."""
+"""The commands, shown sessions, files and changes of README and docs/, in the order of reading."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Block(NamedTuple):
 
     @property
     def sessions(self) -> list[tuple[str, list[str]]]:
-        """The commands behind a "$ ", each with the lines that it is said to print."""
+        """The commands behind a "$ ", each with the lines that it should print."""
         parts = re.split(r"^\$ ", self.text, flags=re.M)[1:] if not self.language else []
         return [(part.splitlines()[0], part.splitlines()[1:]) for part in parts]
 
@@ -98,7 +98,7 @@ def blocks(document: str) -> list[Block]:
 
 
 def spans(document: str) -> list[str]:
-    """What stands in backticks in a document's prose."""
+    """Return the code spans of a document's prose."""
     text = FENCE.sub("", (ROOT / document).read_text(encoding="utf-8"))
     return [" ".join(found.split()) for found in INLINE.findall(text)]
 
@@ -118,7 +118,7 @@ def named_paths(document: str) -> list[str]:
 
 
 def commands(document: str) -> list[list[str]]:
-    """Everything that a document tells people to type, as words: in blocks, in sessions and in backticks."""
+    """All commands of a document, as words: in blocks, in sessions and in backticks."""
     typed = [command for block in blocks(document) for command in block.commands]
     typed += [command for block in blocks(document) for command, _ in block.sessions]
     typed += [

@@ -36,16 +36,16 @@ class Project:
             assert text.count(old) == 1, (block.document, name, old)
             path.write_text(text.replace(old, new), encoding="utf-8")
         for command, printed in block.sessions:
-            said = self.run(command)
-            assert all(line in said.stdout + said.stderr for line in printed), said
+            done = self.run(command)
+            assert all(line in done.stdout + done.stderr for line in printed), done
         for command in block.commands:
             if not self.is_not_run(command) and not self.is_known(block.document, command):
-                said = self.start(command) if " serve" in command else self.run(command)
-                assert said.returncode in (0, None), (command, said.stdout, said.stderr)
-                self.printed[command.split()[0]] = str(said.stdout)
+                done = self.start(command) if " serve" in command else self.run(command)
+                assert done.returncode in (0, None), (command, done.stdout, done.stderr)
+                self.printed[command.split()[0]] = str(done.stdout)
 
     def is_known(self, document: str, command: str) -> bool:
-        """Whether the command is made of targets that have run, outside of the guides."""
+        """Return whether the command is made of targets that have run, outside of the guides."""
         called = make_words(command.split())
         new = bool(called) and not set(called[1]) <= self.targets
         self.targets.update(called[1] if called else [])
@@ -64,7 +64,7 @@ class Project:
         )
 
     def start(self, command: str) -> subprocess.Popen:
-        """Start what does not end, and wait until it tells its address."""
+        """Start what does not end, and wait until it logs its address."""
         self.stop()
         self.server = subprocess.Popen(
             shlex.split(command),

@@ -6,7 +6,7 @@ DIGEST = f"sha256:{'ab' * 32}"
 
 
 def release(digest: str = DIGEST, **changes: object) -> Release:
-    told = {
+    record = {
         "digest": digest,
         "tag": "0123-v3",
         "commit": "0123",
@@ -20,4 +20,4 @@ def release(digest: str = DIGEST, **changes: object) -> Release:
         "tolerance": 1e-5,
         "scale": 1.0,
     }
-    return Release.model_validate({**told, **changes})
+    return Release.model_validate({**record, **changes})

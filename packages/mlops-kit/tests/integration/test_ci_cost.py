@@ -97,7 +97,7 @@ def jobs(longest_wait=1.0):
     return list(github_jobs.since(github.connect(longest_wait), cost.months(NOW)[0]))
 
 
-def test_a_month_is_priced_and_compared_with_the_same_part_of_the_month_before(api, checkout):
+def test_month_is_priced_and_compared_with_last_month(api, checkout):
     prices = load_ci_prices()
     prices = prices.model_copy(update={"per_minute": {**prices.per_minute, "gpu-a10": 0.5}})
     found = cost.report(jobs(), prices, NOW)
@@ -199,7 +199,7 @@ def test_what_does_not_pass_is_a_sentence_and_exit_code_2(api, command, fault, a
     assert len(api.requests) == asked
 
 
-def test_a_rate_limit_that_lasts_is_told_with_its_end(api):
+def test_long_rate_limit_is_reported_with_its_end(api):
     reset = time.time() + 3000
     limited = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{reset:.0f}"}
     api.faults = [(403, limited, {"message": "API rate limit exceeded"})]
@@ -253,7 +253,7 @@ def test_a_variable_that_is_missing_is_a_sentence(api, command, variables, sente
     assert (outcome.code, outcome.err) == (2, f"error: {sentence}\n")
 
 
-def test_on_another_system_that_names_no_repository_there_is_no_report(api, command, checkout):
+def test_without_repository_there_is_no_cost_report(api, command, checkout):
     outcome = command("ci-report", GITHUB_ACTIONS="", GITHUB_REPOSITORY="", GITHUB_TOKEN="")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out == "no cost report: GITHUB_REPOSITORY is not set\n"

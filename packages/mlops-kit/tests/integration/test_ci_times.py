@@ -33,7 +33,7 @@ def build(command, project):
 
 
 def logged():
-    with store.connected() as client:
+    with store.connect() as client:
         experiment = client.get_experiment_by_name("ci").experiment_id
         return [
             (
@@ -52,10 +52,10 @@ def test_builds_are_tracked_and_a_slow_one_is_a_warning(build, project):
         assert "warning" not in build({"lint": seconds, "test": 100.0})
     build({"lint": 500.0}, runner="Linux aarch64, 4 cores")
     build({"lint": 500.0}, cache_hit=False)
-    said = build({"lint": 15.5, "test": 101.0})
-    assert said.count("warning") == 1
+    output = build({"lint": 15.5, "test": 101.0})
+    assert output.count("warning") == 1
     slow = "lint took 15.5 s; the median of its last 5 on such a runner is 10.0 s"
-    assert f"warning: {slow}\n" in said
+    assert f"warning: {slow}\n" in output
     written = (project / "reports/summary.md").read_text()
     assert written == (
         "## deploy\n\nfine\n\n## Build times\n\nLinux x86_64, 2 cores; caches were restored.\n\n"
@@ -79,9 +79,9 @@ def test_what_failed_is_tabled_but_no_measure(build):
 
 def test_without_a_store_it_is_a_table_and_a_note(build, project):
     (project / store.STORE).unlink()
-    said = build({"lint": 1.0})
+    output = build({"lint": 1.0})
     assert (
-        "not tracked: there is no mlflow.db here, and MLFLOW_TRACKING_URI names no server" in said
+        "not tracked: there is no mlflow.db here, and MLFLOW_TRACKING_URI names no server" in output
     )
     assert "| lint | 1.0 |  | 0 |" in (project / "reports/summary.md").read_text()
     assert not (project / store.STORE).exists()
@@ -93,13 +93,13 @@ def test_a_store_that_fails_in_its_own_way_fails_no_build(build, project, monkey
         raise error("403 for https://robot:secret@host/")
 
     monkeypatch.setattr(mlflow.MlflowClient, "log_artifact", refuse)
-    said = build({"lint": 1.0})
-    assert f"warning: not tracked: unexpected {error.__name__}\n" in said
-    assert "secret" not in said
+    output = build({"lint": 1.0})
+    assert f"warning: not tracked: unexpected {error.__name__}\n" in output
+    assert "secret" not in output
     assert "| lint | 1.0 |  | 0 |" in (project / "reports/summary.md").read_text()
 
 
-def test_without_times_it_says_so(command):
+def test_missing_times_are_one_line(command):
     assert command("ci-times").out.startswith("no build times: reports/ci-times.jsonl has none")
 
 

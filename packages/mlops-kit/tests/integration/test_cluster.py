@@ -110,7 +110,7 @@ def test_a_wrong_value_is_the_same_sentence_from_a_cluster(exported, cluster, mo
     assert not Path("none.csv").exists()
 
 
-def test_a_cluster_that_is_none_or_goes_away_is_told(tmp_path, monkeypatch):
+def test_missing_or_lost_cluster_is_reported(tmp_path, monkeypatch):
     """No worker, a worker of another commit, and a scheduler that dies while a task runs."""
     file, other = tmp_path / "scheduler.json", tmp_path / "src"
     source = Path(mlops_kit.__file__).parent
@@ -120,18 +120,18 @@ def test_a_cluster_that_is_none_or_goes_away_is_told(tmp_path, monkeypatch):
     scheduler = started_scheduler(file)
     monkeypatch.setenv("DASK_SCHEDULER", json.loads(file.read_text())["address"])
     monkeypatch.setattr(cluster_of_dask, "_WORKER_SECONDS", 1)
-    with pytest.raises(UserError, match="has had no worker for 1 s"), cluster_of_dask.connected():
+    with pytest.raises(UserError, match="has had no worker for 1 s"), cluster_of_dask.connect():
         pytest.fail("there is no worker")
     monkeypatch.setattr(cluster_of_dask, "_WORKER_SECONDS", PATIENCE)
     worker = begin(*WORKER, str(file), to=subprocess.DEVNULL, PYTHONPATH=before)
     try:
         stale = r"has source code .*, not .*: start its workers from"
-        with pytest.raises(UserError, match=stale), cluster_of_dask.connected():
+        with pytest.raises(UserError, match=stale), cluster_of_dask.connect():
             pytest.fail("the worker runs something else")
         worker.kill()
         worker.wait()
         worker = begin(*WORKER, str(file), to=subprocess.DEVNULL)
-        with cluster_of_dask.connected() as client:
+        with cluster_of_dask.connect() as client:
             forever = client.submit(lambda: threading.Event().wait(), pure=False)
             scheduler.kill()
             ended = cluster_of_dask.finished(client, [forever])
@@ -147,7 +147,7 @@ def expected(config, settings):
     """Fit in this process what the search fits in its only round."""
     whole = rounds.part(current().load(config), config, settings.folds)
     found = {}
-    for candidate in candidates.drawn(settings):
+    for candidate in candidates.draw(settings):
         its_config = rounds.with_params(config, candidate.params)
         folds = [rounds.fold_score(whole, its_config, fold, 1.0) for fold in range(settings.folds)]
         found[candidate.number] = float(np.mean(folds))
@@ -168,7 +168,7 @@ def test_a_worker_killed_in_the_middle_costs_its_tasks_only(project, cluster, mo
             # A function of this module would have to be importable there.
             tasks = watching.run(lambda dask_worker: [t.key for t in dask_worker.state.executing])
             names = {
-                key: told["name"] for key, told in watching.scheduler_info()["workers"].items()
+                key: worker["name"] for key, worker in watching.scheduler_info()["workers"].items()
             }
             return [names[key] for key, keys in tasks.items() if "fold_score" in str(keys)]
 
@@ -196,7 +196,7 @@ def test_the_best_parameters_are_tracked_and_go_to_train(command, project):
     went = {each["number"]: len(each["scores"]) for each in found["candidates"]}
     assert went[0] == 2
     assert sorted(went.values()) in ([1, 1, 2, 2], [1, 2, 2, 2])
-    with tracking.connected() as client:
+    with tracking.connect() as client:
         experiment = client.get_experiment_by_name("churn").experiment_id
         kept = {run.info.run_id: run for run in client.search_runs([experiment])}
         whole = kept.pop(found["run_id"])
@@ -208,7 +208,7 @@ def test_the_best_parameters_are_tracked_and_go_to_train(command, project):
     assert whole.data.metrics["roc_auc"] == best["scores"][-1]["mean"]
     trained = command("train", SET=found["set"])
     assert trained.code == 0, trained.err
-    with tracking.connected() as client:
+    with tracking.connect() as client:
         run = client.get_run(json.loads(Path("reports/train.json").read_text())["run_id"])
     assert run.data.params["model.params.C"] == str(best["params"]["C"])
 
@@ -229,13 +229,13 @@ def test_a_search_that_ends_early_leaves_its_runs_and_no_process(project, sent, 
     _, err = search.communicate(timeout=PATIENCE)
     assert search.returncode == code
     if sent == signal.SIGINT:
-        assert err == "interrupted: the step counts for nothing; the next run starts afresh\n"
+        assert err == "interrupted: no result was saved; the next run starts afresh\n"
     wait_until(lambda: not alive(group))
     assert count() >= 1
 
 
 def alive(group):
-    """Whether a process of the group is left."""
+    """Return whether a process of the group is left."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

@@ -50,7 +50,7 @@ def conforms(operation, mode, **headers):
     def answered(case):
         if mode is schemathesis.GenerationMode.POSITIVE and isinstance(case.body, dict):
             for row in case.body["rows"]:
-                row["born"] = "31/12/1999"  # JSON schema cannot tell its form
+                row["born"] = "31/12/1999"  # JSON schema cannot express its form
         response = case.call(headers=headers, timeout=60)
         statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
         case.validate_response(response, checks=CHECKS, headers=headers)
@@ -85,12 +85,12 @@ def test_with_an_api_key_too(serve, exported):
     )
 
 
-def test_the_document_tells_all_there_is(served):
+def test_openapi_document_is_complete(served):
     service = served("binary")
     document = service.get("/openapi.json").json()
     assert document["openapi"].startswith("3.")
-    told = {path: set(methods) for path, methods in document["paths"].items()}
-    assert told == {
+    documented = {path: set(methods) for path, methods in document["paths"].items()}
+    assert documented == {
         "/predict": {"post"},
         **{path: {"get"} for path in ("/healthz", "/readyz", "/version", "/metrics")},
     }

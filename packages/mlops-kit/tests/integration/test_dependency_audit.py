@@ -71,13 +71,26 @@ def test_a_mended_release_that_the_lock_does_not_have_fails(service, command):
     service["six"] = advisory("six", "1.17.0")
     done = command("audit")
     assert done.code == 1
-    assert "vulnerable: six 1.16.0, OSV-1 (mended in: 1.17.0)" in done.out
+    assert "vulnerable: six 1.16.0, OSV-1 (fixed in: 1.17.0)" in done.out
     assert "make lock" in done.out
     assert json.loads(Path("reports/audit.json").read_text())["status"] == "vulnerable"
 
 
 @needs_service_option
-def test_what_only_newer_pythons_can_have_is_told_and_passes(service, command):
+def test_what_a_target_installs_is_audited_too(service, command):
+    lock("six==1.17.0")
+    Path("requirements").mkdir()
+    Path("requirements/cluster.txt").write_text(
+        f"six==1.17.0 \\\n    {HASH}\nbokeh==3.8.0 \\\n    {HASH}\n"
+    )
+    service["bokeh"] = advisory("bokeh", "3.8.1")
+    done = command("audit")
+    assert done.code == 1
+    assert "vulnerable: bokeh 3.8.0, OSV-1 (fixed in: 3.8.1)" in done.out
+
+
+@needs_service_option
+def test_finding_fixed_on_newer_pythons_passes_with_a_note(service, command):
     lock("six==1.16.0 ; python_version < '4'", "six==1.17.0 ; python_version >= '4'")
     service["six"] = advisory("six", "1.17.0")
     done = command("audit")
@@ -87,12 +100,12 @@ def test_what_only_newer_pythons_can_have_is_told_and_passes(service, command):
 
 
 @needs_service_option
-def test_what_nobody_has_mended_is_told_and_passes(service, command):
+def test_finding_without_fix_passes_with_a_note(service, command):
     lock("six==1.16.0")
     service["six"] = advisory("six", None)
     done = command("audit")
     assert done.code == 0
-    assert "(mended in: no release yet)" in done.out
+    assert "(fixed in: no release yet)" in done.out
 
 
 def test_no_service_is_not_audited_which_is_not_clean(command, monkeypatch):

@@ -112,7 +112,7 @@ def cloud(server, checkout, monkeypatch):
         Bucket="records", CreateBucketConfiguration={"LocationConstraint": REGION}
     )
     boto3.client("ecr").create_repository(repositoryName="app")
-    told = {
+    values = {
         "environment": "staging",
         "region": REGION,
         "account_id": ACCOUNT,
@@ -134,14 +134,14 @@ def cloud(server, checkout, monkeypatch):
         "task_role": roles[2],
         "log_group": "/x",
     }
-    publish(told)
-    return told
+    publish(values)
+    return values
 
 
-def publish(told: dict) -> None:
+def publish(values: dict) -> None:
     name = load_deploy("staging").contract
     boto3.client("ssm").put_parameter(
-        Name=name, Value=json.dumps(told), Type="String", Overwrite=True
+        Name=name, Value=json.dumps(values), Type="String", Overwrite=True
     )
 
 
@@ -179,7 +179,7 @@ def verdicts(**service: object) -> dict[str, tuple[bool, str]]:
 # --- connect ------------------------------------------------------------------------------------
 
 
-def test_without_infrastructure_it_says_how_to_get_some(cloud):
+def test_missing_infrastructure_names_the_command(cloud):
     boto3.client("ssm").delete_parameter(Name=load_deploy("staging").contract)
     with pytest.raises(UserError) as caught:
         environment.connect("staging")
@@ -187,7 +187,7 @@ def test_without_infrastructure_it_says_how_to_get_some(cloud):
     assert "make infra-apply ENV=staging makes it" in str(caught.value)
 
 
-def test_the_api_key_is_read_where_the_contract_says(cloud):
+def test_api_key_is_read_from_the_contracts_secret(cloud):
     assert environment.connect("staging").api_key() == ""
     secret = boto3.client("secretsmanager").create_secret(Name="key", SecretString="s3cret")["ARN"]
     publish({**cloud, "secrets": {"API_KEY": secret}})
@@ -260,7 +260,7 @@ def test_the_last_deployments_come_newest_first(cloud):
 # --- the lock -------------------------------------------------------------------------------------
 
 
-def test_who_holds_the_lock_keeps_others_out_until_it_is_given_back(cloud):
+def test_lock_keeps_others_out_until_released(cloud):
     there = environment.connect("staging")
     first, second = there.lock(), there.lock()
     first.acquire()
@@ -284,7 +284,7 @@ def test_a_lock_is_waited_for_as_long_as_was_asked(cloud):
         first.acquire(patience=0.1)
 
 
-def test_a_lock_whose_lease_ran_out_is_taken_over_and_its_holder_notices(cloud, monkeypatch):
+def test_expired_lease_is_taken_over_and_holder_notices(cloud, monkeypatch):
     there = environment.connect("staging")
     first, second = there.lock(), there.lock()
     monkeypatch.setattr(lock, "LEASE_SECONDS", 0.0)
@@ -374,7 +374,7 @@ def test_all_is_well(cloud):
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"),
+    ("fields", "sentence"),
     [
         ({}, "model card: the release has none: make register export, then a new image"),
         (
@@ -383,11 +383,11 @@ def test_all_is_well(cloud):
         ),
     ],
 )
-def test_an_unwritten_model_card_stops_where_another_environment_is_required(
-    cloud, monkeypatch, told, sentence
+def test_empty_model_card_is_refused_where_staging_is_required(
+    cloud, monkeypatch, fields, sentence
 ):
     in_repository()
-    asked = (release(**told), None, False)
+    asked = (release(**fields), None, False)
     preflight.require(environment.connect("staging").preflight.all(*asked))
     monkeypatch.setenv("DEPLOY_SET", "requires=test")
     strict = environment.connect("staging").preflight
@@ -398,7 +398,7 @@ def test_an_unwritten_model_card_stops_where_another_environment_is_required(
     preflight.require(strict.all(written, None, False))
 
 
-def test_everything_that_is_missing_is_told_at_once(cloud):
+def test_all_missing_parts_are_reported_at_once(cloud):
     for name in ("task", "execution"):
         boto3.client("iam").delete_role(RoleName=name)
     missing = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:none-abcdef"
@@ -407,14 +407,14 @@ def test_everything_that_is_missing_is_told_at_once(cloud):
     checks = environment.connect("staging").preflight.all(release(), None, False)
     with pytest.raises(UserError) as caught:
         preflight.require(checks)
-    for told in (
+    for sentence in (
         "but the contract is of account 000000000000",
         f"{DIGEST} is not in",
         f"A ({missing}) is not there; B ({parameter}) is not there",
         "role/task is not there; ",
         "role/execution is not there",
     ):
-        assert told in str(caught.value)
+        assert sentence in str(caught.value)
 
 
 def test_weights_have_to_be_on_one_side_while_something_runs(cloud):
@@ -479,7 +479,7 @@ def test_a_scan_that_is_not_over_is_waited_for(cloud, monkeypatch):
         begun.join()
 
 
-def test_a_scan_that_never_ends_is_told(cloud, monkeypatch):
+def test_endless_scan_is_reported(cloud, monkeypatch):
     in_repository(scanned="")
     monkeypatch.setattr(preflight, "_SECONDS_TO_SCAN", 0.0)
     passed, detail = verdicts()["scan"]
@@ -505,17 +505,20 @@ def test_a_ringing_alarm_refuses_unless_there_is_a_reason(cloud, monkeypatch):
     assert verdicts()["alarms"] == (True, "none rings")
     cloudwatch.set_alarm_state(AlarmName="latency", StateValue="ALARM", StateReason="a test")
     there = environment.connect("staging").preflight
-    assert there.ringing() == ["latency"]
+    assert there.active_alarms() == ["latency"]
     passed, detail = verdicts()["alarms"]
     assert (passed, detail.partition(": wait")[0]) == (False, "latency in state ALARM")
-    for how, said in (({"reason": "the cure"}, "alarms are off"), ({"is_rollback": True}, "off")):
+    for how, message in (
+        ({"reason": "the cure"}, "alarms are off"),
+        ({"is_rollback": True}, "off"),
+    ):
         (found,) = [c for c in there.all(release(), None, False, **how) if c.name == "alarms"]
-        assert (found.passed, said in found.detail) == (True, True)
+        assert (found.passed, message in found.detail) == (True, True)
     monkeypatch.setenv("DEPLOY_SET", "alarms=false")
     assert verdicts()["alarms"] == (True, "none rings")
 
 
-def test_a_listener_that_is_not_reached_refuses_before_anything_changes(cloud):
+def test_unreachable_listener_is_refused_before_any_change(cloud):
     in_repository()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -550,11 +553,11 @@ def test_an_image_for_other_machines_is_not_pushed(cloud, monkeypatch):
     built()
     monkeypatch.setattr(docker, "require_engine", lambda: None)
     monkeypatch.setattr(docker, "inspect", lambda _: {"Os": "linux", "Architecture": "arm64"})
-    said = (
+    message = (
         "the image is made for linux/arm64, and the tasks of staging run on linux/amd64:"
         " DOCKER_DEFAULT_PLATFORM=linux/amd64 make image"
     )
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         push.push(environment.connect("staging"))
 
 
@@ -600,7 +603,7 @@ def built(**changes: object) -> None:
     build.RECORD.write_text(json.dumps(record))
 
 
-def test_a_release_is_found_by_its_tag_or_as_what_was_pushed_from_here(cloud):
+def test_release_is_found_by_tag_or_last_push(cloud):
     there = environment.connect("staging")
     with pytest.raises(UserError, match=r"image\.json not found: make image writes it"):
         push.find(there, "")
@@ -629,7 +632,7 @@ def steps(tag: str = "0123-v3") -> tuple[set[str], str]:
     return {step for step, holds, _ in first.rows() if holds == "holds"}, problem
 
 
-def test_verify_tells_which_steps_of_the_first_deployment_hold(cloud):
+def test_verify_lists_steps_of_the_first_deployment(cloud):
     boto3.client("ecs").create_cluster(clusterName="c")
     boto3.client("ssm").delete_parameter(Name=load_deploy("staging").contract)
     held, problem = steps()
@@ -662,26 +665,26 @@ def test_what_served_is_tagged_once_and_keeps_its_release_tag(cloud):
     }
 
 
-def test_a_tag_that_cannot_be_put_is_said_and_fails_nothing(cloud):
+def test_failed_tag_is_reported_and_fails_nothing(cloud):
     there = environment.connect("staging")
     assert there.ecr.tag_as_served(DIGEST).startswith("NOT TAGGED: sha256:abab")
     boto3.client("ecr").delete_repository(repositoryName="app")
-    told = there.ecr.tag_as_served(DIGEST)
-    assert told.startswith("NOT TAGGED, so it may expire: AWS said: ")
+    result = there.ecr.tag_as_served(DIGEST)
+    assert result.startswith("NOT TAGGED, so it may expire: AWS said: ")
 
 
-def test_autoscaling_is_what_the_config_says_whatever_it_was(cloud, monkeypatch):
+def test_autoscaling_follows_the_config(cloud, monkeypatch):
     boto3.client("ecs").create_cluster(clusterName="c")
     boto3.client("ecs").register_task_definition(
         family="s", containerDefinitions=[{"name": "app", "image": "x", "memory": 128}]
     )
     boto3.client("ecs").create_service(cluster="c", serviceName="s", taskDefinition="s")
     scaling = boto3.client("application-autoscaling")
-    told = contract.parse(json.dumps(cloud), "x")
+    parsed = contract.parse(json.dumps(cloud), "x")
 
     def applied(overrides: str) -> str:
         monkeypatch.setenv("DEPLOY_SET", overrides)
-        return autoscaling.apply(scaling, load_deploy("staging"), told)
+        return autoscaling.apply(scaling, load_deploy("staging"), parsed)
 
     def targets() -> list:
         found = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
@@ -696,7 +699,7 @@ def test_autoscaling_is_what_the_config_says_whatever_it_was(cloud, monkeypatch)
     assert targets() == []
 
 
-# --- what AWS says ----------------------------------------------------------------------------------------
+# --- errors of AWS ----------------------------------------------------------------------------------------
 
 
 def test_credentials_that_were_renewed_are_read_again(cloud, monkeypatch):

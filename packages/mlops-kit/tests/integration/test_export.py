@@ -78,7 +78,7 @@ class TestFolder:
             assert checked.returncode == 0
             assert checked.stdout.decode().count(": OK\n") == 4
 
-    def test_the_card_tells_where_the_model_comes_from(self, exported):
+    def test_card_has_provenance(self, exported):
         done = exported("binary")
         trained = json.loads((done.checkout / "reports/train.json").read_text())
         assert done.card["registered_model"] == "binary"
@@ -91,7 +91,7 @@ class TestFolder:
         assert accuracy["lower"] < accuracy["value"] < accuracy["upper"]
         assert done.card["git_commit"] == "none"
 
-    def test_the_card_tells_the_columns_in_the_datas_order(self, exported):
+    def test_card_has_columns_in_the_datas_order(self, exported):
         columns = {column["name"]: column for column in exported("binary").card["columns"]}
         header = (exported("binary").checkout / "rows.csv").read_text("utf-8").splitlines()[0]
         assert list(columns) == header.split(",")[: len(columns)]
@@ -121,7 +121,7 @@ class TestFolder:
             assert sum(answer["probabilities"].values()) == pytest.approx(1)
         load(done.folder).check()
 
-    def test_parity_is_told(self, exported):
+    def test_parity_is_reported(self, exported):
         for name in ("binary", "classes", "number"):
             done = exported(name).card
             assert done["format"] == "onnx"
@@ -143,7 +143,7 @@ class TestWhatIsExported:
 
     def test_an_alias_also_after_the_data_is_gone(self, checkout_of, make):
         checkout_of()
-        with store.connected() as client:
+        with store.connect() as client:
             client.set_registered_model_alias("binary", "previous", "1")
         Path("rows.csv").unlink()
         shutil.rmtree(FOLDER)
@@ -164,8 +164,8 @@ class TestWhatIsExported:
         checkout_of()
         done = make("export", SERVE_SET="export.tolerance=1e-300")
         assert done.code == 0, done.err
-        told = "kept as scikit-learn, slower to serve, because ONNX will not do: its worst difference is "
-        assert told in done.out
+        reason = "kept as scikit-learn, slower to serve, because ONNX will not do: its worst difference is "
+        assert reason in done.out
         assert set(contents()) == {"model.skops", *BESIDE}
         assert make("export").code == 0
         assert set(contents()) == {"model.onnx", *BESIDE}
@@ -227,9 +227,7 @@ def train_and_register(command):
 
 
 class TestOwnPipelines:
-    def test_an_estimator_that_has_no_onnx_is_kept_and_the_reason_told(
-        self, command, project, monkeypatch
-    ):
+    def test_estimator_without_onnx_is_kept_with_the_reason(self, command, project, monkeypatch):
         monkeypatch.setitem(current().estimators["linear"], "classification", DummyClassifier)
         settings = Path("configs/train.yaml")
         settings.write_text(settings.read_text().replace("max_iter: 1000", "strategy: prior"))
@@ -243,7 +241,7 @@ class TestOwnPipelines:
         load(FOLDER).check()
 
     def test_another_first_step_is_refused(self, command, project, monkeypatch):
-        def build(config, columns):
+        def build(*_):
             return make_pipeline(StandardScaler(), LogisticRegression())
 
         monkeypatch.setattr(pipeline, "build", build)
@@ -252,7 +250,7 @@ class TestOwnPipelines:
         train_and_register(command)
         done = command("export")
         assert done.code == 2
-        assert "the pipeline's first step has to be the `encode` that model.py builds" in done.err
+        assert "the pipeline's first step has to be the `encode` that the kit builds" in done.err
         assert done.err.count("\n") == 1
         assert not FOLDER.exists()
 
@@ -292,7 +290,7 @@ export.export(load_serve().export, "binary", "champion")
 """
 
 
-def test_a_disk_that_is_full_for_onnx_is_no_reason_for_scikit_learn(checkout_of, make, monkeypatch):
+def test_full_disk_does_not_fall_back_to_scikit_learn(checkout_of, make, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[4]
 CARD = {
     "registered_model": "churn",
     "version": "3",
+    "challenger": None,
     "run_id": "r1",
     "git_commit": "0" * 40,
     "data_digest": "d1",
@@ -48,7 +49,7 @@ sys.exit(answer.get("code", 0))
 
 
 class Engine:
-    """A docker on PATH that answers as it is told, and what it was asked."""
+    """A docker on PATH with given answers, and the calls to it."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -99,7 +100,7 @@ def exported(fresh_project):
     return repository
 
 
-def test_the_tag_tells_commit_and_version_and_the_labels_the_rest(engine, exported, command):
+def test_tag_has_commit_and_version_labels_the_rest(engine, exported, command):
     done = command("image", BASE="")
     commit = exported.head.commit.hexsha
     assert done.code == 0, done.err
@@ -169,7 +170,7 @@ def test_without_a_repository_it_has_no_commit(engine, exported, command):
     assert json.loads(build.RECORD.read_text())["tag"] == f"{current().name}:none-dirty-v3"
 
 
-def test_without_a_model_it_says_how_to_get_one(engine, exported, command):
+def test_missing_model_names_the_command(engine, exported, command):
     shutil.rmtree("artifacts")
     done = command("image")
     assert (done.code, done.err.count("\n")) == (2, 1)
@@ -186,7 +187,7 @@ def test_a_changed_model_is_not_built_in(engine, exported, command):
 @pytest.mark.parametrize(
     "name", ["image", "image-train", "image-scan", "compose-up", "compose-down"]
 )
-def test_without_docker_one_sentence_says_what_to_install(exported, command, monkeypatch, name):
+def test_missing_docker_is_one_sentence(exported, command, monkeypatch, name):
     build.RECORD.write_text(json.dumps({"tag": "x"}))
     folder = Path("artifacts/bin")
     folder.mkdir()
@@ -240,9 +241,7 @@ def test_a_push_notes_the_digest(engine, exported, command):
 
 
 @pytest.mark.parametrize("host", ["docker.io", "index.docker.io"])
-def test_a_push_to_docker_hub_finds_the_digest_under_the_short_name(
-    engine, exported, command, host
-):
+def test_push_to_docker_hub_finds_digest_by_short_name(engine, exported, command, host):
     command("image")
     digests = [f"host/team/{current().name}@sha256:ef", f"team/{current().name}@sha256:cd"]
     engine.will("image inspect", out=json.dumps([{**DETAILS, "RepoDigests": digests}]))
@@ -253,12 +252,12 @@ def test_a_push_to_docker_hub_finds_the_digest_under_the_short_name(
     assert record["digest"] == "sha256:cd"
 
 
-def test_a_push_of_which_docker_tells_no_digest_is_a_sentence(engine, exported, command):
+def test_push_without_digest_is_one_sentence(engine, exported, command):
     command("image")
     engine.will("image inspect", out=json.dumps([{**DETAILS, "RepoDigests": []}]))
     done = command("image-push", REGISTRY="host/team")
     assert (done.code, done.err.count("\n")) == (2, 1)
-    assert f"but Docker tells no digest of host/team/{current().name}" in done.err
+    assert f"but Docker shows no digest of host/team/{current().name}" in done.err
     assert json.loads(build.RECORD.read_text())["digest"] is None
 
 
@@ -292,7 +291,7 @@ def test_a_push_needs_a_registry_and_an_image(engine, exported, command):
     assert done.err == "error: artifacts/image.json not found: make image writes it\n"
 
 
-def test_a_scan_tells_what_was_not_scanned(engine, exported, command, monkeypatch):
+def test_scan_lists_unscanned_packages(engine, exported, command, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
@@ -321,7 +320,7 @@ def test_a_scan_that_finds_a_mended_release_fails(engine, exported, command):
     scanner.chmod(0o755)
     done = command("image-scan", IMAGE="mine:1")
     assert done.code == 1
-    assert "vulnerable: libssl3 1, CVE-1 (mended in: 2)" in done.out
+    assert "vulnerable: libssl3 1, CVE-1 (fixed in: 2)" in done.out
     assert "vulnerable system packages" in done.out
 
 
@@ -359,7 +358,7 @@ def test_a_part_that_stays_ill_is_named(engine, exported, command, monkeypatch):
     assert "not healthy after 0 s: mlflow (starting)" in done.err
 
 
-def test_without_compose_one_sentence_says_what_to_install(engine, exported, command):
+def test_missing_compose_is_one_sentence(engine, exported, command):
     engine.will("compose version", code=1)
     done = command(
         "compose-up", IMAGE="mine:1", PATH=f"{engine.folder}:{Path(sys.executable).parent}"

@@ -107,7 +107,7 @@ def asked(tools: Path) -> list[str]:
     return [" ".join([line[0], *(word for word in line[1:] if word in kept)]) for line in lines]
 
 
-def test_bootstrap_begins_here_and_moves_into_the_bucket_that_it_made(account, command):
+def test_bootstrap_state_moves_into_its_bucket(account, command):
     done = command("infra-apply", ENV="bootstrap", AUTO_APPROVE="1")
     assert done.code == 0, done.err
     assert asked(account) == [
@@ -158,7 +158,7 @@ def test_nothing_is_done_without_agreement(account, command, monkeypatch):
     assert (done.code, "give AUTO_APPROVE=1" in done.err) == (2, True), done.err
     monkeypatch.setattr("sys.stdin", Terminal("no\n"))
     done = command("infra-apply", ENV="staging")
-    assert (done.code, "nobody agreed" in done.err) == (2, True), done.err
+    assert (done.code, "not confirmed" in done.err) == (2, True), done.err
     assert "apply" not in asked(account)
     monkeypatch.setattr("sys.stdin", Terminal("yes\n"))
     assert command("infra-apply", ENV="staging").code == 0
@@ -203,7 +203,7 @@ def test_a_failed_terraform_is_exit_2_and_leaves_no_override(account, command):
 def test_production_is_destroyed_by_its_name_only(account, command):
     make_bucket()
     done = command("infra-destroy", ENV="production", CONFIRM="production")
-    assert "configs/infra/production.yaml says protected: true" in done.err
+    assert "configs/infra/production.yaml has protected: true" in done.err
     settings("production", protected=False)
     done = command("infra-destroy", ENV="production", AUTO_APPROVE="1")
     assert (done.code, "give CONFIRM=production" in done.err) == (2, True), done.err
@@ -314,7 +314,7 @@ def test_training_is_followed_to_its_exit_code(cloud, command):
     assert run["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "ENABLED"
 
 
-def test_a_task_that_never_runs_says_why(cloud, command):
+def test_task_that_never_runs_prints_the_reason(cloud, command):
     answers, _, task = cloud
     answers["DescribeTasks"] = [ended(task, reason="CannotPullContainerError: no such image")]
     done = command("train-remote", ENV="staging")

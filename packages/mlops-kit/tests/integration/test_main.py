@@ -1,4 +1,4 @@
-"""The command line as a process: what it is given by its surroundings, and what its exit code says."""
+"""The command line as a process: its environment, its exit codes and its output."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def team(tmp_path):
 
 
 @pytest.mark.parametrize("words", [("validate",), ("serve", "--check")])
-def test_an_import_that_fails_is_no_verdict(team, words, tmp_path):
+def test_failed_import_does_not_exit_1(team, words, tmp_path):
     _, run = team
     (tmp_path / "src/mlops_kit").mkdir()
     shutil.copytree(ROOT / "packages/mlops-kit/src/mlops_kit/core", tmp_path / "src/mlops_kit/core")
@@ -46,7 +46,7 @@ def test_an_import_that_fails_is_no_verdict(team, words, tmp_path):
     assert done.stderr.startswith(b"error: unexpected ")
 
 
-def test_a_fault_in_the_teams_code_is_no_verdict(team):
+def test_fault_in_the_teams_code_does_not_exit_1(team):
     package, run = team
     (package / "train.py").write_text("def train(:\n")
     done = run("train")

@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def make(*words, cwd=ROOT, **variables):
 
 
 def commands(*words):
-    """What make would run, one line each."""
+    """The commands that make would run, one a line."""
     done = make("--dry-run", *words)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -48,12 +50,41 @@ def test_help_is_the_default_and_names_every_target_once():
         assert f"\n{group}\n" in shown
 
 
+def test_all_targets_fit_80_columns():
+    shown = make("help-all").stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    text = " ".join(shown.split())
+    for file in (ROOT / MAKE).glob("*.mk"):
+        for target, words in re.findall(r"^([a-z-]+):.*## (.*)$", file.read_text(), re.M):
+            assert f"make {target} {words}" in text
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_target_installs_first_what_it_needs(target):
     if target in ("help", "clean"):
         return
     done = make("--dry-run", "--always-make", target)
     assert "pip sync" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "brought"),
+    [
+        (["pipeline", "export", "serve", "report", "predict", "monitor", "image"], []),
+        (["deploy", "ENV=staging"], []),
+        (["deploy", "monitor", "ENV=local"], ["local"]),
+        (["quality-gates"], ["dev"]),
+        (["image-scan"], ["dev"]),
+        (["search"], ["cluster"]),
+        (["predict", "DASK_SCHEDULER=tcp://127.0.0.1:8786"], ["cluster"]),
+        (["ci-lint"], ["dev"]),
+        (["mlflow-ui"], ["mlflow"]),
+    ],
+)
+def test_what_only_some_targets_need_is_installed_with_them(words, brought):
+    lines = commands("--always-make", "-j1", *words)
+    found = re.findall(r"pip install .* --requirement requirements/(\w+)\.txt", "\n".join(lines))
+    assert list(dict.fromkeys(found)) == brought  # the gates' own make says it again
 
 
 @pytest.mark.parametrize(
@@ -81,6 +112,7 @@ def copy_makefiles(folder, *others):
     """Copy the Makefile with what it includes and what it depends on."""
     for name in ("Makefile", "requirements.txt", *others):
         shutil.copy2(ROOT / name, folder)
+    shutil.copytree(ROOT / "requirements", folder / "requirements")
     shutil.copytree(ROOT / MAKE, folder / MAKE)
 
 
@@ -140,7 +172,7 @@ def shown(tmp_path):
     return show
 
 
-def test_code_that_its_caller_has_elsewhere_does_not_reach_a_command(shown, tmp_path):
+def test_callers_pythonpath_does_not_reach_commands(shown, tmp_path):
     (tmp_path / "strange").mkdir()
     (tmp_path / "strange/os.py").write_text("raise SystemExit('a stranger')")
     found = shown(PYTHONPATH=str(tmp_path / "strange"), PYTHONHOME="/nonexistent")
@@ -176,13 +208,37 @@ def test_what_make_would_expand_is_refused(name, tmp_path):
     assert (tmp_path / "ran").read_text() == "no"
 
 
-def test_every_variable_that_a_line_names_is_refused_or_made_by_make():
+def test_every_named_variable_is_refused_or_set_by_make():
     files = [ROOT / "Makefile", *(ROOT / MAKE).glob("*.mk")]
     text = "\n".join(line for f in files for line in f.read_text().splitlines() if line[:1] != "#")
     made = set(re.findall(r"^(?:export )?([A-Za-z_]+) *[:?]?=", text, re.M))
-    makes_own = {"CURDIR", "MAKE", "MAKECMDGOALS", "MAKEFILE_LIST", "MAKEFLAGS"}
+    makes_own = {"CURDIR", "MAKE", "MAKECMDGOALS", "MAKEFILE_LIST", "MAKEFLAGS", "MAKE_VERSION"}
     referenced = set(re.findall(r"(?<!\$)\$\(([A-Z_]+)\)", text))
     assert referenced - made - makes_own == NAMED
+
+
+def test_no_recipe_names_a_secret():
+    """Every user of the machine can read a command line: the environment hands them on."""
+    files = [ROOT / "Makefile", *(ROOT / MAKE).glob("*.mk")]
+    recipes = [line for file in files for line in file.read_text().splitlines() if line[:1] == "\t"]
+    assert len(recipes) > 100
+    secret = re.compile(r"(?i)token|password|api_key|secret|webhook|smtp")
+    assert [line for line in recipes if secret.search(line)] == []
+
+
+def test_only_locks_that_are_read_at_the_root_name_a_folder_of_wheels():
+    text = "\n".join(commands("lock", "infra-lock")).replace("\\\n", " ")
+    compiled = [line for line in text.splitlines() if "pip compile" in line]
+    named = [line for line in compiled if "--no-emit-find-links" not in line]
+    files = [re.findall(r"--output-file (\S+)", line)[-1] for line in named]
+    assert files == ["requirements.txt", '"docker/requirements-${pins%%:*}.txt"']
+    assert len(compiled) == 6
+
+
+def test_the_scan_of_the_lock_is_a_gate():
+    called = commands("quality-gates", "-j1")
+    assert any(line.endswith("-m ml_template audit") for line in called)
+    assert any(" -m bandit " in line for line in called)
 
 
 def test_an_environment_whose_interpreter_is_gone_is_made_anew(tmp_path):
@@ -190,10 +246,11 @@ def test_an_environment_whose_interpreter_is_gone_is_made_anew(tmp_path):
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/.installed").touch()
     (tmp_path / ".venv/bin/python").symlink_to(ROOT / ".venv/bin/python")
-    assert "pip sync" not in make("--dry-run", "install", cwd=tmp_path).stdout
+    words = ("--dry-run", "install")  # of another PYTHON it would be made anew as well
+    assert "pip sync" not in make(*words, cwd=tmp_path, PYTHON="").stdout
     (tmp_path / ".venv/bin/python").unlink()
     (tmp_path / ".venv/bin/python").symlink_to(tmp_path / "gone")
-    assert "pip sync" in make("--dry-run", "install", cwd=tmp_path).stdout
+    assert "pip sync" in make(*words, cwd=tmp_path, PYTHON="").stdout
 
 
 @pytest.mark.parametrize("python", ["no-such-python", "/bin/false"])
@@ -201,6 +258,49 @@ def test_an_unusable_python_is_one_sentence(python):
     done = make("install", f"PYTHON={python}")
     assert done.returncode == 2
     assert f"error: {python} is not there or is not one of Python 3." in done.stderr
+
+
+def test_an_older_make_is_one_sentence():
+    done = make(".FEATURES=", "train")
+    assert done.returncode == 2
+    assert "; accepted: GNU make 3.81 or newer" in done.stderr
+
+
+@pytest.fixture
+def python_without_venv(tmp_path):
+    """A Python as a Debian has it that lacks python3-venv."""
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\ntest "$1" != -m || {{ echo "No module named $2" >&2; exit 1; }}\nexec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    return str(python)
+
+
+def test_a_python_without_venv_is_one_sentence(tmp_path, python_without_venv):
+    copy_makefiles(tmp_path)
+    done = make("install", f"PYTHON={python_without_venv}", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "No module named venv\nerror: Python 3." in done.stderr
+    assert "could not make .venv, see above (Debian, Ubuntu: apt" in done.stderr
+
+
+def test_kit_as_wheel_reports_the_same(tmp_path, python_without_venv):
+    copy_makefiles(tmp_path)
+    shutil.rmtree(tmp_path / "packages")
+    for python, output in ((python_without_venv, "No module named venv"), ("none", "not found")):
+        done = make("train", f"PYTHON={python}", cwd=tmp_path)
+        assert done.returncode == 2
+        assert output in done.stderr
+        assert f"error: {python} could not make .kit/venv, see above" in done.stderr
+
+
+def test_scripts_are_not_passed_over_where_git_does_not_list_them(tmp_path):
+    copy_makefiles(tmp_path)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    done = make("lint-shell", cwd=tmp_path, GIT_CEILING_DIRECTORIES=str(tmp_path.parent))
+    assert done.returncode == 2
+    assert "\nerror: git, which knows the scripts, is missing or failed, see above" in done.stderr
 
 
 def test_a_copied_folder_runs_its_own_code(tmp_path):
@@ -213,7 +313,7 @@ def test_a_copied_folder_runs_its_own_code(tmp_path):
     assert make("train", cwd=tmp_path).stdout == "the copy\n"
 
 
-# A command line that says what it is asked for; `validate` fails, and `register` ends by a signal as a program may.
+# A command line that prints its arguments; `validate` fails, and `register` ends by a signal as a program may.
 COMMAND_LINE = """\
 import signal, sys
 
@@ -225,6 +325,7 @@ asked = sys.argv[1]
 print(asked, flush=True)
 if asked == "register":
     signal.signal(signal.SIGTERM, ended)
+    open("waits", "w").close()
     print("waits", flush=True)
     signal.pause()
 sys.exit(3 if asked == "validate" else 0)
@@ -236,9 +337,8 @@ def timed_folder(tmp_path):
     """A checkout whose command line does next to nothing, with what times the targets."""
     copy_makefiles(tmp_path)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
-    timer = "packages/mlops-kit/src/mlops_kit/ci/metrics/timed.py"
-    (tmp_path / timer).parent.mkdir(parents=True)
-    shutil.copy2(ROOT / timer, tmp_path / timer)
+    timer = "packages/mlops-kit/src/mlops_kit/ci/metrics"
+    shutil.copytree(ROOT / timer, tmp_path / timer)
     (code,) = [path.parent for path in (ROOT / "src").glob("*/__main__.py")]
     (tmp_path / "src" / code.name).mkdir(parents=True)
     (tmp_path / "src" / code.name / "__init__.py").touch()
@@ -265,6 +365,54 @@ def test_what_a_target_took_is_one_line(timed_folder):
     assert train["runner"].endswith(f"{os.cpu_count()} cores")
 
 
+def test_each_gate_is_a_line_when_it_ends_and_its_output_one_piece(timed_folder):
+    done = make("quality-gates", "GATES=train validate export", cwd=timed_folder)
+    assert done.returncode == 2
+    first, *lines, last = done.stdout.splitlines()
+    assert first == "quality gates: train validate export, side by side"
+    shown = [re.sub(r" +[\d.]+ s$", " s", line) for line in lines]
+    for state, target in (("passed", "train"), ("FAILED", "validate"), ("passed", "export")):
+        where = shown.index(f"{state}  {target} s")
+        assert shown[where + 1] == target  # its own output
+    assert last.startswith("quality gates: FAILED: validate (")
+    assert {line["target"]: line["exit"] for line in noted(timed_folder)} == {
+        "train": 0,
+        "validate": 3,
+        "export": 0,
+        "quality-gates": 2,
+    }
+    done = make("-j2", "quality-gates", "GATES=train export", cwd=timed_folder)
+    assert done.stdout.endswith("\nquality gates: all passed\n")
+
+
+def test_without_python3_the_venv_times_the_gates(timed_folder, tmp_path):
+    (tmp_path / "bin").mkdir()
+    for tool in ("awk", "env", "getconf", "make", "sh", "uname"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
+    done = make("quality-gates", "GATES=train", cwd=timed_folder, PATH=str(tmp_path / "bin"))
+    assert done.returncode == 0, done.stderr
+    assert "\npassed  train " in done.stdout
+    assert [line["target"] for line in noted(timed_folder)] == ["train", "quality-gates"]
+
+
+def test_ending_make_ends_its_gates(timed_folder):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    process = subprocess.Popen(
+        ["make", "quality-gates", "GATES=train register"],
+        cwd=timed_folder,
+        env=clean,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (timed_folder / "waits").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.terminate()
+    assert "\nended by make\n" in process.communicate(timeout=60)[0]
+
+
 def test_the_lines_of_a_recipe_count_together(timed_folder):
     (timed_folder / "tests").mkdir()
     assert make("format", cwd=timed_folder).returncode == 0
@@ -282,7 +430,7 @@ def test_pipeline_is_one_process_but_with_an_accelerator(timed_folder):
     assert noted(timed_folder)[-1]["exit"] == 3
 
 
-def test_a_cache_counts_as_restored_where_it_was_there_at_the_beginning(timed_folder):
+def test_cache_hit_needs_files_at_the_start(timed_folder):
     cache = timed_folder / "cache"
     for _ in range(2):
         make("train", "CI_CACHE=cache", cwd=timed_folder)
@@ -313,15 +461,15 @@ def test_a_dry_run_and_help_take_no_time(timed_folder):
     assert noted(timed_folder) == []
 
 
-def test_who_ends_make_ends_what_it_runs(timed_folder):
+def test_ending_make_ends_its_command(timed_folder):
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
     process = subprocess.Popen(
         ["make", "register"], cwd=timed_folder, env=clean, stdout=subprocess.PIPE, text=True
     )
     assert [process.stdout.readline() for _ in range(2)] == ["register\n", "waits\n"]
     process.terminate()
-    said, _ = process.communicate(timeout=60)
-    assert "ended by make" in said
+    output, _ = process.communicate(timeout=60)
+    assert "ended by make" in output
     (line,) = noted(timed_folder)
     assert (line["target"], line["exit"]) == ("register", 5)
 
@@ -332,7 +480,7 @@ def test_a_run_target_passes_make_variables_to_the_command():
     assert "error: configs file no such file.yaml not found (give CONFIG=…)" in done.stderr
 
 
-def test_without_the_kit_one_sentence_says_how_to_get_it_back(tmp_path):
+def test_missing_kit_is_one_sentence_with_the_command(tmp_path):
     copy_makefiles(tmp_path)
     shutil.rmtree(tmp_path / "packages")
     done = make("train", cwd=tmp_path)

@@ -101,22 +101,22 @@ def test_slack_is_asked_again_when_it_is_busy(notify, endpoint, webhook):
 
 
 @pytest.mark.parametrize(
-    ("answer", "asked", "said"),
+    ("answer", "asked", "output"),
     [
         ((500, {"Retry-After": "0"}, ""), 4, "Slack answered 500"),
         ((429, {"Retry-After": "3600"}, ""), 1, "Slack answered 429"),
         ((404, {}, "no_service"), 1, "Slack answered 404 no_service"),
     ],
 )
-def test_a_slack_that_does_not_take_it_is_a_line(notify, endpoint, webhook, answer, asked, said):
+def test_a_slack_that_does_not_take_it_is_a_line(notify, endpoint, webhook, answer, asked, output):
     endpoint.answers(answer)
-    assert notify(SLACK_WEBHOOK_URL=webhook) == f"warning: Slack: no notice sent: {said}\n"
+    assert notify(SLACK_WEBHOOK_URL=webhook) == f"warning: Slack: no notice sent: {output}\n"
     assert len(endpoint.requests) == asked
 
 
 def test_an_address_that_is_none_is_a_line(notify):
-    said = notify(SLACK_WEBHOOK_URL=SECRET)
-    assert said.endswith(
+    output = notify(SLACK_WEBHOOK_URL=SECRET)
+    assert output.endswith(
         "SLACK_WEBHOOK_URL is no web address; accepted: https://hooks.slack.com/…\n"
     )
 
@@ -126,15 +126,15 @@ def test_nothing_set_is_one_line(notify):
 
 
 @pytest.mark.parametrize(
-    ("status", "what", "said"),
+    ("status", "what", "output"),
     [
         ("sucess", "train", "STATUS is 'sucess'; accepted: success, failure, cancelled (did you"),
         ("success", " ", "WHAT is ''; accepted: 1 to 80 characters, like train"),
     ],
 )
-def test_what_is_not_accepted_is_a_line(notify, endpoint, webhook, status, what, said):
+def test_what_is_not_accepted_is_a_line(notify, endpoint, webhook, status, what, output):
     printed = notify(status, what, SLACK_WEBHOOK_URL=webhook)
-    assert printed.startswith(f"warning: no notice sent: {said}")
+    assert printed.startswith(f"warning: no notice sent: {output}")
     assert endpoint.requests == []
 
 
@@ -142,15 +142,15 @@ def test_what_is_not_accepted_is_a_line(notify, endpoint, webhook, status, what,
 
 
 @pytest.mark.parametrize(
-    ("previous", "says"),
+    ("previous", "expected"),
     [("FAILURE", "works again"), ("failed", "works again"), ("SUCCESS", "succeeded")],
 )
-def test_the_workflow_tells_how_the_run_before_ended(notify, endpoint, webhook, previous, says):
-    said = notify("success", SLACK_WEBHOOK_URL=webhook, PREVIOUS_STATUS=previous)
-    assert said == f"Slack: sent: churn: train {says} on main\n"
+def test_workflow_passes_status_of_previous_run(notify, endpoint, webhook, previous, expected):
+    output = notify("success", SLACK_WEBHOOK_URL=webhook, PREVIOUS_STATUS=previous)
+    assert output == f"Slack: sent: churn: train {expected} on main\n"
 
 
-def test_github_tells_how_the_run_before_ended(notify, endpoint, webhook):
+def test_github_returns_status_of_previous_run(notify, endpoint, webhook):
     runs = [(42, None), (41, "cancelled"), (40, "failure"), (39, "success")]
     found = {"workflow_runs": [{"id": run, "conclusion": ended} for run, ended in runs]}
     endpoint.answer = lambda request: (200, {}, found if request.method == "GET" else "ok")
@@ -165,9 +165,7 @@ def test_github_tells_how_the_run_before_ended(notify, endpoint, webhook):
 
 
 @pytest.mark.parametrize("event", ["pull_request", "pull_request_target"])
-def test_a_pull_request_from_the_main_of_a_fork_is_no_failure_of_main(
-    notify, endpoint, webhook, event
-):
+def test_pull_request_from_a_forks_main_is_no_failure_of_main(notify, endpoint, webhook, event):
     runs = [(41, "failure", event), (40, "success", "push")]
     found = {"workflow_runs": [{"id": i, "conclusion": c, "event": e} for i, c, e in runs]}
     endpoint.answer = lambda request: (200, {}, found if request.method == "GET" else "ok")
@@ -178,12 +176,12 @@ def test_a_pull_request_from_the_main_of_a_fork_is_no_failure_of_main(
 def test_a_second_attempt_recovers_from_the_first(notify, endpoint, webhook):
     endpoint.answer = lambda request: (200, {}, {"conclusion": "failure"})
     asked = {"GITHUB_API_URL": endpoint.url, "GITHUB_TOKEN": "token-of-github"}
-    said = notify("success", SLACK_WEBHOOK_URL=webhook, GITHUB_RUN_ATTEMPT="2", **asked)
-    assert "works again" in said
+    output = notify("success", SLACK_WEBHOOK_URL=webhook, GITHUB_RUN_ATTEMPT="2", **asked)
+    assert "works again" in output
     assert endpoint.requests[0].path == "/repos/team/churn/actions/runs/42/attempts/1"
 
 
-def test_a_github_that_does_not_tell_is_a_note_and_the_notice_is_sent(notify, endpoint, webhook):
+def test_failing_github_is_a_note_and_the_notice_is_sent(notify, endpoint, webhook):
     endpoint.answer = lambda request: (403 if request.method == "GET" else 200, {}, "no")
     asked = {"GITHUB_API_URL": endpoint.url, "GITHUB_TOKEN": "token-of-github"}
     note, sent = notify("success", SLACK_WEBHOOK_URL=webhook, **asked).splitlines()
@@ -195,7 +193,7 @@ def test_elsewhere_mlflow_remembers_each_step_and_branch(notify, endpoint, webho
     own = {"GITHUB_ACTIONS": "", "BRANCH": "main", "SLACK_WEBHOOK_URL": webhook}
     shutil.copy(empty_store, "server.db")
     own["MLFLOW_TRACKING_URI"] = f"sqlite:///{Path('server.db').resolve()}"
-    for status, what, branch, says in [
+    for status, what, branch, expected in [
         ("failure", "it's on", "main", "it's on failed on main"),
         ("cancelled", "it's on", "main", "it's on was cancelled on main"),
         ("success", "train", "main", "train succeeded on main"),
@@ -203,16 +201,16 @@ def test_elsewhere_mlflow_remembers_each_step_and_branch(notify, endpoint, webho
         ("success", "it's on", "main", "it's on works again on main"),
         ("success", "it's on", "main", "it's on succeeded on main"),
     ]:
-        assert f"{says}\n" in notify(status, what, **{**own, "BRANCH": branch})
+        assert f"{expected}\n" in notify(status, what, **{**own, "BRANCH": branch})
 
 
 def test_an_mlflow_that_is_broken_is_a_note_and_the_notice_is_sent(notify, endpoint, webhook):
     own = {"GITHUB_ACTIONS": "", "SLACK_WEBHOOK_URL": webhook}
-    said = notify("success", MLFLOW_TRACKING_URI="nowhere://server", **own)
-    assert said.startswith(
+    output = notify("success", MLFLOW_TRACKING_URI="nowhere://server", **own)
+    assert output.startswith(
         "note: whether it failed before is not known: the tracking store nowhere:"
     )
-    assert "Slack: sent" in said
+    assert "Slack: sent" in output
 
 
 # --- E-mail --------------------------------------------------------------------------------------
@@ -269,7 +267,7 @@ class MailServer(Controller):
 
 def authenticate(server, session, envelope, mechanism, data):
     known = (data.login, data.password) == (b"robot", PASSWORD.encode())
-    return AuthResult(success=known, handled=False)  # the server says which of the two it is
+    return AuthResult(success=known, handled=False)  # the server reports which of the two it is
 
 
 @pytest.fixture
@@ -327,8 +325,8 @@ def test_mail_travels_in_tls_to_everybody(notify, mail_server, scheme):
 def test_a_certificate_that_nobody_vouches_for_is_refused(notify, mail_server, monkeypatch):
     server = mail_server()
     monkeypatch.delenv("SSL_CERT_FILE")
-    said = notify(SMTP_URL=address(server))
-    assert "its certificate is not accepted: self" in said
+    output = notify(SMTP_URL=address(server))
+    assert "its certificate is not accepted: self" in output
     assert server.handler.envelopes == []
 
 
@@ -340,27 +338,27 @@ def test_without_tls_nothing_is_sent(notify, mail_server):
 
 def test_a_wrong_password_is_a_line(notify, mail_server):
     server = mail_server()
-    said = notify(SMTP_URL=address(server, password=f"wrong{QUOTED}"))
-    assert said.startswith(f"warning: mail: no notice sent: 127.0.0.1:{server.port}: 535 ")
+    output = notify(SMTP_URL=address(server, password=f"wrong{QUOTED}"))
+    assert output.startswith(f"warning: mail: no notice sent: 127.0.0.1:{server.port}: 535 ")
 
 
 @pytest.mark.parametrize(
-    ("refusals", "said"),
+    ("refusals", "output"),
     [
         (["451 later"], "mail: sent"),
         (["554 never"], "no notice sent: 127.0.0.1:{port}: 554 never"),
     ],
 )
-def test_a_mail_is_brought_again_where_that_may_help(notify, mail_server, refusals, said):
+def test_a_mail_is_brought_again_where_that_may_help(notify, mail_server, refusals, output):
     server = mail_server()
     server.handler.refusals = refusals
-    assert said.format(port=server.port) in notify(SMTP_URL=address(server))
+    assert output.format(port=server.port) in notify(SMTP_URL=address(server))
     assert refusals == []
-    assert len(server.handler.envelopes) == (said == "mail: sent")
+    assert len(server.handler.envelopes) == (output == "mail: sent")
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "output"),
     [
         ({"SMTP_URL": "smtp://robot:p%40ss%2Fword@host:port"}, "SMTP_URL is no address of a mail"),
         (
@@ -371,8 +369,8 @@ def test_a_mail_is_brought_again_where_that_may_help(notify, mail_server, refusa
         ({"SMTP_URL": "smtp://host", "MAIL_FROM": ""}, "MAIL_FROM is ''; accepted: addresses"),
     ],
 )
-def test_a_variable_that_is_not_accepted_is_a_line(notify, addresses, variables, said):
-    assert notify(**variables).startswith(f"warning: mail: no notice sent: {said}")
+def test_a_variable_that_is_not_accepted_is_a_line(notify, addresses, variables, output):
+    assert notify(**variables).startswith(f"warning: mail: no notice sent: {output}")
 
 
 def test_one_way_that_fails_does_not_keep_the_other(notify, mail_server, endpoint, webhook):
@@ -395,8 +393,8 @@ def test_ses_takes_it_from_a_verified_sender(notify, addresses, monkeypatch):
             "AWS_SECRET_ACCESS_KEY": "b",
         }.items():
             monkeypatch.setenv(name, value)
-        said = notify(SMTP_URL=by_ses)
-        assert said.startswith("warning: mail: no notice sent: SES: MessageRejected: ")
+        output = notify(SMTP_URL=by_ses)
+        assert output.startswith("warning: mail: no notice sent: SES: MessageRejected: ")
         client = boto3.client("sesv2", region_name=region)
         client.create_email_identity(EmailIdentity="robot@example.com")
         assert notify(SMTP_URL=by_ses) == "mail: sent: churn: train failed on main\n"
@@ -404,7 +402,7 @@ def test_ses_takes_it_from_a_verified_sender(notify, addresses, monkeypatch):
         server.stop()
 
 
-# --- What CI systems say -------------------------------------------------------------------------
+# --- What CI systems set -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mlops_kit.experiments.metrics import Metric
@@ -15,9 +16,17 @@ def wrong(predictions, weights):
     return weights[predictions.predicted != predictions.truth].sum() / weights.sum()
 
 
+def undefined(predictions, weights):
+    """NaN, as a share of no rows is."""
+    return np.nan
+
+
+OWN = {"wrong": Metric(wrong, loss=True), "undefined": Metric(undefined)}
+
+
 @pytest.fixture
 def project(project, monkeypatch):
-    monkeypatch.setitem(metrics.METRICS, "classification", {"wrong": Metric(wrong, loss=True)})
+    monkeypatch.setitem(metrics.METRICS, "classification", OWN)
     return project
 
 
@@ -39,3 +48,12 @@ def test_own_metric_works_from_training_to_the_champion(command, project):
     assert "wrong" in Path("reports/index.html").read_text()
     failed = command("validate", SET=config.replace("wrong=0.2", "wrong=0.0001"))
     assert failed.code == 1
+
+
+def test_metric_without_a_value_meets_no_threshold(command, project):
+    config = "validation.thresholds={undefined: -1}"
+    assert command("train", SET=f'"{config}"').code == 0
+    assert command("validate", SET=f'"{config}"').code == 1
+    checks = json.loads(Path("reports/validation.json").read_text())["checks"]
+    found = {check["name"]: (check["measured"], check["passed"]) for check in checks}
+    assert found["undefined"] == ("NaN: not defined on the test set", False)

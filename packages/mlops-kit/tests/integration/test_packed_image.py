@@ -46,14 +46,15 @@ def packable(tmp_path, monkeypatch):
     card = {
         "registered_model": "local",
         "version": "3",
+        "challenger": None,
         "git_commit": "0123abc",
         "run_id": "run",
         "data_digest": "sha256:data",
         "format": "onnx",
     }
-    (model / folder.CARD).write_text(json.dumps(card))
+    (model / folder.MANIFEST).write_text(json.dumps(card))
     (model / folder.FILES["onnx"]).write_bytes(b"weights")
-    sums = folder.sums(model, [folder.CARD, folder.FILES["onnx"]])
+    sums = folder.sums(model, [folder.MANIFEST, folder.FILES["onnx"]])
     (model / folder.SUMS).write_text(sums)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -86,7 +87,7 @@ def test_what_the_dockerfile_copies_is_pushed(packable, registry, endpoint):
     assert written() == done.record
     assert set(done.record) == {
         *("tag", "id", "digest", "reference", "commit", "dirty", "base", "bytes", "format"),
-        *("registered_model", "model_version", "model_commit", "data_digest"),
+        *("registered_model", "model_version", "challenger", "model_commit", "data_digest"),
     }
     assert done.record["reference"] == (
         f"127.0.0.1:{registry}/{current().name}@{done.record['digest']}"
@@ -105,7 +106,7 @@ def test_what_the_dockerfile_copies_is_pushed(packable, registry, endpoint):
     assert described["Labels"]["ecs-local.packed"] == "true"
 
     assert packed_image.pack(registry).how == "the registry has it already"
-    # A changed file is another image, also where no commit tells them apart.
+    # A changed file is another image, also where both have the same commit.
     (packable / "configs/serve.yaml").write_text("{}\n")
     changed = packed_image.pack(registry).record
     assert changed["tag"] != done.record["tag"]

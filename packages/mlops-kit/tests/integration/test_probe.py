@@ -98,7 +98,7 @@ def test_every_attempt_is_made():
     assert service.asked == 2
 
 
-def test_who_has_lost_the_lock_asks_no_more():
+def test_lost_lock_stops_the_deployer():
     def lost() -> None:
         raise LockedError("another deployer has taken over the lock of this one")
 

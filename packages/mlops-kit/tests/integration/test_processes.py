@@ -29,7 +29,7 @@ def wait_until(condition, process):
 
 
 def rows(query):
-    """Ask the embedded store directly; a store that is not there or locked has no rows."""
+    """Query the embedded store directly; a store that is not there or locked has no rows."""
     try:
         with sqlite3.connect("file:mlflow.db?mode=ro", uri=True, timeout=5) as store:
             return store.execute(query).fetchall()
@@ -94,17 +94,17 @@ def test_a_killed_pipeline_leaves_nothing_to_register(start, command, project, r
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_says_so_and_leaves_no_traceback(start, sent, code, project):
+def test_interrupt_prints_one_line_without_traceback(start, sent, code, project):
     train = start("train")
     wait_until(lambda: rows("SELECT 1 FROM runs"), train)
     train.send_signal(sent)
     _, err = train.communicate(timeout=60)
     assert train.returncode == code
-    assert err == "interrupted: the step counts for nothing; the next run starts afresh\n"
+    assert err == "interrupted: no result was saved; the next run starts afresh\n"
     assert not Path("reports/train.json").exists()
 
 
-def test_a_kill_while_registering_ends_with_one_version_and_one_champion(start, command, validated):
+def test_killed_register_leaves_one_version_and_champion(start, command, validated):
     register = start("register")
     wait_until(lambda: rows("SELECT 1 FROM registered_models"), register)
     register.kill()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_kit.artifact import folder
-from mlops_kit.experiments import runs, store
+from mlops_kit.experiments import promotion, runs, store
 from mlops_kit.experiments.report import numbers, pdf, report
 from mlops_kit.experiments.settings import CARD_FILE, ModelCardConfig
 
@@ -78,21 +78,21 @@ def test_each_task_has_a_page_that_needs_nothing_else(command, checkout_of, name
     pdf.FILE.write_bytes(b"of an earlier run")
     done = command("report")
     assert done.code == 0, done.err
-    told = "reported: reports/index.html, no reports/report.pdf (there is no Chromium)"
-    assert f"{told}; run {made.card['run_id']}" in done.out
+    expected = "reported: reports/index.html, no reports/report.pdf (there is no Chromium)"
+    assert f"{expected}; run {made.card['run_id']}" in done.out
     assert not pdf.FILE.exists()
     found = page()
     assert not {"script", "link", "iframe", "object", "form"} & set(found.tags)
     assert [each for each in found.loads if not each.startswith("#")] == []
     assert plots <= set(found.texts)
-    judged = json.loads(Path("reports/validation.json").read_text())
+    validation = json.loads(Path("reports/validation.json").read_text())
     assert found.texts[1] == name
-    assert found.texts[2] == f"Passed: all {len(judged['checks'])} checks"
+    assert found.texts[2] == f"Passed: all {len(validation['checks'])} checks"
     assert "version 1, the champion" in found.texts[3]
     for metric, estimate in made.card["metrics"].items():
         assert found.texts[found.texts.index("This run") :].count(metric) >= 1
         assert f"{numbers.number(estimate['value'])}" in found.texts
-    for each in judged["slices"]["worst"]:
+    for each in validation["slices"]["worst"]:
         assert {each["column"], each["group"], numbers.number(each["value"])} <= set(found.texts)
     assert any(answer in text for text in found.texts)
     assert {made.card["data_digest"], made.card["model_sha256"]} <= set(found.texts)
@@ -132,9 +132,7 @@ def test_markup_in_names_and_values_stays_text(command, fresh_project):
 
 
 @pytest.mark.usefixtures("without_browser")
-def test_a_second_run_is_compared_with_the_champion_and_the_first_can_still_be_asked_for(
-    command, checkout_of
-):
+def test_second_run_is_compared_and_first_stays_available(command, checkout_of):
     first = checkout_of("number").card["run_id"]
     for name in ("train", "validate", "report"):
         done = command(name, CONFIG="own.yaml", SET=WEAK)
@@ -142,10 +140,10 @@ def test_a_second_run_is_compared_with_the_champion_and_the_first_can_still_be_a
     texts = page().texts
     assert "Champion" in texts
     champion = json.loads(Path("reports/validation.json").read_text())["champion"]
-    told = (
+    expected = (
         f"to the champion, version 1, is on the {champion['rows']:,} rows that it was not fitted on"
     )
-    assert any(told in text for text in texts)
+    assert any(expected in text for text in texts)
     kept = champion["metrics"]["mae"]
     assert {numbers.number(kept["value"]), numbers.signed(kept["gain"]["value"])} <= set(texts)
     assert kept["gain"]["value"] < 0
@@ -153,6 +151,31 @@ def test_a_second_run_is_compared_with_the_champion_and_the_first_can_still_be_a
     assert command("report", RUN_ID=first).code == 0
     assert "Champion" not in page().texts
     assert first in page().texts
+
+
+@pytest.mark.usefixtures("without_browser")
+def test_champion_and_challenger_are_side_by_side(command, checkout_of):
+    checkout_of("number")
+    assert command("train", CONFIG="own.yaml", SET=WEAK).code == 0
+    run_id = runs.last()
+    with store.connect() as client:
+        source = runs.find(client, run_id).tags["model.uri"]
+        client.create_model_version("number", source, run_id=run_id)
+        client.set_registered_model_alias("number", "challenger", "2")
+        both = [runs.find(client, client.get_model_version("number", n).run_id) for n in "12"]
+    assert command("report").code == 0
+    texts = page().texts
+    assert any("version 2, the challenger" in text for text in texts)
+    texts = texts[texts.index("Champion and challenger") : texts.index("Plots")]
+    assert {"Champion, v1", "Challenger, v2"} <= set(texts)
+    assert any("recorded of both: nothing was compared (make compare)" in text for text in texts)
+    for each in both:
+        for estimate in each.estimates().values():
+            assert {numbers.number(estimate["value"]), numbers.interval(estimate)} <= set(texts)
+    compared = {"model": "number", "champion": "1", "challenger": "2", "verdict": "worse"}
+    promotion.COMPARISON.write_text(json.dumps({**compared, "sentence": "worse: by far"}))
+    assert command("report").code == 0
+    assert any("recorded of both: worse: by far (make compare)" in text for text in page().texts)
 
 
 @pytest.mark.usefixtures("without_browser")
@@ -173,9 +196,7 @@ def test_what_cannot_be_reported_is_a_sentence(command, checkout_of, run_id, sen
     assert not report.PAGE.exists()
 
 
-def test_the_card_is_with_the_run_the_version_and_the_model_and_is_written_again(
-    command, checkout_of
-):
+def test_card_is_with_run_version_and_model_and_rewritten(command, checkout_of):
     made = checkout_of("binary")
     first = (folder.FOLDER / CARD_FILE).read_text()
     assert "*Nobody has written this yet: `intended_use`" in first
@@ -189,9 +210,9 @@ def test_the_card_is_with_the_run_the_version_and_the_model_and_is_written_again
         "*Nobody has written this yet: `intended_use` in configs/model-card.yaml.*",
         "To rank letters.",
     )
-    lacks = folder.read_card(folder.FOLDER)["model_card_lacks"]
+    lacks = folder.read_manifest(folder.FOLDER)["model_card_lacks"]
     assert lacks == [key for key in PARTS if key != "intended_use"]
-    with store.connected() as client:
+    with store.connect() as client:
         version = client.get_model_version("binary", "1")
         run = runs.find(client, version.run_id)
     assert version.description == f"Model card: model-card.md, an artifact of run {run.run_id}"

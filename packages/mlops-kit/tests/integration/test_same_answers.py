@@ -118,12 +118,12 @@ def test_the_service_answers_as_the_pipeline_predicts(exported, served, name, fo
                 expected_of(model.stored, rows)
             return
         assert answer.status_code == 200, answer.text
-        told, expected = answer.json(), expected_of(model.stored, rows)
-        found = found_in(told, card["classes"])
+        body, expected = answer.json(), expected_of(model.stored, rows)
+        found = found_in(body, card["classes"])
         scale = card["parity"]["scale"]
         np.testing.assert_allclose(found, expected, rtol=CLOSE, atol=CLOSE * scale)
         if card["classes"]:
-            predicted = [one["prediction"] for one in told["predictions"]]
+            predicted = [one["prediction"] for one in body["predictions"]]
             best = np.sort(expected, axis=1)
             for label, row, (second, first) in zip(predicted, expected, best[:, -2:]):
                 if first - second > 2 * CLOSE:
@@ -134,7 +134,7 @@ def test_the_service_answers_as_the_pipeline_predicts(exported, served, name, fo
 
 
 @pytest.mark.parametrize("name", ["binary", "classes", "number"])
-def test_held_out_rows_sent_as_they_are_in_the_file_get_the_same_answers(exported, served, name):
+def test_rows_of_the_test_set_get_the_same_predictions(exported, served, name):
     model = exported(name)
     frame = pd.read_csv(model.checkout / "rows.csv").astype(object)
     frame = frame.where(frame.notna(), None)[[column["name"] for column in model.card["columns"]]]

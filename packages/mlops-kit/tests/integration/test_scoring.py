@@ -109,7 +109,7 @@ def at(of_kind, monkeypatch, capsys):
 
     def go(key):
         monkeypatch.chdir(of_kind(key))
-        capsys.readouterr()  # what making it said
+        capsys.readouterr()  # the output of making it
         for path in Path().glob("*scores*"):
             path.unlink()
 
@@ -117,10 +117,10 @@ def at(of_kind, monkeypatch, capsys):
 
 
 def pipelines_answers(data):
-    """Return what the pipeline that was exported says of a file, read at once as training reads it."""
+    """Return the exported pipeline's predictions for a file, read at once as training reads it."""
     config = load_train(Path("configs/train.yaml"))
     card = json.loads(Path("artifacts/model/model.json").read_text())
-    with store.connected() as client:
+    with store.connect() as client:
         stored = runs.load_model(runs.find(client, card["run_id"]))
     frame, _ = sources.read(config.data.model_copy(update={"source": data}))
     rows = stored.columns.coerce(frame)
@@ -156,7 +156,7 @@ def test_the_answers_are_those_of_the_pipeline(at, command, key, data):
     assert (found["prediction"] == expected)[clear].all()
 
 
-def test_what_the_model_did_not_see_is_told_at_the_end(at, command):
+def test_unseen_values_are_reported_at_the_end(at, command):
     at("classification")
     table(20).assign(smoker="", region="the moon").to_csv("new.csv", index=False)
     done = command("predict", DATA="new.csv", OUT="scores.csv")
@@ -270,8 +270,8 @@ def test_memory_does_not_grow_with_the_file(at, suffix):
         text=True,
         check=True,
     )
-    told = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("peak")]
-    small, large = (int(kilobytes) / 1024 for kilobytes in told)
+    peaks = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("peak")]
+    small, large = (int(kilobytes) / 1024 for kilobytes in peaks)
     # Arrow's threads keep some 30 MB, more or less as they take turns; a file held whole would be 120.
     assert large - small < 60, (small, large)
 

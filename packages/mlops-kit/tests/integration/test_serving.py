@@ -1,4 +1,4 @@
-"""The real service over real HTTP: what it answers, when it refuses, what it tells, and how it ends."""
+"""The real service over real HTTP: its responses, refusals, logs and metrics, and how it ends."""
 
 import contextlib
 import http.client
@@ -144,9 +144,9 @@ class TestAnswers:
         answer = served(name, form).predict(*(case["row"] for case in cases))
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "application/json"
-        told = answer.json()
-        assert told["model_version"] == "1"
-        for found, case in zip(told["predictions"], cases):
+        body = answer.json()
+        assert body["model_version"] == "1"
+        for found, case in zip(body["predictions"], cases):
             assert found.keys() == case["answer"].keys()
             assert found["prediction"] == pytest.approx(case["answer"]["prediction"], rel=1e-6)
             if "probabilities" in found:
@@ -161,7 +161,7 @@ class TestAnswers:
         assert found == sorted(found)
         assert found[7] == service.predict(rows[7]).json()["predictions"][0]["prediction"]
 
-    def test_what_training_saw_missing_may_be_null_and_a_category_unseen(self, served, golden):
+    def test_null_and_unseen_category_are_accepted(self, served, golden):
         gone = dict.fromkeys(["age", "member", "city", "joined"])
         for form in ("onnx", "skops"):
             for more in (gone, {"region": "upwards", "city": "Nowhere \U0001f3d9"}, {"city": ""}):
@@ -178,14 +178,14 @@ class TestAnswers:
         body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
         assert served("binary").predict(*body["schema"]["example"]["rows"]).status_code == 200
 
-    def test_version_tells_where_the_model_comes_from(self, served, exported):
-        told, card = served("binary").get("/version").json(), exported("binary").card
-        assert told.pop("release") is None  # no deployer has named it
-        assert told == {key: card[key] for key in told}
+    def test_version_has_provenance(self, served, exported):
+        version, card = served("binary").get("/version").json(), exported("binary").card
+        assert version.pop("release") is None  # no deployer has named it
+        assert version == {key: card[key] for key in version}
         for key in ("version", "run_id", "git_commit", "data_digest", "model_sha256", "metrics"):
-            assert key in told
+            assert key in version
 
-    def test_version_tells_the_release_that_the_deployer_named(self, serve, exported):
+    def test_version_has_release_of_the_deployer(self, serve, exported):
         service = serve(exported("binary").checkout, RELEASE="sha256:ab")
         assert service.get("/version").json()["release"] == "sha256:ab"
 
@@ -204,7 +204,7 @@ class TestAnswers:
         answer = served("binary").get("/predict")
         assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
         answer = served("binary").get("/healthz/", allow_redirects=False)
-        assert answer.status_code == 404  # a redirect would lead wherever the Host header says
+        assert answer.status_code == 404  # a redirect would lead to the address in the Host header
 
     @pytest.mark.parametrize(
         "path", ["/", "/healthz", "/readyz", "/version", "/metrics", "/docs", "/static/page.css"]
@@ -287,7 +287,7 @@ class TestRefusedRows:
         answer = served("binary").predict(unknown)
         assert len(answer.json()["detail"]) == 100
 
-    def test_of_many_wrong_rows_the_first_is_told(self, served, golden):
+    def test_first_wrong_row_is_reported(self, served, golden):
         answer = served("binary").predict(golden(), *[{"x": 1}] * 999)
         problems = answer.json()["detail"]
         assert len(problems) == len(COLUMNS) + 1
@@ -329,16 +329,14 @@ class TestKey:
 
 
 class TestLimits:
-    def test_a_body_that_does_not_come_is_408_and_the_next_request_is_answered(
-        self, serve, exported, golden
-    ):
+    def test_missing_body_is_408_and_next_request_works(self, serve, exported, golden):
         service = serve(exported("binary").checkout, SERVE_SET="limits.seconds=0.3")
         with open_request(service, 100) as connection:
             connection.sendall(b'{"rows":')
             assert read_answer(connection) == (408, {"detail": "no body within 0.3 s"})
         assert service.predict(golden()).status_code == 200
 
-    def test_a_large_body_is_413_whether_or_not_it_tells_its_length(self, serve, exported, golden):
+    def test_large_body_is_413_with_and_without_length(self, serve, exported, golden):
         service = serve(exported("binary").checkout, SERVE_SET="limits.body_kilobytes=1")
         small, large = body_of(golden()), body_of(*[golden()] * 50)
         assert service.post(small).status_code == 200
@@ -367,7 +365,7 @@ class TestLimits:
             assert read_answer(connection)[0] == 200
             connection.close()
 
-    def test_under_a_crowd_all_are_answered_or_told_to_come_back(self, serve, exported, golden):
+    def test_overload_answers_or_returns_503(self, serve, exported, golden):
         service = serve(exported("binary").checkout, SERVE_SET="limits.waiting=2")
         body, statuses = body_of(*[golden()] * 500), []
 
@@ -452,21 +450,21 @@ class TestConnections:
         service = parsed_by()
         assert answered_at_once(service, "/healthz", 64) == 64
         assert self.answer(service, (self.GET + b"\r\n") * 10**5).count(b" 200 OK") < 10**5
-        told, counted = self.refused(service, "too much was sent ahead")
-        assert (told, counted) == ([("warning", "too much was sent ahead")], 1)
+        logged, counted = self.refused(service, "too much was sent ahead")
+        assert (logged, counted) == ([("warning", "too much was sent ahead")], 1)
         assert service.get("/healthz").status_code == 200
         assert not [line for line in service.log() if line["event"] in ("failed", "library")]
 
-    def test_who_says_nothing_or_too_slowly_is_disconnected(self, parsed_by):
+    def test_silent_and_slow_clients_are_disconnected(self, parsed_by):
         service = parsed_by("limits.seconds=0.1")
         with connect(service) as silent, connect(service) as slow:
             slow.sendall(self.GET)
             assert all_that_comes(silent) == b""
             assert all_that_comes(slow).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-        told, counted = self.refused(service, "a head did not come")
-        assert (told, counted) == ([("warning", "a head did not come")], 2)
+        logged, counted = self.refused(service, "a head did not come")
+        assert (logged, counted) == ([("warning", "a head did not come")], 2)
 
-    def test_for_one_too_many_the_oldest_is_closed_that_asks_nothing(self, parsed_by, golden):
+    def test_over_the_connection_limit_the_oldest_idle_is_closed(self, parsed_by, golden):
         service, body = parsed_by("limits.connections=3"), body_of(golden())
         with open_request(service, len(body)) as working, connect(service) as used:
             working.sendall(body)
@@ -573,7 +571,7 @@ class TestEnd:
         statuses, enough = [], threading.Semaphore(0)
 
         def client():
-            """Ask over one connection until the service says that it is the last time."""
+            """Send requests over one connection until the service closes it."""
             connection = http.client.HTTPConnection(place.hostname, place.port, timeout=PATIENCE)
             last = False
             while not last:
@@ -697,7 +695,7 @@ class TestStart:
         reseal(folder)
         done = refused(folder.parents[1])
         assert (done.code, done.out) == (2, "")
-        assert done.err.startswith("error: golden row 2 of binary version 1 is answered with ")
+        assert done.err.startswith("error: golden row 2 of binary version 1 is predicted as ")
 
     @pytest.mark.parametrize(("form", "file"), [("onnx", "model.onnx"), ("skops", "model.skops")])
     def test_a_model_file_that_cannot_be_loaded_is_a_sentence(self, refused, copied, form, file):

@@ -22,6 +22,7 @@ from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.ui import WebDriverWait
 
 from mlops_kit import cli as command_line
+from mlops_kit.artifact import folder as model_folder
 
 from ml_template.__main__ import PROJECT
 
@@ -146,7 +147,7 @@ def project(browser, tmp_path_factory):
 
 
 class Serving(NamedTuple):
-    """A running service: its process, its address and what model.json says."""
+    """A running service: its process, its address and its model.json."""
 
     process: subprocess.Popen
     url: str
@@ -189,6 +190,23 @@ def serve(project):
 
 
 @pytest.fixture(scope="session")
+def challenged(project):
+    """The folder of the mixed model with a challenger beside it, which is the same model as version 9."""
+    champion = project / "challenged"
+    beside = champion / model_folder.CHALLENGER
+    for folder, change in (
+        (champion, {"challenger": {"version": "9", "run_id": "r", "format": "onnx"}}),
+        (beside, {"version": "9"}),
+    ):
+        shutil.copytree(project / "classification", folder)
+        card = {**model_folder.read_manifest(folder), **change}
+        (folder / model_folder.MANIFEST).write_text(json.dumps(card), encoding="utf-8")
+        names = [path.name for path in folder.iterdir() if path.name != model_folder.SUMS]
+        (folder / model_folder.SUMS).write_text(model_folder.sums(folder, names), encoding="utf-8")
+    return champion.name
+
+
+@pytest.fixture(scope="session")
 def mixed(serve):
     return serve("classification")
 
@@ -199,7 +217,7 @@ def numbers(serve):
 
 
 class Page:
-    """The page as a user meets it: fields by their labels, keys, and what is said."""
+    """The page as a user meets it: fields by their labels, keys, and the message."""
 
     def __init__(self, browser, serving):
         self.browser, self.url, self._entries = browser, serving.url, []
@@ -236,15 +254,15 @@ class Page:
             control.send_keys(Keys.CONTROL + "a")
             control.send_keys(text or Keys.BACKSPACE)
 
-    def said(self):
+    def message(self):
         return self.one("#said").text
 
     def ask(self, how=None):
-        """Press Predict, or do `how`, and return what is said then."""
+        """Press Predict, or do `how`, and return the new message."""
         before = self.one("#said > *")
         (how or self.one("#predict").click)()
         WebDriverWait(self.browser, SECONDS).until(expected.staleness_of(before))
-        return self.said()
+        return self.message()
 
     def described(self, control):
         """What a screen reader adds to a field's name."""

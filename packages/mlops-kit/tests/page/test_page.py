@@ -62,7 +62,7 @@ def test_the_real_row_gets_the_answer_that_was_exported(mixed, visit):
     page.picture("answer-light")
 
 
-def test_changed_values_arrive_in_their_types_and_get_the_services_answer(mixed, names, visit):
+def test_changed_values_are_sent_with_their_types(mixed, names, visit):
     page = visit(mixed)
     changes = {
         "number": "33.5",
@@ -87,14 +87,14 @@ def test_changed_values_arrive_in_their_types_and_get_the_services_answer(mixed,
     assert bars(page) == as_bars(mixed.answer(row))
 
 
-def test_what_may_be_missing_can_be_emptied_and_the_unseen_is_allowed_but_told(mixed, names, visit):
+def test_missing_and_unseen_values_are_accepted_with_a_note(mixed, names, visit):
     page = visit(mixed)
     page.put(names["text"], "")
     page.put(names["number"], "1000")
     page.put(names["choice"], "another value …")
     page.field(names["choice"]).send_keys(Keys.TAB)
     page.press("nowhere")
-    said = page.ask()
+    message = page.ask()
     row = {
         **golden_row(mixed),
         names["text"]: None,
@@ -102,13 +102,13 @@ def test_what_may_be_missing_can_be_emptied_and_the_unseen_is_allowed_but_told(m
         names["choice"]: "nowhere",
     }
     assert bars(page) == as_bars(mixed.answer(row))
-    assert f"Training saw no such values of: {names['number']}, {names['choice']}" in said
+    assert f"Training saw no such values of: {names['number']}, {names['choice']}" in message
     for kind in ("number", "choice"):
         assert "not seen in training" in page.described(page.field(names[kind]))
     assert "may be empty" in page.described(page.field(names["text"]))
 
 
-def test_an_empty_field_is_told_at_the_field_which_gets_the_focus(mixed, names, visit):
+def test_empty_field_shows_its_error_and_gets_the_focus(mixed, names, visit):
     page = visit(mixed)
     page.put(names["own_date"], "")
     page.put(names["time"], "")
@@ -127,7 +127,7 @@ def test_an_empty_field_is_told_at_the_field_which_gets_the_focus(mixed, names, 
     assert "Enter a date." not in page.described(wrong)
 
 
-def test_what_the_service_refuses_is_told_at_the_field(mixed, names, visit):
+def test_refused_value_is_shown_at_its_field(mixed, names, visit):
     page = visit(mixed)
     page.put(names["own_date"], "2022-03-01")
     page.ask()
@@ -160,7 +160,7 @@ def test_the_page_works_without_a_mouse(mixed, visit):
     ]
 
 
-def test_enter_in_a_field_asks_and_the_focus_stays(mixed, names, visit):
+def test_enter_predicts_and_keeps_the_focus(mixed, names, visit):
     page = visit(mixed)
     page.one("body").send_keys(Keys.TAB)
     first = page.focused()
@@ -214,7 +214,7 @@ def test_names_and_values_are_shown_as_they_are(mixed, visit):
     assert page.one(".target").text == mixed.card["target"] == "<u>size</u>"
 
 
-def test_the_model_is_told_and_every_link_leads_somewhere(mixed, visit):
+def test_page_names_the_model_and_links_work(mixed, visit):
     page = visit(mixed)
     assert page.one("h1").text == mixed.card["registered_model"]
     assert mixed.card["version"] in page.one("#facts").text
@@ -242,7 +242,7 @@ def test_a_number_is_shown_on_a_line_with_what_the_model_is_off_by(numbers, visi
     page.picture("answer-number")
 
 
-def test_many_columns_can_be_searched_and_an_error_is_shown_all_the_same(numbers, visit):
+def test_many_columns_are_searchable_and_errors_visible(numbers, visit):
     page = visit(numbers)
     page.put("column 7", "")
     page.put("Find a column", "COLUMN 1")
@@ -276,21 +276,21 @@ def test_a_key_is_asked_for_where_one_is_needed_and_kept_nowhere(serve, mixed, v
     ]
 
 
-def test_what_concerns_no_field_is_told_with_the_requests_id(serve, names, visit):
+def test_error_of_no_field_has_request_id(serve, names, visit):
     page = visit(serve("classification", SERVE_SET="limits.body_kilobytes=1"))
     page.put(names["text"], 2000 * "x")
-    said = page.ask()
+    message = page.ask()
     (refused,) = [
         e["response"] for e in page.events("responseReceived") if e["response"]["status"] == 413
     ]
     headers = {name.lower(): value for name, value in refused["headers"].items()}
-    assert said.splitlines() == [
+    assert message.splitlines() == [
         "the body is larger than 1024 bytes",
         f"Request {headers['x-request-id']}",
     ]
 
 
-def test_an_overloaded_service_is_told_with_when_to_try_again(serve, visit):
+def test_overload_shows_when_to_retry(serve, visit):
     serving = serve("regression", SERVE_SET="limits.waiting=1")
     page = visit(serving)
     body, enough = {"rows": [golden_row(serving)] * 500}, threading.Event()
@@ -309,15 +309,42 @@ def test_an_overloaded_service_is_told_with_when_to_try_again(serve, visit):
         enough.set()
         for other in others:
             other.join()
-    said = page.said().splitlines()
-    assert said[1] == "Try again in 1 s."
-    assert said[2].startswith("Request ")
+    message = page.message().splitlines()
+    assert message[1] == "Try again in 1 s."
+    assert message[2].startswith("Request ")
     page.picture("overloaded")
 
 
-def test_a_service_that_is_gone_is_told(serve, visit):
+def test_unreachable_service_is_reported(serve, visit):
     serving = serve("regression")
     page = visit(serving)
     serving.process.kill()
     serving.process.wait()
     assert "could not be reached" in page.ask()
+
+
+@pytest.mark.parametrize(
+    ("settings", "does"),
+    [
+        ("challenger.mode=shadow", "in shadow"),
+        (
+            "challenger.mode=share challenger.share.header=X-User-Id",
+            "predicts a share of the requests",
+        ),
+    ],
+)
+def test_the_challenger_is_named_beside_the_champion(challenged, serve, visit, settings, does):
+    serving = serve(challenged, SERVE_SET=settings)
+    page = visit(serving)
+    lines = page.one("#facts").text.splitlines()
+    facts = dict(zip(lines[::2], lines[1::2]))
+    assert facts["Champion"] == f"version {serving.card['version']}"
+    assert facts["Challenger"] == f"version 9, {does}"
+    for scheme in ("light", "dark"):
+        page.prefer(scheme)
+        assert [
+            (t, ratio) for t, *pair in page.run(COLOURS) if (ratio := contrast(*pair)) < 4.5
+        ] == []
+        page.picture(f"challenger-{does.partition(' ')[0]}-{scheme}")
+    page.size(320, 900)
+    assert page.run(WIDER) == []

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mlops_kit.experiments import store
 from mlops_kit.experiments.report import pdf, report
 
 from .contrast import COLOURS, contrast
@@ -30,12 +31,22 @@ def reports(project):
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         for task in ("classification", "regression"):
             card = json.loads((project / task / "model.json").read_text("utf-8"))
+            if task == "classification":
+                challenge(task, card["run_id"])
             assert report.write(card["run_id"]).reason == ""
             folder = project / f"report-{task}"
             Path("reports").rename(folder)
             url = (folder / report.PAGE.name).as_uri()
             made[task] = SimpleNamespace(url=url, pdf=folder / pdf.FILE.name)
     return made
+
+
+def challenge(name, run_id):
+    """Register a run once more, as the challenger."""
+    with store.connect() as client:
+        source = client.get_model_version(name, "1").source
+        client.create_model_version(name, source, run_id=run_id)
+        client.set_registered_model_alias(name, "challenger", "2")
 
 
 def photograph(page, name, width):
@@ -68,6 +79,15 @@ def test_it_fits_a_desk_and_a_phone_and_can_be_read_light_and_dark(reports, task
     )
 
 
+def test_a_challenger_is_beside_the_champion(reports, visit):
+    page = visit(reports["classification"])
+    table = page.one("[aria-label='Champion and challenger']").text
+    assert "Champion, v1" in table
+    assert "Challenger, v2" in table
+    page = visit(reports["regression"])
+    assert page.all("[aria-label='Champion and challenger']") == []
+
+
 def test_names_and_values_are_shown_as_they_are(reports, names, visit):
     page = visit(reports["classification"])
     shown = {cell.text for cell in page.all("th[scope=row]")}
@@ -77,7 +97,7 @@ def test_names_and_values_are_shown_as_they_are(reports, names, visit):
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-def test_it_prints_on_white_paper_whatever_the_screen_prefers(reports, task, visit):
+def test_print_is_on_white_under_dark_mode(reports, task, visit):
     assert reports[task].pdf.read_bytes().startswith(b"%PDF-")
     page = visit(reports[task])
     dark = {"name": "prefers-color-scheme", "value": "dark"}

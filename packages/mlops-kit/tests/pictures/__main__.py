@@ -116,7 +116,7 @@ def rollout() -> list[tuple[float, str]]:
 
 
 def ask(url: str, ended: threading.Event, answers: list[tuple[float, str]]) -> None:
-    """Ask 50 times a second until `ended`; note each answer."""
+    """Send 50 requests a second until `ended`; note each response."""
     start = time.monotonic()
     while not ended.wait(0.02):
         answer = asked(url)

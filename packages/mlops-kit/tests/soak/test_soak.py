@@ -132,9 +132,9 @@ def test_memory_stays_flat_and_nothing_is_lost(exported_checkout, service):
     samples: list[float] = []
     statuses, wrong = asyncio.run(send(url, process.pid, kinds, REQUESTS, samples))
     growth = max(samples[1:]) - samples[0]
-    told = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
+    summary = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
     print(
-        f"answered: {told}; memory {samples[0]:.1f} to {samples[-1]:.1f} MiB, at most {growth:+.1f}"
+        f"answered: {summary}; memory {samples[0]:.1f} to {samples[-1]:.1f} MiB, at most {growth:+.1f}"
     )
     assert sum(statuses.values()) == REQUESTS
     assert wrong == []

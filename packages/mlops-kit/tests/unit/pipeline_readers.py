@@ -25,11 +25,11 @@ class Pipeline(NamedTuple):
 
 
 def texts(profile: str) -> dict[str, str]:
-    """Each system's pipeline for a profile, as the kit has it."""
+    """Each system's pipeline for a profile, as the kit has it; without the site of the documents, which two of them publish."""
     found = {}
     for system in switch.SYSTEMS:
         folder = ROOT / switch.FOLDER / system / profile
-        paths = [path for path in folder.rglob("*") if path.is_file()]
+        paths = [path for path in folder.rglob("*") if path.is_file() and path.stem != "docs"]
         found[system] = joined({path: path.read_text(encoding="utf-8") for path in paths})
     return found
 
@@ -58,17 +58,16 @@ def for_each(commands: list[str], expression: str, values: list[str]) -> list[st
 
 
 def read_github(text: str) -> Pipeline:
-    jobs: dict[str, Any] = {}
-    for workflow in yaml.safe_load_all(text):
-        # Without the call of another workflow, and a job of one action.
-        steps = {name: job for name, job in workflow["jobs"].items() if "steps" in job}
-        jobs.update({name: job for name, job in steps.items() if name != "all-green"})
-    return Pipeline(
-        {n: [c for s in j["steps"] for c in lines(s.get("run", ""))] for n, j in jobs.items()},
-        {name: known(job.get("env")) for name, job in jobs.items()},
-        {},
-        jobs["gates"]["strategy"]["matrix"]["python"],
-    )
+    commands: dict[str, list[str]] = {}
+    variables: dict[str, dict[str, str]] = {}
+    pythons: list[str] = []
+    for name, job in (each for flow in yaml.safe_load_all(text) for each in flow["jobs"].items()):
+        called = [c for step in job.get("steps", ()) for c in lines(step.get("run", ""))]
+        if called:  # not the call of another workflow, nor a job of actions only
+            commands.setdefault(name, []).extend(called)
+            variables[name] = known(job.get("env"))
+        pythons += job.get("strategy", {}).get("matrix", {}).get("python", [])
+    return Pipeline(commands, variables, {}, pythons)
 
 
 def read_gitlab(text: str) -> Pipeline:
@@ -76,6 +75,7 @@ def read_gitlab(text: str) -> Pipeline:
     after = document["default"]["after_script"]
     shared = {k: v["value"] if isinstance(v, dict) else v for k, v in document["variables"].items()}
     jobs = {n: j for n, j in document.items() if isinstance(j, dict) and "script" in j}
+    jobs.pop("pages")
     values = document["variables"]["PIPELINE"]["options"]
     commands = {name: [*j["script"], *j.get("after_script", after)] for name, j in jobs.items()}
     commands["notify"] = for_each(
@@ -113,7 +113,10 @@ def circleci_commands(document: dict, steps: list, given: dict) -> list[str]:
             found += lines(value["command"] if isinstance(value, dict) else value)
         elif name in document["commands"]:
             found += circleci_commands(document, document["commands"][name]["steps"], value)
-    return [c.replace("<< parameters.what >>", given.get("what", "")) for c in found]
+    settings = {"what": given.get("what", ""), "status": given.get("status", "success")}
+    for name, value in settings.items():
+        found = [c.replace(f"<< parameters.{name} >>", value) for c in found]
+    return found
 
 
 def read_azure(text: str) -> Pipeline:

@@ -56,7 +56,7 @@ ROWS, TARGET = np.arange(20.0).reshape(-1, 1), np.repeat([0, 1], 10)
 
 @pytest.fixture
 def cuml(tmp_path, monkeypatch):
-    """Put the stand-in where Python finds it."""
+    """Install the stand-in on Python's path."""
     (tmp_path / "cuml").mkdir()
     (tmp_path / "cuml/__init__.py").touch()
     (tmp_path / "cuml/accel.py").write_text(CUML)
@@ -71,23 +71,23 @@ def cuml(tmp_path, monkeypatch):
 def test_nothing_is_asked_for_and_the_cpu_fits(monkeypatch, capsys):
     monkeypatch.delenv("ACCELERATOR", raising=False)
     accelerator.install()
-    assert accelerator.fitted(lambda: "fitted") == ("fitted", "cpu")
+    assert accelerator.fit(lambda: "fitted") == ("fitted", "cpu")
     assert capsys.readouterr().out == ""
 
 
 def test_without_cuml_one_line_says_that_the_cpu_fits(monkeypatch, capsys):
     monkeypatch.setenv("ACCELERATOR", "cuml")
     accelerator.install()
-    said = capsys.readouterr().out
-    assert said == "note: no cuml or no GPU here, the CPU fits (No module named 'cuml')\n"
-    assert accelerator.fitted(lambda: "fitted") == ("fitted", "cpu")
+    output = capsys.readouterr().out
+    assert output == "note: no cuml or no GPU here, the CPU fits (No module named 'cuml')\n"
+    assert accelerator.fit(lambda: "fitted") == ("fitted", "cpu")
 
 
 def test_without_a_gpu_cuml_is_not_installed(cuml, capsys):
     (cuml / "cupy.py").write_text("raise RuntimeError('no CUDA-capable device is detected')")
     accelerator.install()
     assert "(no CUDA-capable device is detected)" in capsys.readouterr().out
-    assert accelerator.fitted(lambda: "fitted") == ("fitted", "cpu")
+    assert accelerator.fit(lambda: "fitted") == ("fitted", "cpu")
 
 
 def test_another_word_is_refused(monkeypatch):
@@ -103,7 +103,7 @@ def test_what_the_gpu_fitted_becomes_scikit_learns_own(cuml):
     proxy = cuml.accel.Proxy(LogisticRegression())
     pipeline = make_pipeline(StandardScaler())
     pipeline.steps.append(("estimator", proxy))
-    found, device = accelerator.fitted(
+    found, device = accelerator.fit(
         lambda: (proxy.fit(pipeline[0].fit_transform(ROWS), TARGET), pipeline)[1]
     )
     assert cuml.accel.installed
@@ -112,10 +112,10 @@ def test_what_the_gpu_fitted_becomes_scikit_learns_own(cuml):
     assert (found.predict(ROWS) == TARGET).all()
 
 
-def test_what_cuml_does_not_know_is_told(cuml, capsys):
+def test_estimator_without_cuml_is_fitted_on_cpu_with_a_note(cuml, capsys):
     accelerator.install()
     fit = make_pipeline(LogisticRegression()).fit
-    _, device = accelerator.fitted(lambda: fit(ROWS, TARGET))
+    _, device = accelerator.fit(lambda: fit(ROWS, TARGET))
     assert device == "cpu"
     assert capsys.readouterr().out == "note: cuml left LogisticRegression to the CPU\n"
 

@@ -1,4 +1,4 @@
-"""Tables as people have them, each of which the first release refused or took for something else without a word."""
+"""Real tables, each of which the first release refused or misread without a message."""
 
 import shlex
 import shutil
@@ -13,17 +13,17 @@ from mlops_kit.experiments.training import describe
 
 CASES = Path(__file__).parents[1] / "cases"
 
-# What a person decides about, as the sentence says it; the keys of its first line, and what is trained on then.
+# Tables that a person has to decide about: a part of the message, the keys of its first line, and the features then.
 ASKED = [
     ("thousands.csv bought", "'51,494', which may mean 51494 or 51.494", {"amount": "numeric"}),
     ("tokens.csv bought", "'5+', '<1', 'n/k', '10-12', 'half'", {"weeks": "categorical"}),
     ("trend.csv population", "which may be a leak (quarter)", {"rate": "numeric"}),
     ("decimal_mixed.csv price", "but 3 under ';'", {"income": "numeric", "ratio": "numeric"}),
 ]
-# What is noted, and how many rows and which columns there are.
+# Tables that are trained on: a part of the summary, the number of rows, and the features.
 TRAINED = [
-    ("few_categories.csv survived", "held-out rows are duplicates", 600, {"class", "sex", "adult"}),
-    ("titanic_public.csv.gz survived", "held-out rows are", 2201, {"class", "age", "sex"}),
+    ("few_categories.csv survived", "test rows are duplicates", 600, {"class", "sex", "adult"}),
+    ("titanic_public.csv.gz survived", "test rows are", 2201, {"class", "age", "sex"}),
     ("missing_target.csv y", "left out: 6 rows without a target", 294, {"x", "z"}),
     ("names.csv survived", "in nearly every row (name)", 300, {"age"}),
     ("zip.csv price", "regression", 300, {"zip", "amount"}),
@@ -45,13 +45,15 @@ def load(settings, checkout):
 
 
 @pytest.mark.parametrize(("case", "sentence", "kinds"), ASKED)
-def test_what_a_person_decides_is_asked_once_with_a_line_that_mends_it(load, case, sentence, kinds):
+def test_undecidable_columns_are_refused_once_with_a_line_that_mends_them(
+    load, case, sentence, kinds
+):
     with pytest.raises(UserError) as caught:
         load(case)
-    told = str(caught.value)
-    assert sentence in told
-    assert len(told) <= LONGEST
-    line = shlex.split(told[told.index("SET=") :])[0]
+    message = str(caught.value)
+    assert sentence in message
+    assert len(message) <= LONGEST
+    line = shlex.split(message[message.index("SET=") :])[0]
     found = load(case, line.partition("=")[2]).columns.kinds
     assert kinds.items() <= found.items()
 
@@ -64,14 +66,14 @@ def test_what_needs_nobody_trains_at_the_first_try(load, case, note, rows, colum
     assert set(found.columns.kinds) == columns
 
 
-def test_all_texts_of_a_mixed_column_are_told_at_once(load):
+def test_all_texts_of_a_mixed_column_are_reported_at_once(load):
     with pytest.raises(UserError) as caught:
         load("tokens.csv bought")
     texts = ["5+", "<1", "n/k", "10-12", "half", "about 3", "~4", "2x", "15+", "?"]
     assert [text for text in texts if repr(text) not in str(caught.value)] == []
 
 
-def test_thousands_are_never_fractions_unless_somebody_says_so(load):
+def test_thousands_are_never_fractions_without_a_setting(load):
     found = load("thousands.csv bought", "data.numbers.amount=1,234.5")
     assert found.train_rows["amount"].max() > 10_000
     assert not (found.train_rows["amount"] % 1).any()

@@ -1,4 +1,4 @@
-"""What is left out or refused before anything is fitted, and what must not be."""
+"""Columns and rows that are left out or refused before anything is fitted, and those that must not be."""
 
 import subprocess
 from pathlib import Path
@@ -44,7 +44,7 @@ def refused(rows, settings, overrides=""):
 
 
 def pasted(sentence):
-    """The overrides in the line that a sentence ends with, as make hands them on."""
+    """Return the overrides in the line that ends a message, as make passes them on."""
     make = "x:\n\t@printenv SET\n"
     line = sentence[sentence.rindex("SET=") :]
     done = subprocess.run(
@@ -60,7 +60,7 @@ def pasted(sentence):
 # --- names ----------------------------------------------------------------------------------------
 
 
-def test_a_missing_target_is_told_with_the_closest_columns(settings):
+def test_a_missing_target_is_reported_with_the_closest_columns(settings):
     rows = frame(churned=1, churn_date=2)
     sentence = refused(rows, settings, "data.target=churn")
     assert sentence.startswith("data.target 'churn' is no column of data.csv (did you mean 'churn")
@@ -69,14 +69,14 @@ def test_a_missing_target_is_told_with_the_closest_columns(settings):
 
 
 @pytest.mark.parametrize("key", ["drop", "keep", "categorical"])
-def test_a_listed_column_that_is_not_there_is_told_with_the_closest(settings, key):
+def test_missing_listed_column_is_refused_with_the_closest(settings, key):
     sentence = refused(frame(), settings, f"data.{key}=[kk]")
     assert sentence == (
         f"data.{key} names 'kk', which is no column of data.csv (did you mean 'k'?)"
     )
 
 
-def test_a_date_column_that_is_not_there_is_told(settings):
+def test_a_date_column_that_is_not_there_is_reported(settings):
     assert "data.dates names 'when'" in refused(frame(), settings, "'data.dates={when: \"%Y\"}'")
 
 
@@ -118,14 +118,14 @@ def test_strict_refuses_rows_without_a_target(settings):
     assert pasted(sentence) == "data.policy=fix"
 
 
-def test_many_rows_without_a_target_are_refused_with_the_key_that_allows_it(settings):
+def test_many_rows_without_target_are_refused_with_the_key(settings):
     rows = without_target(frame(), range(120))
     sentence = refused(rows, settings)
     assert "120 of 200 rows, more than the share" in sentence
     assert load(rows, settings, pasted(sentence)).left_out == ["120 rows without a target"]
 
 
-def test_a_target_without_any_value_is_told(settings):
+def test_a_target_without_any_value_is_reported(settings):
     sentence = refused(frame(y=None), settings, "data.max_left_out=1")
     assert sentence == "target 'y' is missing in every row"
 
@@ -171,8 +171,38 @@ def test_the_target_decides_the_task(settings, values, task):
     assert load(rows, settings, "task=auto").task == task
 
 
+@pytest.mark.parametrize(
+    ("values", "taken", "other"),
+    [
+        (range(16), "classes", "regression"),
+        ([1.0, 2.0, 7.0], "classes", "regression"),
+        (["0", "1", "2"], "classes", "regression"),
+        ([0, 1], None, None),
+        (["a", "b", "c"], None, None),
+        (range(21), None, None),
+    ],
+)
+def test_few_whole_values_are_noted_with_the_other_task(settings, values, taken, other):
+    rows = frame(y=np.random.default_rng(0).permutation(np.resize(list(values), ROWS)))
+    notes = load(rows, settings, "task=auto").notes
+    wanted = f'the {len(values)} whole values of y are {taken}; otherwise: SET="task={other}"'
+    assert notes == ([wanted] if taken else [])
+    if taken:
+        set_by_hand = load(rows, settings, f"task={other} validation.metric=r2")
+        assert (set_by_hand.task, set_by_hand.notes) == (other, [])
+
+
+def test_few_whole_values_that_seldom_come_back_are_noted_as_numbers(settings):
+    rows = frame(y=np.resize(range(7), ROWS)).iloc[:60]
+    found = load(rows, settings, "task=auto")
+    assert found.task == "regression"
+    assert (
+        'the 7 whole values of y are numbers; otherwise: SET="task=classification"' in found.notes
+    )
+
+
 @pytest.mark.parametrize(("only", "shown"), [(1, "1"), ("no", "'no'"), (True, "True")])
-def test_one_class_only_is_told(settings, only, shown):
+def test_one_class_only_is_reported(settings, only, shown):
     sentence = refused(frame(y=only), settings)
     assert sentence == f"target 'y' has one class only, {shown}: two or more are needed"
 
@@ -198,7 +228,7 @@ def test_a_different_value_in_most_rows_is_no_class(settings):
     assert "200 distinct values in 200 rows, too many for classes" in sentence
 
 
-def test_a_text_in_a_regression_target_is_told_with_its_row(settings):
+def test_a_text_in_a_regression_target_is_reported_with_its_row(settings):
     target = [str(i) for i in range(ROWS)]
     target[5] = "many"
     sentence = refused(frame(y=target), settings, REGRESSION)
@@ -208,14 +238,14 @@ def test_a_text_in_a_regression_target_is_told_with_its_row(settings):
     ]
 
 
-def test_an_infinite_regression_target_is_told_with_its_row(settings):
+def test_an_infinite_regression_target_is_reported_with_its_row(settings):
     target = np.arange(ROWS, dtype=float)
     target[5] = np.inf
     sentence = refused(frame(y=target), settings, REGRESSION)
     assert sentence == "target 'y' holds inf in row 6; regression takes finite numbers"
 
 
-def test_a_regression_target_that_never_varies_is_told(settings):
+def test_a_regression_target_that_never_varies_is_reported(settings):
     assert refused(frame(y=3.5), settings, REGRESSION) == "target 'y' is 3.5 in every row"
 
 
@@ -259,7 +289,7 @@ def test_a_constant_column_is_left_out_and_may_be_kept(settings, values, shown):
     assert load(rows, settings, f"{STRICT} {pasted(sentence)}").left_out == []
 
 
-def test_a_column_that_is_constant_where_there_is_a_target_is_left_out(settings):
+def test_column_constant_on_rows_with_target_is_left_out(settings):
     rows = without_target(frame(c=np.where(np.arange(ROWS) < 9, 1, 2)), range(9))
     assert "c" not in load(rows, settings).columns.kinds
 
@@ -303,7 +333,7 @@ def _leaks():
 
 
 @pytest.mark.parametrize("kind", list(_leaks()))
-def test_a_column_that_gives_the_class_away_is_told_and_may_be_kept(settings, kind):
+def test_leaking_column_is_refused_and_may_be_kept(settings, kind):
     rows = frame(leak=_leaks()[kind])
     sentence = refused(rows, settings)
     assert sentence.startswith(
@@ -314,14 +344,14 @@ def test_a_column_that_gives_the_class_away_is_told_and_may_be_kept(settings, ki
     assert "leak" in load(rows, settings, "data.keep=[leak]").columns.kinds
 
 
-def test_a_leak_of_one_of_three_text_classes_each_is_told(settings):
+def test_a_leak_of_one_of_three_text_classes_each_is_reported(settings):
     classes = np.resize(["low", "mid", "high"], ROWS)
     code = pd.Series(classes).map({"low": 1, "mid": 2, "high": 3})
     assert pasted(refused(frame(y=classes, leak=code), settings)) == "data.drop=[leak]"
 
 
 @pytest.mark.parametrize("leak", [lambda y: y, lambda y: -3 * y + 1, np.exp])
-def test_a_column_that_orders_a_regression_target_is_told(settings, leak):
+def test_a_column_that_orders_a_regression_target_is_reported(settings, leak):
     target = np.random.default_rng(1).normal(size=ROWS)
     sentence = refused(frame(y=target, leak=leak(target)), settings, REGRESSION)
     assert pasted(sentence) == "data.drop=[leak]"
@@ -336,7 +366,7 @@ def test_a_copy_of_a_leak_goes_with_it(settings):
 
 
 @pytest.mark.parametrize("distinct", [ROWS, ROWS - 1, ROWS * 9 // 10])
-def test_a_different_text_in_nearly_every_row_is_left_out_and_may_be_kept(settings, distinct):
+def test_identifier_column_is_left_out_and_may_be_kept(settings, distinct):
     rows = frame(name=[f"customer-{i % distinct}" for i in range(ROWS)])
     found = load(rows, settings)
     assert found.left_out == ["1 column with a different text in nearly every row (name)"]
@@ -355,14 +385,14 @@ def test_all_problems_come_in_one_sentence(settings):
     rows["leak"] = rows["y"]
     rows["mixed"] = ["5+", *(number % 9 for number in range(1, ROWS))]
     sentence = refused(rows, settings, STRICT)
-    told = ["every row (c)", "every row (name)", "another (copy)", "leak (leak)", "text: '5+'"]
-    assert [text for text in told if text not in sentence] == []
+    expected = ["every row (c)", "every row (name)", "another (copy)", "leak (leak)", "text: '5+'"]
+    assert [text for text in expected if text not in sentence] == []
     assert pasted(sentence) == "data.drop=[c,name,copy,leak] data.categorical=[mixed]"
     kept = load(rows, settings, f"{STRICT} data.keep=[c,name,copy,leak] data.categorical=[mixed]")
     assert list(kept.columns.kinds) == ["a", "k", "c", "name", "mixed", "copy", "leak"]
 
 
-def test_a_leak_and_a_mixed_column_are_told_together(settings):
+def test_a_leak_and_a_mixed_column_are_reported_together(settings):
     rows = frame(mixed=["5+", "<1", *(number % 9 for number in range(2, ROWS))])
     rows["leak"] = rows["y"]
     sentence = refused(rows, settings)
@@ -463,7 +493,7 @@ def test_what_only_looks_like_an_index_is_a_feature(settings, name, values):
     assert load(frame(**{name: values}), settings).columns.kinds[name] == "numeric"
 
 
-def test_a_table_of_nothing_but_an_index_is_refused_with_what_keeps_it(settings):
+def test_table_of_an_index_alone_is_refused_with_the_line_that_keeps_it(settings):
     rows = frame(n=np.arange(ROWS))[["n", "y"]]
     sentence = refused(rows, settings)
     assert sentence.startswith(
@@ -538,7 +568,7 @@ def test_labels_that_differ_only_in_case_or_blanks_are_refused(settings):
     assert "classes 'yes' and 'Yes', which differ only in case" in refused(rows, settings)
 
 
-def test_a_target_and_a_column_are_told_together(settings):
+def test_a_target_and_a_column_are_reported_together(settings):
     rows = frame(y=np.arange(ROWS) / 4, mixed=["5+", *range(ROWS - 1)])
     sentence = refused(rows, settings)
     assert sentence.startswith("target 'y' holds fractions like 0.25")
@@ -552,7 +582,7 @@ def test_classes_in_a_spelling_of_numbers_stay_texts(settings):
     assert found.notes == []
 
 
-def test_a_target_of_numbers_in_a_spelling_of_its_own_is_read_and_noted(settings):
+def test_target_with_its_own_number_format_is_read_and_noted(settings):
     amounts = [f"${amount:,.2f}" for amount in np.random.default_rng(0).gamma(2, 1000, ROWS)]
     found = load(frame(y=amounts), settings, "task=auto")
     assert (found.task, found.target_format) == ("regression", "$1,234.5")

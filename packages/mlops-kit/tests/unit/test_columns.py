@@ -1,4 +1,4 @@
-"""What kind each column is taken for, and rows brought into those kinds."""
+"""The inferred kind of each column, and rows converted to those kinds."""
 
 import datetime
 import json
@@ -188,15 +188,15 @@ def test_a_category_reads_the_same_whatever_else_is_in_its_column():
     assert alone[0] == beside[0] == text[0] == "4"
 
 
-# --- what no kind can hold ------------------------------------------------------------------------
+# --- unsupported values ---------------------------------------------------------------------------
 
 
-def test_a_column_of_numbers_with_some_texts_is_told_with_all_of_them():
+def test_texts_in_a_number_column_are_listed():
     sentence = refused(from_csv(1, 2, "5+", 4, "<0.006", 6, "5+", 8))
     assert sentence == "column 'c' mixes numbers and text: '5+', '<0.006'"
 
 
-def test_twenty_texts_are_told_and_how_many_there_are_besides():
+def test_twenty_texts_are_listed_and_the_others_counted():
     sentence = refused(from_csv(*range(30), *(f"t{i}" for i in range(25))))
     assert sentence.endswith("'t18', 't19' and 5 more")
 
@@ -220,14 +220,14 @@ def test_mixed_columns_may_be_categorical_or_their_texts_missing():
         (pd.Series(["a", b"b"]), "bytes"),
     ],
 )
-def test_values_of_no_supported_kind_are_told(values, kind):
+def test_values_of_no_supported_kind_are_reported(values, kind):
     sentence = refused(values)
     assert sentence.startswith("column 'c' holds ")
     assert kind in sentence
     assert sentence.endswith(" values")
 
 
-def test_every_column_that_cannot_be_used_is_told_at_once():
+def test_every_column_that_cannot_be_used_is_reported_at_once():
     frame = pd.DataFrame({"a": [1, 2, "x"], "b": [b"1", b"2", b"3"], "c": [1, 2, 3]})
     with pytest.raises(UserError) as caught:
         inferred(frame)
@@ -235,13 +235,13 @@ def test_every_column_that_cannot_be_used_is_told_at_once():
     assert "; column 'b' holds bytes" in str(caught.value)
 
 
-def test_a_date_format_that_python_does_not_know_is_told():
+def test_a_date_format_that_python_does_not_know_is_reported():
     values = from_csv("23/11/2026")
     with pytest.raises(UserError, match=r"data\.dates\.c is '%Q'"):
         coerced(values, dates={"c": "%Q"})
 
 
-def test_a_value_that_does_not_fit_the_date_format_is_told_with_its_row():
+def test_value_outside_the_date_format_is_reported_with_its_row():
     with pytest.raises(UserError, match="column 'c' is date but holds '2026-11-23' in row 2"):
         coerced(from_csv("23/11/2026", "2026-11-23"), dates={"c": "%d/%m/%Y"})
 
@@ -288,7 +288,7 @@ def test_columns_come_in_the_order_of_training_and_others_are_ignored():
     assert list(ALL.coerce(pd.DataFrame([{"more": 1, **shuffled}]))) == list(ROW)
 
 
-def test_missing_columns_are_told():
+def test_missing_columns_are_reported():
     with pytest.raises(UserError, match="the rows lack the columns b, d"):
         ALL.coerce(pd.DataFrame([ROW]).drop(columns=["b", "d"]))
 
@@ -311,7 +311,7 @@ def test_missing_columns_are_told():
     ],
 )
 @pytest.mark.parametrize("index", [[0, 1], ["r", "s"], [7, 7]])
-def test_a_value_of_the_wrong_kind_is_told_with_its_row(name, wrong, kind, index):
+def test_a_value_of_the_wrong_kind_is_reported_with_its_row(name, wrong, kind, index):
     frame = pd.DataFrame([ROW, {**ROW, name: wrong}], index=index)
     with pytest.raises(UserError) as caught:
         ALL.coerce(frame)
@@ -341,7 +341,7 @@ _cells = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(_cells, min_size=1, max_size=4), st.lists(_cells, min_size=1, max_size=2))
-def test_any_values_are_coerced_or_told(values, later):
+def test_any_values_are_coerced_or_refused(values, later):
     try:
         found = infer(pd.Series(values, dtype=object))
         rows = found.coerce(pd.DataFrame({"c": pd.Series(values, dtype=object)}))
@@ -360,7 +360,7 @@ def test_a_day_that_stands_for_never_is_a_date_with_every_pandas():
     assert coerced.isna().tolist() == [False, False, True, False]
 
 
-def test_decimal_commas_that_can_be_nothing_else_are_read_unless_they_are_categories():
+def test_unambiguous_decimal_commas_are_read_unless_categorical():
     rows = pd.DataFrame({"price": ["1,5", "20", "3,25"]})
     assert inferred(rows).coerce(rows)["price"].tolist() == [1.5, 20, 3.25]
     assert inferred(rows, categorical=["price"]).kinds == {"price": "categorical"}

@@ -1,4 +1,4 @@
-"""Reading configs/train.yaml: overrides, and a sentence for every mistake."""
+"""Reading configs/train.yaml: overrides, and a message for every mistake."""
 
 import contextlib
 import json
@@ -67,7 +67,7 @@ def test_the_shipped_config_is_accepted():
 def keys(section, indent=0):
     """Every key that a config may have, with its depth."""
     for name, field in section.model_fields.items():
-        if name == "own_thresholds":  # nobody writes it: what `thresholds` says of own metrics
+        if name == "own_thresholds":  # filled from `thresholds`, not written by users
             continue
         yield name, indent
         for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
@@ -86,15 +86,16 @@ def test_every_key_is_explained_in_the_shipped_config(config, name, depth):
         above = lines[at[0] - 1].strip()
         opens_a_section = lines[at[0]].endswith(":") and depth == 0
         assert above.startswith("#") or opens_a_section, f"no comment above {name!r}"
-    else:  # the keys of a short section: the comment of the section tells them
+    else:  # the keys of a short section: the section's comment documents them
         comments = [line for line in lines if line.lstrip().startswith("#")]
         assert any(re.search(rf"\b{name}\b", line) for line in comments), f"{name!r} isn't shown"
 
 
 @pytest.mark.parametrize("config", SHIPPED_CONFIGS)
 def test_the_schema_for_editors_is_up_to_date(config):
-    name = f"{config.partition('/')[0]}.schema.json"
-    stored = (ROOT / "configs" / name).read_text(encoding="utf-8")
+    file = ROOT / "configs" / f"{config}.yaml"
+    _, _, path = file.read_text(encoding="utf-8").splitlines()[0].partition("$schema=")
+    stored = (file.parent / path).read_text(encoding="utf-8")
     assert stored == schema(SHIPPED_CONFIGS[config]), "out of date: make config-schema"
     assert json.loads(stored)["additionalProperties"] is False
 
@@ -122,7 +123,7 @@ def test_every_environment_has_a_config_of_its_own(environment):
     assert config.requires == ("staging" if environment == "production" else None)
 
 
-def test_an_environment_that_is_not_there_is_told_with_those_that_are():
+def test_missing_environment_is_refused_with_the_existing_ones():
     for name in ("prod", "", "../train", "deploy/staging"):
         sentence = refused(load_deploy, name)
         assert sentence == (
@@ -176,11 +177,11 @@ def test_a_file_that_is_no_mapping_is_refused(text):
         "a: \x07",
     ],
 )
-def test_broken_yaml_is_told_in_a_sentence(text):
+def test_broken_yaml_is_reported_in_a_sentence(text):
     assert "own.yaml is not YAML: " in refused(load_train, written(text))
 
 
-def test_a_file_that_is_not_utf_8_is_told_in_a_sentence():
+def test_a_file_that_is_not_utf_8_is_reported_in_a_sentence():
     Path("own.yaml").write_bytes("experiment: Müller".encode("cp1252"))
     assert "own.yaml is not YAML: 'utf-8'" in refused(load_train, Path("own.yaml"))
 
@@ -208,12 +209,12 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(settings):
         ("validation.thresholds.auc", "roc_auc"),
     ],
 )
-def test_an_unknown_key_is_told_with_the_nearest_right_one(settings, key, nearest):
+def test_an_unknown_key_is_reported_with_the_nearest_right_one(settings, key, nearest):
     sentence = refused(settings, f"{key}=1")
     assert sentence == f"SET: unknown key {key!r} (did you mean {nearest!r}?)"
 
 
-def test_a_key_in_the_wrong_section_is_told_where_it_belongs(settings):
+def test_key_in_the_wrong_section_is_refused_with_the_right_one(settings):
     assert (
         refused(settings, "target=y") == "SET: unknown key 'target' (did you mean 'data.target'?)"
     )
@@ -221,11 +222,11 @@ def test_a_key_in_the_wrong_section_is_told_where_it_belongs(settings):
     assert sentence == "SET: unknown key 'data.test_size' (did you mean 'split.test_size'?)"
 
 
-def test_an_unknown_key_far_from_every_other_is_told_without_a_guess(settings):
+def test_unknown_key_without_a_close_one_gets_no_suggestion(settings):
     assert refused(settings, "zzz=1") == "SET: unknown key 'zzz'"
 
 
-def test_an_unknown_key_inside_an_unknown_section_comes_from_where_it_was_given(settings):
+def test_unknown_key_of_unknown_section_names_its_origin(settings):
     assert refused(settings, "data.zzz.more=1") == "SET: unknown key 'data.zzz'"
 
 
@@ -243,7 +244,7 @@ def test_a_key_that_is_no_text_is_unknown(settings):
         ("data", "a mapping"),
     ],
 )
-def test_a_missing_key_is_told_with_what_it_accepts(settings, lacking, accepted):
+def test_a_missing_key_is_reported_with_what_it_accepts(settings, lacking, accepted):
     settings()
     read = yaml.safe_load(Path("settings.yaml").read_text())
     *parents, last = lacking.split(".")
@@ -255,7 +256,7 @@ def test_a_missing_key_is_told_with_what_it_accepts(settings, lacking, accepted)
     assert sentence.startswith(f"own.yaml: {lacking!r} is missing; accepted: {accepted}")
 
 
-def test_all_mistakes_are_told_at_once(settings):
+def test_all_mistakes_are_reported_at_once(settings):
     sentence = refused(settings, "sead=1 split.test_size=2 task=clustering")
     assert "'sead'" in sentence
     assert "split.test_size is 2" in sentence
@@ -323,7 +324,7 @@ def test_a_mistake_in_the_file_names_the_file(settings):
         ("validation.slices=a", "validation.slices is 'a'; accepted: a mapping, or nothing"),
     ],
 )
-def test_a_value_that_is_not_accepted_is_told_with_what_is(settings, given_as, sentence):
+def test_a_value_that_is_not_accepted_is_reported_with_what_is(settings, given_as, sentence):
     overrides = given_as if " " not in given_as else f"'{given_as}'"
     assert sentence in refused(settings, overrides)
 
@@ -340,13 +341,13 @@ def test_a_value_that_is_not_accepted_is_told_with_what_is(settings, given_as, s
         ),
     ],
 )
-def test_a_metric_that_does_not_fit_the_task_is_told_with_those_that_do(settings, overrides, key):
+def test_metric_of_another_task_is_refused_with_the_accepted_ones(settings, overrides, key):
     sentence = refused(settings, overrides)
     accepted = ", ".join(METRICS["classification"])
     assert sentence == f"SET: {key}; accepted for classification: {accepted}"
 
 
-def test_changing_the_task_alone_tells_that_the_metric_does_not_fit(settings):
+def test_changed_task_with_an_unfit_metric_is_refused(settings):
     sentence = refused(settings, "task=regression")
     assert "validation.metric is 'accuracy'; accepted for regression: r2, mae, rmse" in sentence
     assert settings("task=regression validation.metric=mae").task == "regression"
@@ -365,9 +366,10 @@ def test_the_task_of_the_target_brings_its_metric_and_thresholds(settings):
     classes, numbers = found.for_task("classification"), found.for_task("regression")
     assert (classes.validation.metric, classes.validation.worst()) == ("roc_auc", {"accuracy": 0.9})
     assert (numbers.validation.metric, numbers.validation.worst()) == ("r2", {"r2": 0.5})
+    assert (found.not_for("classification"), found.not_for("regression")) == (["r2"], ["accuracy"])
 
 
-def test_a_metric_of_another_task_than_the_target_has_is_told():
+def test_metric_that_does_not_fit_the_target_is_refused():
     path = written("experiment: e\nregistered_model: m\ndata: {source: a.csv, target: y}\n")
     found = load_train(path, "validation.metric=mae")
     with pytest.raises(
@@ -429,7 +431,7 @@ def test_no_override_changes_nothing(settings):
         ("data..source=1", "unknown key"),
     ],
 )
-def test_an_override_that_cannot_be_read_is_told(settings, overrides, sentence):
+def test_an_override_that_cannot_be_read_is_reported(settings, overrides, sentence):
     settings("seed=1")
     base = Path("settings.yaml").read_text()
     path = written(f"{base}seed: 1\n")
@@ -466,16 +468,16 @@ def test_any_mapping_is_a_config_or_a_sentence(junk, more):
     base = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     for settings in (junk, {**base, **junk}, {**base, "data": {**base["data"], **more}}):
         path = written(yaml.safe_dump(settings, allow_unicode=True))
-        _loads_or_tells(path, "")
+        load_or_refuse(path, "")
 
 
 @_quick
 @given(st.one_of(st.text(max_size=30), st.from_regex(r"[a-z.]{1,12}=[^ ]{0,12}", fullmatch=True)))
 def test_any_set_is_a_config_or_a_sentence(overrides):
-    _loads_or_tells(SHIPPED, overrides)
+    load_or_refuse(SHIPPED, overrides)
 
 
-def _loads_or_tells(path, overrides):
+def load_or_refuse(path, overrides):
     with contextlib.suppress(UserError):  # any other exception fails the test
         assert isinstance(load_train(path, overrides), TrainConfig)
 
@@ -498,8 +500,8 @@ def test_a_line_to_paste_gives_the_value_through_shell_and_make(settings, tmp_pa
     (tmp_path / "Makefile").write_text("export SET\nall:\n\t@printenv SET\n")
     line = as_set(wanted)
     command = f"make --no-print-directory {line}"
-    said = subprocess.run(command, shell=True, text=True, capture_output=True, cwd=tmp_path)
-    data = settings(said.stdout.rstrip("\n")).data
+    done = subprocess.run(command, shell=True, text=True, capture_output=True, cwd=tmp_path)
+    data = settings(done.stdout.rstrip("\n")).data
     for key, value in wanted.items():
         section, _, name = key.partition("data.")[2].partition(".")
         found = getattr(data, section)

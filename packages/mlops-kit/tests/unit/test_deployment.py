@@ -25,6 +25,7 @@ from mlops_kit.delivery.deploy.probe import Check, failures
 from mlops_kit.delivery.deploy.report import JSON, SUMMARY, Report
 from mlops_kit.delivery.deploy.settings import load_deploy
 from mlops_kit.delivery.region import region
+from mlops_kit.serving.settings import load_serve
 
 pytestmark = pytest.mark.usefixtures("checkout")
 
@@ -79,7 +80,7 @@ def test_a_contract_that_is_a_step_ahead_is_read():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("no json", "Invalid JSON"),
         ("[]", "Input should be an object"),
@@ -89,11 +90,11 @@ def test_a_contract_that_is_a_step_ahead_is_read():
         (json.dumps({"environment": "x"}), "cluster: Field required; service: Field required"),
     ],
 )
-def test_what_is_no_contract_is_told_by_key(text, said):
+def test_invalid_contract_is_refused_by_key(text, message):
     with pytest.raises(UserError) as caught:
         contract.parse(text, "/x/deploy")
     assert str(caught.value).startswith("the SSM parameter /x/deploy is no contract: ")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -104,7 +105,8 @@ def test_a_task_definition_names_the_image_by_digest_and_carries_what_it_is():
     assert container["image"] == f"registry.example/x@{DIGEST}"
     assert container["secrets"] == [{"name": "API_KEY", "valueFrom": "arn:secret"}]
     environment = {each["name"]: each["value"] for each in container["environment"]}
-    assert environment == {"HOST": "0.0.0.0", "PORT": "8000", "RELEASE": DIGEST}
+    own = {"HOST": "0.0.0.0", "PORT": "8000", "RELEASE": DIGEST}
+    assert environment == {**own, "AWS_DEFAULT_REGION": "eu-central-1"}
     tags = {tag["key"]: tag["value"] for tag in request["tags"]}
     assert tags == {
         "release": RELEASE.tag,
@@ -113,6 +115,51 @@ def test_a_task_definition_names_the_image_by_digest_and_carries_what_it_is():
         "data-digest": "d0",
     }
     assert task_definition.digest(request) == DIGEST
+
+
+def test_where_predictions_go_a_second_container_ships_them_and_cannot_end_the_task(monkeypatch):
+    monkeypatch.setenv("DEPLOY_SET", "'environment={A: b, SERVE_SET: record.share=0.5}'")
+    to = "s3://bucket/predictions"
+    request = task_definition.request(RELEASE, load_deploy("staging"), parsed(predictions=to))
+    app, shipper = request["containerDefinitions"]
+    assert (app["essential"], shipper["essential"]) == (True, False)
+    assert shipper["image"] == app["image"]
+    assert shipper["command"] == ["--ship"]
+    assert "secrets" not in shipper
+    assert "portMappings" not in shipper
+    for container in (app, shipper):
+        environment = {each["name"]: each["value"] for each in container["environment"]}
+        assert (
+            environment["SERVE_SET"] == f"record.folder=predictions record.to={to} record.share=0.5"
+        )
+        assert environment["A"] == "b"
+        places = {each["sourceVolume"]: each["containerPath"] for each in container["mountPoints"]}
+        assert places["predictions"] == "/app/predictions"
+    assert {each["name"] for each in request["volumes"]} == {"tmp", "predictions"}
+    without = task_definition.request(RELEASE, load_deploy("staging"), parsed())
+    assert not task_definition.is_same(request, without)
+    assert not task_definition.is_same(without, request)
+
+
+def test_its_settings_are_those_that_the_service_reads(monkeypatch):
+    to = "s3://bucket/predictions"
+    request = task_definition.request(RELEASE, load_deploy("local"), parsed(predictions=to))
+    (given,) = (
+        each["value"]
+        for each in request["containerDefinitions"][0]["environment"]
+        if each["name"] == "SERVE_SET"
+    )
+    monkeypatch.setenv("SERVE_SET", given)
+    record = load_serve().record
+    assert (record.folder, record.to, record.minutes) == ("predictions", to, 0.1)
+    dockerfile = (ROOT / "docker/Dockerfile").read_text()
+    assert f'VOLUME ["/tmp", "/app/{record.folder}"]' in dockerfile
+
+
+@pytest.mark.parametrize("url", ["bucket/predictions", "s3://bucket", "s3://b/a b"])
+def test_a_contract_whose_predictions_go_nowhere_is_refused(url):
+    with pytest.raises(UserError, match="predictions: String should match"):
+        parsed(predictions=url)
 
 
 def test_what_ecs_adds_does_not_make_another_task_definition_but_any_setting_does(monkeypatch):
@@ -167,18 +214,18 @@ def test_without_alarms_none_are_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         ("strategy=LINEAR steps.percent=2.9", "steps.percent is 2.9; accepted for LINEAR: 3 to"),
         ("steps.percent=100.1", "steps.percent is 100.1; accepted: percent of the requests, 0.1"),
         ("steps.percent=10.25", "steps.percent is 10.25; accepted: percent of the requests, 0.1"),
     ],
 )
-def test_percents_that_ecs_does_not_take_are_refused(monkeypatch, overrides, said):
+def test_percents_that_ecs_does_not_take_are_refused(monkeypatch, overrides, message):
     monkeypatch.setenv("DEPLOY_SET", overrides)
     with pytest.raises(UserError) as caught:
         load_deploy("staging")
-    assert f"DEPLOY_SET: {said}" in str(caught.value)
+    assert f"DEPLOY_SET: {message}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +258,7 @@ def test_deadlines_of_the_shipped_configs_fit(name):
     assert load_deploy(name).deadline_problem() == ""
 
 
-def test_the_emulator_counts_minutes_as_it_says(monkeypatch):
+def test_seconds_of_a_minute_are_the_emulators(monkeypatch):
     monkeypatch.setenv("DEPLOY_SET", "strategy=LINEAR deadline_minutes=0.6")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4510")
     monkeypatch.setenv("LOCAL_MINUTE", "0.5")
@@ -305,7 +352,7 @@ def stopped(reason: str, code: object = None, stop_code: str = "EssentialContain
         (stopped(""), "ECS gave no reason"),
     ],
 )
-def test_why_a_task_stopped_is_told_in_words(task, cause):
+def test_stopped_task_has_a_cause(task, cause):
     (found,) = diagnosis.causes([task])
     assert cause in found.sentence
 
@@ -318,9 +365,13 @@ def test_tasks_that_stopped_alike_are_one_cause():
 
 
 def test_no_room_for_a_task_is_read_from_the_events():
-    message = "(service s) was unable to place a task. Reason: Capacity is unavailable."
-    assert "Capacity is unavailable" in diagnosis.placement({"events": [{"message": message}]})
-    assert diagnosis.placement({"events": [{"message": "reached a steady state"}]}) == ""
+    began, later = (datetime(2026, 11, 24, 12, n, tzinfo=timezone.utc) for n in (0, 1))
+    full = {"message": "(service s) was unable to place a task. Reason: Capacity is unavailable."}
+    well = {"message": "reached a steady state", "createdAt": later}
+    happened = {"events": [{**full, "createdAt": later}]}
+    assert "Capacity is unavailable" in diagnosis.placement(happened, began)
+    assert diagnosis.placement(happened, later + (later - began)) == ""  # of an earlier deployment
+    assert diagnosis.placement({"events": [well]}, began) == ""
 
 
 def refusal(code: str, status: int = 400) -> ClientError:
@@ -354,15 +405,15 @@ def test_what_an_error_of_aws_means(error, kind):
     assert "\n" not in aws.sentence(error)
 
 
-def test_the_report_tells_people_and_machines_the_same(capsys):
+def test_report_on_terminal_and_in_files_agrees(capsys):
     report = Report("deploy", "staging", "urgent | very")
-    report.of(RELEASE)
-    report.stage("SCALE_UP")
-    report.event("has started 1 tasks", datetime.now(timezone.utc))
-    report.event("of last week", datetime(2026, 1, 1, tzinfo=timezone.utc))
-    report.checked("test", [Check("ready", True, "200"), Check("golden", False, "off by 0.3")])
-    report.checked("production", [Check("limits", True, "quick")], quiet=True)
-    report.caused(diagnosis.causes([stopped("Essential container", 1)]), ["last words"])
+    report.set_release(RELEASE)
+    report.add_stage("SCALE_UP")
+    report.print_event("has started 1 tasks", datetime.now(timezone.utc))
+    report.print_event("of last week", datetime(2026, 1, 1, tzinfo=timezone.utc))
+    report.add_checks("test", [Check("ready", True, "200"), Check("golden", False, "off by 0.3")])
+    report.add_checks("production", [Check("limits", True, "quick")], quiet=True)
+    report.set_causes(diagnosis.causes([stopped("Essential container", 1)]), ["last words"])
     report.end(3, "golden: off by 0.3")
     report.write()
     record = json.loads(JSON.read_text())
@@ -370,7 +421,7 @@ def test_the_report_tells_people_and_machines_the_same(capsys):
     assert record["next"] == "make logs ENV=staging"
     assert not [key for key in record if key.startswith("_")]
     summary = SUMMARY.read_text()
-    for told in (
+    for part in (
         "## deploy to staging: failed (exit code 3)",
         "Golden: off by 0.3.",
         "urgent \\| very",
@@ -379,15 +430,15 @@ def test_the_report_tells_people_and_machines_the_same(capsys):
         "last words",
         "make logs ENV=staging",
     ):
-        assert told in summary, told
-    said = capsys.readouterr().out
-    assert "has started 1 tasks" in said
-    assert "of last week" not in said
-    assert "FAILED: golden: off by 0.3" in said
-    assert "quick" not in said
+        assert part in summary, part
+    output = capsys.readouterr().out
+    assert "has started 1 tasks" in output
+    assert "of last week" not in output
+    assert "FAILED: golden: off by 0.3" in output
+    assert "quick" not in output
 
 
-def test_only_what_did_not_pass_is_told_as_a_failure():
+def test_failures_has_only_failed_checks():
     assert failures([Check("a", True, "fine"), Check("b", False, "bad")]) == "b: bad"
     assert failures([Check("a", True, "fine")]) == ""
 

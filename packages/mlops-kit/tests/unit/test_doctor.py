@@ -66,6 +66,6 @@ def test_a_broken_interpreter_is_the_problem(checkout):
     assert list(doctor.problems("churn", "3.11")) == [".venv/bin/python does not run: make install"]
 
 
-def test_a_tool_that_is_not_there_is_said(monkeypatch):
+def test_missing_tool_is_reported(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert doctor.tools() == "no make, no git, no docker, no docker engine, no terraform"

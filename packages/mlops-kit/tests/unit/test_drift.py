@@ -46,7 +46,7 @@ def compared(before, now, config=DEFAULT):
     for column in COLUMNS:
         both = (drift.of_values(column, frame[column["name"]]) for frame in (before, now))
         found += drift.compare(column["name"], *both)
-    return drift.judged(found, config)
+    return drift.decide(found, config)
 
 
 def drifted(*arguments):
@@ -114,7 +114,7 @@ def test_rare_categories_that_vanish_are_found_and_clean_windows_do_not_trip():
     before = of_many_rare(0, 10_000, names)
 
     def found(seed, those):
-        (only,) = drift.judged(
+        (only,) = drift.decide(
             drift.compare("part", before, of_many_rare(seed, 1000, those)), DEFAULT
         )
         return only
@@ -163,7 +163,7 @@ def test_private_columns_are_compared_by_their_flags():
     column, rows = COLUMNS[8], drawn(0, 2000)
     before = drift.of_values(column, rows["city"])._replace(values=())
     flags = pd.Series(["seen"] * 200 + ["missing"] * 30 + ["unseen"] * 170)
-    found = drift.judged(drift.compare("city", before, drift.of_flags(column, flags)), DEFAULT)
+    found = drift.decide(drift.compare("city", before, drift.of_flags(column, flags)), DEFAULT)
     assert {(each.what, each.drifted) for each in found} == {("unseen", True), ("missing", False)}
     unseen = next(each for each in found if each.what == "unseen")
     assert unseen.now == "42.5%"
@@ -191,13 +191,13 @@ def test_a_column_without_a_value_has_nothing_to_compare():
     column = {"kind": "numeric", "minimum": None, "maximum": None}
     empty, full = (drift.of_values(column, pd.Series(v)) for v in ([np.nan] * 50, [1.0] * 50))
     assert drift.compare("x", empty, empty)[0].p == 1
-    both = drift.judged(drift.compare("x", empty, full), DEFAULT)
+    both = drift.decide(drift.compare("x", empty, full), DEFAULT)
     assert {each.what for each in both if each.drifted} == {"missing", "unseen"}
-    assert drift.judged([], DEFAULT) == []
+    assert drift.decide([], DEFAULT) == []
 
 
 def test_answers_of_two_forms_of_one_model_are_alike():
-    """Trees say few different numbers; ONNX says them a little differently."""
+    """Trees predict few distinct numbers, and ONNX predicts them with small differences."""
     before = pd.Series(np.random.default_rng(0).choice([0.1, 0.5, 0.9], 1000))
     other = pd.Series(before.sample(500, random_state=0).to_numpy() + 3e-8)
     assert drift.compare_answers("prediction", before, other).distance < 0.1

@@ -1,6 +1,7 @@
 """Metrics against scikit-learn's, their intervals, and the paired comparison."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,7 +169,7 @@ def test_ninety_percent_intervals_hold_the_truth_nine_times_in_ten():
     assert 0.84 < inside / 300 < 0.95
 
 
-def test_a_target_that_is_nearly_always_zero_keeps_its_interval_of_r2_sane():
+def test_r2_interval_of_a_nearly_constant_target_is_finite():
     truth = np.zeros(20)
     truth[3] = 0.1
     with warnings.catch_warnings():
@@ -203,7 +204,7 @@ def test_a_gain_is_the_negative_of_the_opposite_gain(name):
     back = evaluation.gains((name,), old, new, 0.9, 0)[name]
     assert forth.value == pytest.approx(-back.value)
     assert forth.lower == pytest.approx(-back.upper)
-    assert forth.value > 0  # less is better of a loss: the sign is turned
+    assert forth.value > 0  # a lower loss is better: the sign is reversed
     assert forth.lower > 0
 
 
@@ -221,13 +222,66 @@ def test_a_paired_interval_is_narrower_than_two_single_ones():
     assert paired.upper - paired.lower < single.upper - single.lower
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_gain_of_samples_apart_has_the_noise_of_both(name):
+    """Without anything in common variances add up; of one and the same sample all would cancel out."""
+    old, new = some(name, 200, 0), some(name, 400, 1)
+    gain = evaluation.gains_apart((name,), new, old, 0.9, 0)[name]
+    difference = evaluation.value(name, new) - evaluation.value(name, old)
+    assert gain.value == pytest.approx(evaluation.goodness(name, difference))
+
+    def width(found):
+        return found.upper - found.lower
+
+    each = [width(evaluation.estimates((name,), p, 0.9, 0)[name]) for p in (old, new)]
+    assert width(gain) == pytest.approx(np.hypot(*each), rel=0.15)
+    itself = evaluation.gains_apart((name,), old, old, 0.9, 0)[name]
+    assert (itself.value, width(itself)) == (0, pytest.approx(2**0.5 * each[0], rel=0.15))
+
+
 # --- thresholds -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_good_enough_has_the_right_side(name):
+def test_meets_threshold_has_the_right_side(name):
     better, worse = (0.1, 0.5) if evaluation.is_loss(name) else (0.5, 0.1)
-    assert evaluation.good_enough(name, better, worse)
-    assert evaluation.good_enough(name, worse, worse)
-    assert not evaluation.good_enough(name, worse, better)
-    assert not evaluation.good_enough(name, float("nan"), worse)
+    assert evaluation.meets_threshold(name, better, worse)
+    assert evaluation.meets_threshold(name, worse, worse)
+    assert not evaluation.meets_threshold(name, worse, better)
+    assert not evaluation.meets_threshold(name, float("nan"), worse)
+
+
+# --- weighted rows --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_weight_counts_as_so_many_copies(name):
+    p = some(name)
+    times = np.random.default_rng(3).integers(0, 4, len(p))
+    weighed = replace(p, weights=times.astype(float))
+    copies = p.part(np.repeat(np.arange(len(p)), times))
+    assert evaluation.value(name, weighed) == pytest.approx(evaluation.value(name, copies))
+    assert evaluation.value(name, weighed) != pytest.approx(evaluation.value(name, p))
+    found = evaluation.estimates((name,), weighed, 0.95, 0)[name]
+    assert found.lower < found.value < found.upper
+    half = np.arange(len(p)) < 100
+    assert evaluation.value(name, weighed.part(half)) == pytest.approx(
+        evaluation.value(name, copies.part(np.repeat(half, times)))
+    )
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_scale_of_weights_makes_no_difference_and_a_gain_takes_them(name):
+    weights = np.random.default_rng(3).random(200)
+    old, new = (replace(some(name, seed=seed), weights=weights) for seed in (0, 1))
+    new = replace(new, truth=old.truth)
+    gain = evaluation.gains((name,), new, old, 0.9, 0)[name]
+    larger = [replace(each, weights=1000 * weights) for each in (new, old)]
+    assert evaluation.gains((name,), *larger, 0.9, 0)[name].value == pytest.approx(gain.value)
+    difference = evaluation.value(name, new) - evaluation.value(name, old)
+    assert gain.value == pytest.approx(evaluation.goodness(name, difference))
+
+
+def test_rows_without_any_weight_define_nothing():
+    nothing = replace(some("mae", 30), weights=np.zeros(30))
+    assert np.isnan(evaluation.value("mae", nothing))

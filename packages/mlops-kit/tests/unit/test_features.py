@@ -14,7 +14,7 @@ from mlops_kit.artifact.row_values import parsed
 from mlops_kit.core import features
 from mlops_kit.core.errors import UserError
 from mlops_kit.data.profile import profile
-from mlops_kit.experiments import pipeline, training
+from mlops_kit.experiments import encode, pipeline, training
 from mlops_kit.experiments.model_storage import StoredModel
 from mlops_kit.serving import batch_predictions
 
@@ -91,15 +91,17 @@ def test_the_service_gives_the_types_that_training_gave(derived, dataset, monkey
     for column in described:
         if column["kind"] == "categorical":
             column |= {"categories": [], "codes": [], "unseen_code": -1, "missing_code": -2}
-    row = {
-        "a": 1.0,
-        "b": None,
-        "member": True,
-        "region": None,
-        "since": datetime.datetime(2024, 5, 1),
+        if column["kind"] == "date":
+            column["parts"] = ["days since 1970"]
+    values = {
+        "a": [1.0, 1.0],
+        "b": [None, None],
+        "member": [True, True],
+        "region": [None, "north"],
+        "since": [datetime.datetime(2024, 5, 1), None],
     }
-    Encoder(described, ["one"]).matrix([row, {**row, "since": None, "region": "north"}])
-    features.matrix(pipeline.arrays(dataset.train_rows), ["one"])
+    Encoder(described, ["one"]).matrix(values)
+    features.matrix(encode.arrays(dataset.train_rows), ["one"])
     service, trained = seen
     assert {name: each.dtype for name, each in service.items()} == {
         name: each.dtype for name, each in trained.items()

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Atomic writes: files are whole, or do not exist."""
 
 import json
 import os

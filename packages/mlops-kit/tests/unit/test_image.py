@@ -1,4 +1,4 @@
-"""What is in an image, what its scanners say, and what may go into it."""
+"""The contents of an image, the reports of its scanners, and its files."""
 
 import json
 import re
@@ -9,6 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from mlops_kit.core import provenance
+from mlops_kit.delivery.image import build
 from mlops_kit.delivery.image import compose as stack
 from mlops_kit.delivery.image import inventory, sbom, scan
 
@@ -89,7 +90,7 @@ def test_python_packages_are_found_wherever_they_lie(tmp_path):
     ]
 
 
-def test_the_system_tells_its_name(tmp_path):
+def test_system_is_read_from_os_release(tmp_path):
     (tmp_path / "os-release").write_text('ID=debian\nVERSION_ID="12"\n\nnothing\n')
     assert inventory.system(tmp_path / "os-release") == FOUND["system"]
     assert inventory.system(tmp_path / "none") == {}
@@ -192,10 +193,10 @@ GRYPE = {
 def scanner(tmp_path, monkeypatch):
     """Put a scanner on PATH that prints the given text."""
 
-    def install(name: str, says: str, code: int = 0) -> None:
-        (tmp_path / "says").write_text(says)
+    def install(name: str, output: str, code: int = 0) -> None:
+        (tmp_path / "output").write_text(output)
         program = tmp_path / name
-        program.write_text(f"#!/bin/sh\ncat {tmp_path}/says\necho of course >&2\nexit {code}\n")
+        program.write_text(f"#!/bin/sh\ncat {tmp_path}/output\necho of course >&2\nexit {code}\n")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
@@ -207,10 +208,10 @@ def test_serious_problems_with_a_mended_release_are_the_verdict(scanner, name, a
     scanner(name, json.dumps(answer))
     report = scan._system("image")
     assert (report["status"], report["scanner"]) == ("vulnerable", name)
-    told = [
+    listed = [
         (p["package"], p["version"], p["advisory"], p["fixed_in"]) for p in report["vulnerable"]
     ]
-    assert told == [("libssl3", "3.0.17", "CVE-1", ["3.0.18"])]
+    assert listed == [("libssl3", "3.0.17", "CVE-1", ["3.0.18"])]
     assert [p["advisory"] for p in report["held_back"]] == ["CVE-2"]
 
 
@@ -232,21 +233,35 @@ def test_no_scanner_is_not_clean(tmp_path, monkeypatch):
     assert scan._system("image") == {"status": "not audited", "reason": reason}
 
 
-# --- What the files say ----------------------------------------------------------------------------
+# --- The files -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["onnx", "skops", "mlflow"])
+@pytest.mark.parametrize("name", ["onnx", "skops"])
 def test_the_image_is_locked_to_the_versions_of_the_root(name):
-    # Only this one has something of its own: nobody needs the driver but the server of compose.yaml.
-    own = {line for line in pins("docker/requirements-mlflow.txt") if "psycopg2-binary" in line}
-    names = {re.match(r"[\w.-]+", line).group() for line in pins("requirements.txt")}
-    versions = {re.sub(r"\[.*?\]| ?;.*", "", line) for line in pins("requirements.txt")}
-    for line in pins(f"docker/requirements-{name}.txt") - own:
+    locked = pins("requirements.txt")
+    names = {re.match(r"[\w.-]+", line).group() for line in locked}
+    versions = {re.sub(r"\[.*?\]| ?;.*", "", line) for line in locked}
+    for line in pins(f"docker/requirements-{name}.txt"):
         assert re.sub(r"\[.*?\]| ?;.*", "", line) in versions, f"{line}: make image-lock"
         assert re.match(r"[\w.-]+", line).group() in names
 
 
-def test_the_image_has_what_serving_is_said_to_import():
+@pytest.mark.parametrize(("champion", "challenger"), [("onnx", "skops"), ("skops", "onnx")])
+def test_an_image_of_two_models_is_made_for_both(champion, challenger):
+    beside = {"version": "8", "run_id": "r2", "format": challenger}
+    named = ("registered_model", "git_commit", "run_id", "data_digest")
+    model = {
+        **dict.fromkeys(named, "x"),
+        "version": "7",
+        "format": champion,
+        "challenger": beside,
+    }
+    assert build.build_arguments(model, "0", dirty=False)["FORMAT"] == "skops"
+    assert build.models(model) == "v7-c8"
+    assert build.models({**model, "challenger": None}) == "v7"
+
+
+def test_the_image_has_the_imports_of_serving():
     onnx, skops = (pins(f"docker/requirements-{name}.txt") for name in ("onnx", "skops"))
     assert onnx <= skops
     assert any(line.startswith("scikit-learn==") for line in skops - onnx)

@@ -1,4 +1,4 @@
-"""What configs/infra/ may say, what it costs, and running a program to its end."""
+"""The settings in configs/infra/, the cost, and running a program to its end."""
 
 import re
 import shutil
@@ -65,6 +65,34 @@ def test_services_keep_connections_longer_than_their_load_balancers(infra):
     assert int(mlflow) < int(kept)
 
 
+def test_the_services_own_role_may_put_what_was_recorded_and_read_flags_and_nothing_else(infra):
+    text = "".join(path.read_text() for path in (infra / "infra/environment").glob("*.tf"))
+    given = set(re.findall(r'\n  role += aws_iam_role\.this\["(\w+)"\]\.', text))
+    assert given == {"execution", "balancer", "mlflow", "training", "task"}
+    rights = {"task": ("s3:PutObject", "${local.predictions}"), "flags": ("s3:GetObject", "flags")}
+    found = re.findall(r'"(\w+)" \{\n(?:  count .*\n)?.*\n  role .*\["task"\]', text)
+    assert set(found) == set(rights)
+    for name, (right, folder) in rights.items():
+        pattern = rf'data "aws_iam_policy_document" "{name}" \{{.*?\n\}}\n'
+        (its,) = re.findall(pattern, text, re.S)
+        assert re.findall(r'"(\w+:[\w*]+)"', its) == [right]
+        (where,) = re.findall(r"resources += (.*)", its)
+        assert where.endswith(f'/{folder}/*"]')
+    assert "managed_policy_arns" not in text
+
+
+def test_the_alarm_of_records_counts_events_that_the_service_logs():
+    pattern = re.search(r"pattern +=.*", (ROOT / "infra/environment/alarms.tf").read_text())[0]
+    events = re.findall(r'event = \\"([a-z ]+)\\"', pattern)
+    serving = ROOT / "packages/mlops-kit/src/mlops_kit/serving"
+    logged = re.findall(
+        r'log\(\s*"(?:error|warning)", "([a-z ]+)"',
+        "".join(path.read_text() for path in serving.glob("*.py")),
+    )
+    assert len(events) == 3
+    assert set(events) <= set(logged)
+
+
 def test_everything_shipped_gives_each_variable_that_has_no_default(infra):
     text = (infra / "infra/environment/variables.tf").read_text()
     required = {
@@ -76,21 +104,21 @@ def test_everything_shipped_gives_each_variable_that_has_no_default(infra):
 
 
 def test_an_unknown_environment_or_key_is_named(infra):
-    said = refused(roots.load, "live")
-    assert said == (
+    message = refused(roots.load, "live")
+    assert message == (
         "ENV is 'live'; accepted, as configs/infra has them: bootstrap, shared, production, staging"
     )
     write("staging", databse=None)
-    said = refused(roots.load, "staging")
-    assert "configs/infra/staging.yaml: unknown key 'databse' (did you mean 'database'?)" in said
+    message = refused(roots.load, "staging")
+    assert "configs/infra/staging.yaml: unknown key 'databse' (did you mean 'database'?)" in message
     write("shared", name="other")
     assert "unknown key 'name'" in refused(roots.load, "shared")
 
 
-@pytest.mark.parametrize(("text", "told"), [("a: [", "is not YAML"), ("7", "holds no settings")])
-def test_a_file_that_is_no_mapping_is_named(infra, text, told):
+@pytest.mark.parametrize(("text", "message"), [("a: [", "is not YAML"), ("7", "holds no settings")])
+def test_a_file_that_is_no_mapping_is_named(infra, text, message):
     Path("configs/infra/staging.yaml").write_text(text)
-    assert told in refused(roots.load, "staging")
+    assert message in refused(roots.load, "staging")
 
 
 def test_long_names_are_shortened_as_terraform_does():
@@ -140,13 +168,13 @@ def test_what_has_no_price_is_named(infra):
 
 def test_a_missing_terraform_is_one_sentence(monkeypatch):
     monkeypatch.setenv("TERRAFORM", "no-such-tofu")
-    said = refused(cli.program)
-    assert said.startswith("no-such-tofu is not on the PATH: install Terraform 1.10 or newer")
+    message = refused(cli.program)
+    assert message.startswith("no-such-tofu is not on the PATH: install Terraform 1.10 or newer")
 
 
 def test_a_program_that_fails_is_named_with_its_exit_code(tmp_path):
-    said = refused(cli.run, [sys.executable, "-c", "raise SystemExit(3)"], tmp_path)
-    assert said.endswith(f"-c in {tmp_path} ended with 3; it says why above")
+    message = refused(cli.run, [sys.executable, "-c", "raise SystemExit(3)"], tmp_path)
+    assert message.endswith(f"-c in {tmp_path} ended with 3; see its output above")
 
 
 def test_a_program_ends_its_work_before_we_end(tmp_path):
@@ -161,7 +189,7 @@ def test_a_program_ends_its_work_before_we_end(tmp_path):
         while not (tmp_path / "ready").exists():
             time.sleep(0.01)
         main = threading.main_thread().ident
-        signal.pthread_kill(main, signal.SIGINT)  # a terminal would tell the program itself
+        signal.pthread_kill(main, signal.SIGINT)  # a terminal would send it to the program itself
         signal.pthread_kill(main, signal.SIGTERM)
 
     thread = threading.Thread(target=end)

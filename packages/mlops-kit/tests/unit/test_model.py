@@ -64,10 +64,16 @@ def configured(settings, kind, task="classification", more=""):
     )
 
 
-def fitted(settings, kind, task="classification", names="nbkd", more=""):
-    rows = table(names)
-    pipeline = model.build(configured(settings, kind, task, more), columns_of(names))
-    return pipeline.fit(rows, target_of(rows, task))
+def built(config, names="nbkd", rows=None):
+    """The unfitted pipeline for rows, by default the table's, and their target."""
+    rows = table(names) if rows is None else rows
+    return model.build(config, columns_of(names), rows, target_of(rows, config.task))
+
+
+def fitted(settings, kind, task="classification", names="nbkd", more="", rows=None):
+    rows = table(names) if rows is None else rows
+    config = configured(settings, kind, task, more)
+    return built(config, names, rows).fit(rows, target_of(rows, task))
 
 
 # An estimator of one's own may do one task only, and need no randomness.
@@ -120,8 +126,7 @@ def test_unseen_and_missing_values_can_be_predicted(settings, kind, task):
 def test_a_column_complete_in_training_may_be_missing_later(settings, kind):
     rows = table().assign(n=1.0, k="red")
     rows.loc[::2, ["n", "k"]] = [2.0, "blue"]
-    pipeline = model.build(configured(settings, kind), columns_of("nbkd"))
-    pipeline.fit(rows, target_of(rows, "classification"))
+    pipeline = fitted(settings, kind, rows=rows)
     gone = columns_of("nbkd").coerce(pd.DataFrame([dict.fromkeys("nbkd")]))
     assert pipeline.predict(gone)[0] in ("yes", "no")
 
@@ -131,7 +136,7 @@ def test_a_kept_column_without_any_value_does_no_harm(settings, kind, task):
     columns = columns_of("nbkd")
     rows = columns.coerce(table().assign(n=np.nan, d=None, b=None, k=None).astype(object))
     rows["n"] = np.r_[np.arange(ROWS - 60.0), np.full(60, np.nan)]
-    pipeline = model.build(configured(settings, kind, task), columns)
+    pipeline = built(configured(settings, kind, task), rows=rows)
     model.fit(pipeline, columns, rows, target_of(rows, task))
     assert rows[["d", "b", "k"]].isna().all(axis=None)
     assert len(pipeline.predict(rows)) == len(pipeline.predict(table())) == ROWS
@@ -139,15 +144,13 @@ def test_a_kept_column_without_any_value_does_no_harm(settings, kind, task):
 
 @every_task
 @pytest.mark.parametrize("values", [0, 1])
-def test_a_nearly_empty_column_does_no_harm_where_boosting_looks_at_a_sample(
-    settings, task, values
-):
+def test_nearly_empty_column_is_fitted_where_boosting_samples(settings, task, values):
     """By more than 10,000 rows a tenth is kept from the fit, to stop early."""
     rows, columns = table(rows=10_100), columns_of("nbkd")
     rows.iloc[values:, [0, 1, 3]] = np.nan
     for seed in range(8):
         config = configured(settings, "hist_gradient_boosting", task, f"seed={seed}")
-        pipeline = model.build(config, columns)
+        pipeline = built(config, rows=rows)
         model.fit(pipeline, columns, rows, target_of(rows, task))
         without = pipeline.predict(rows.assign(n=np.nan))
         # No tree splits on so few values, so nothing depends on them.
@@ -170,7 +173,7 @@ def test_few_values_count_where_a_leaf_may_be_as_small(settings):
     rows["n"] = np.r_[np.arange(10.0), np.full(ROWS - 10, np.nan)]
     target = np.where(rows["n"].notna(), "yes", "no").astype(object)
     config = configured(settings, "hist_gradient_boosting", more="model.params.min_samples_leaf=5")
-    pipeline = model.fit(model.build(config, columns), columns, rows, target)
+    pipeline = model.fit(built(config, rows=rows), columns, rows, target)
     chances = pipeline.predict_proba(rows)[:, 1]
     assert chances[:10].min() > chances[10:].max()
 
@@ -181,7 +184,8 @@ def test_few_values_count_where_a_leaf_may_be_as_small(settings):
 )
 def test_classes_of_every_type_come_back(settings, kind, labels):
     rows, target = table(), np.resize(np.array(labels), ROWS)
-    pipeline = model.build(configured(settings, kind), columns_of("nbkd")).fit(rows, target)
+    pipeline = model.build(configured(settings, kind), columns_of("nbkd"), rows, target)
+    pipeline.fit(rows, target)
     assert list(pipeline.classes_) == list(labels)
     assert pipeline.predict_proba(rows).sum(axis=1) == pytest.approx(1)
 
@@ -190,8 +194,7 @@ def test_classes_of_every_type_come_back(settings, kind, labels):
 def test_more_than_255_categories_are_no_problem(settings, kind, task):
     texts = [f"c{i}" for i in range(700)] + ["often"] * 300 + [np.nan] * 50
     rows = pd.DataFrame({"k": pd.Series(texts, dtype=object)})
-    pipeline = model.build(configured(settings, kind, task), columns_of("k"))
-    assert len(pipeline.fit(rows, target_of(rows, task)).predict(rows)) == len(rows)
+    assert len(fitted(settings, kind, task, "k", rows=rows).predict(rows)) == len(rows)
 
 
 @pytest.mark.parametrize("bins", [2, 3, 16, 255])
@@ -222,49 +225,69 @@ def test_another_seed_gives_another_forest(settings):
 
 
 @pytest.mark.parametrize("kind", SEEDED)
-def test_the_seed_reaches_the_estimator_and_a_parameter_wins_over_it(settings, kind):
-    built = model.build(configured(settings, kind, more="seed=7"), columns_of("n"))
-    assert built["estimator"].random_state == 7
+def test_seed_is_set_and_a_parameter_overrides_it(settings, kind):
+    seeded = built(configured(settings, kind, more="seed=7"), "n")
+    assert seeded["estimator"].random_state == 7
     own = configured(settings, kind, more="seed=7 model.params.random_state=8")
-    assert model.build(own, columns_of("n"))["estimator"].random_state == 8
+    assert built(own, "n")["estimator"].random_state == 8
 
 
-def test_a_kind_that_does_not_do_the_task_is_told_with_those_that_do(settings, monkeypatch):
+def test_kind_of_another_task_is_refused_with_the_accepted_ones(settings, monkeypatch):
     monkeypatch.setitem(current().estimators, "own", {"classification": DummyClassifier})
     with pytest.raises(UserError) as caught:
-        model.build(configured(settings, "own", "regression"), columns_of("n"))
+        built(configured(settings, "own", "regression"), "n")
     able = ", ".join(kind for kind, task in EACH if task == "regression")
     assert str(caught.value) == f"model.kind own has no estimator for regression; accepted: {able}"
 
 
 def test_parameters_reach_the_estimator(settings):
     config = configured(settings, "random_forest", more="model.params.max_depth=3")
-    estimator = model.build(config, columns_of("n"))["estimator"]
+    estimator = built(config, "n")["estimator"]
     assert (estimator.max_depth, estimator.n_estimators) == (3, 5)
 
 
-def test_an_unknown_kind_is_told_with_those_there_are_and_the_closest(settings):
+def test_unknown_kind_is_refused_with_the_accepted_and_the_closest(settings):
     with pytest.raises(UserError) as caught:
-        model.build(configured(settings, "random_forrest"), columns_of("n"))
+        built(configured(settings, "random_forrest"), "n")
     assert str(caught.value) == (
         f"model.kind is 'random_forrest'; accepted: {', '.join(current().estimators)}"
         " (did you mean 'random_forest'?)"
     )
 
 
-def test_an_unknown_parameter_is_told_with_the_closest(settings):
+def test_an_unknown_parameter_is_reported_with_the_closest(settings):
     config = configured(settings, "random_forest", more="model.params.n_estimator=3")
     with pytest.raises(UserError) as caught:
-        model.build(config, columns_of("n"))
+        built(config, "n")
     assert str(caught.value).startswith(
         "model.params.n_estimator is no parameter of RandomForestClassifier"
         " (did you mean 'n_estimators'?); accepted: "
     )
 
 
-def test_dates_become_days_month_weekday_and_hour():
-    dates = pd.to_datetime(pd.Series(["1970-01-02T06:00", None]))
-    parts = model.DateParts().fit_transform(pd.DataFrame({"d": dates}))
+DATES = pd.to_datetime(pd.Series(["1970-01-02T06:00", None]))
+
+
+def test_dates_become_numbers_by_their_parts():
+    every = model.encode.DateParts({"d": list(model.encode.DATE_PARTS), "e": ["month"]})
+    parts = every.fit_transform(pd.DataFrame({"d": DATES, "e": DATES}))
     assert parts.dtype == np.float64
-    assert parts[0].tolist() == [1.25, 1, 4, 6]
+    assert parts[0].tolist() == [1.25, 1, 2, 4, 6, 1]
     assert np.isnan(parts[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("dates", "parts"),
+    [
+        (["2026-01-05", "2026-01-12", None], ["day"]),
+        (["2026-01-05", "2026-02-05", None], ["month", "weekday"]),
+        (["2026-01-05T08:00", "2026-01-05T09:30"], ["hour"]),
+        (["2026-01-05", None], []),
+        (["2026-01-05T08:00", "2025-03-07T09:30"], ["month", "day", "weekday", "hour"]),
+    ],
+)
+def test_only_those_parts_of_a_date_are_taken_that_vary(settings, dates, parts):
+    rows = columns_of("d").coerce(pd.DataFrame({"d": dates}))
+    pipeline = built(configured(settings, "linear"), "d", rows)
+    steps = {name: step for name, step, _ in pipeline["encode"].transformers}
+    assert steps["date"].parts == {"d": ["days since 1970", *parts]}

@@ -1,4 +1,4 @@
-"""The model card: what people wrote, beside what is known."""
+"""The model card: the texts of people, beside the facts of the run."""
 
 from datetime import datetime, timezone
 
@@ -50,7 +50,7 @@ def test_what_is_known_stands_in_tables(run):
     versions = section(text, "Versions")
     assert "| trained | 2026-01-02 03:04 UTC |" in versions
     assert "| commit | c0ffee with uncommitted changes |" in versions
-    assert "of 7 groups of at least 20 held-out rows" in section(text, "Worst groups")
+    assert "of 7 groups of at least 20 test rows" in section(text, "Worst groups")
 
 
 def test_names_and_values_are_no_markdown(run):
@@ -60,7 +60,7 @@ def test_names_and_values_are_no_markdown(run):
     assert row in section(text, "Worst groups").splitlines()
 
 
-def test_what_people_wrote_stands_as_they_wrote_it_and_what_is_missing_is_said(run):
+def test_written_texts_are_unchanged_and_missing_ones_are_marked(run):
     human = ModelCardConfig(intended_use="To **rank** letters.\n\n- by people\n", limits="  \n")
     text = model_card.text(run, None, human, "3")
     assert section(text, "Intended use").strip() == "To **rank** letters.\n\n- by people"

@@ -18,7 +18,7 @@ from mlops_kit.experiments.pipeline import build
 
 @pytest.fixture
 def fitted(checkout, settings):
-    """A pipeline over all kinds of columns, its columns, its rows, and rows held out."""
+    """A pipeline over all kinds of columns, its columns, its rows, and a test set."""
     generator = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
@@ -31,7 +31,8 @@ def fitted(checkout, settings):
     config = settings("model.kind=hist_gradient_boosting")
     columns, _ = infer(frame, config.data)
     rows = columns.coerce(frame)
-    return build(config, columns).fit(rows, np.arange(60) % 2), columns, rows, rows[:20]
+    target = np.arange(60) % 2
+    return build(config, columns, rows, target).fit(rows, target), columns, rows, rows[:20]
 
 
 def test_a_stored_model_predicts_the_same(fitted, checkout):
@@ -43,7 +44,7 @@ def test_a_stored_model_predicts_the_same(fitted, checkout):
     np.testing.assert_array_equal(loaded.pipeline.predict_proba(rows), pipeline.predict_proba(rows))
 
 
-def test_the_profile_tells_kinds_ranges_and_what_may_be_missing(fitted, checkout):
+def test_profile_has_kinds_ranges_and_missing_values(fitted, checkout):
     model_storage.save_model(str(checkout / "m"), Model(), *fitted)
     found = model_storage.load(checkout / "m", model_storage.digest(checkout / "m"), "it").profile
     number, text, date, truth = found

@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 
 def test_the_card_is_what_was_written(folder):
-    assert model_folder.read_card(folder) == CARD
+    assert model_folder.read_manifest(folder) == CARD
 
 
 def test_the_sums_are_in_the_form_of_sha256sum(folder):
@@ -46,9 +46,9 @@ def test_every_changed_bit_is_found(folder, name):
             changed[position] ^= 1 << bit
             (folder / name).write_bytes(changed)
             with pytest.raises(UserError):
-                model_folder.read_card(folder)
+                model_folder.read_manifest(folder)
     (folder / name).write_bytes(content)
-    assert model_folder.read_card(folder) == CARD
+    assert model_folder.read_manifest(folder) == CARD
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.json", "SHA256SUMS"])
@@ -58,14 +58,14 @@ def test_an_added_or_lost_byte_is_found(folder, name, more):
     for changed in (content + more, more + content, content[:-1], b""):
         (folder / name).write_bytes(changed)
         with pytest.raises(UserError):
-            model_folder.read_card(folder)
+            model_folder.read_manifest(folder)
 
 
 def test_the_sentence_names_the_file_and_the_way_out(folder):
     right = hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()
     (folder / "model.json").write_text("{}")
     with pytest.raises(UserError) as caught:
-        model_folder.read_card(folder)
+        model_folder.read_manifest(folder)
     assert str(caught.value) == (
         f"{folder / 'model.json'} was changed after its export: its SHA-256 is"
         f" {hashlib.sha256(b'{}').hexdigest()}, not {right} (make export writes it again)"
@@ -83,7 +83,7 @@ def test_the_sentence_names_the_file_and_the_way_out(folder):
 def test_a_missing_file_is_named(folder, name, sentence):
     (folder / name).unlink()
     with pytest.raises(UserError) as caught:
-        model_folder.read_card(folder)
+        model_folder.read_manifest(folder)
     assert str(caught.value) == f"{folder}/{sentence}"
 
 
@@ -91,13 +91,13 @@ def test_a_missing_file_is_named(folder, name, sentence):
 def test_sums_that_leave_out_a_file_are_damaged(folder, kept):
     (folder / "SHA256SUMS").write_text(model_folder.sums(folder, [kept]))
     with pytest.raises(UserError, match=r"SHA256SUMS is damaged \(make export writes it again\)"):
-        model_folder.read_card(folder)
+        model_folder.read_manifest(folder)
 
 
 def test_a_file_that_is_not_listed_is_named(folder):
     (folder / "model.skops").write_bytes(b"")
     with pytest.raises(UserError, match=r"model\.skops is not listed in .*SHA256SUMS"):
-        model_folder.read_card(folder)
+        model_folder.read_manifest(folder)
 
 
 @pytest.mark.parametrize("place", ["../outside", "inner/outside", "{}/outside", "..", ""])
@@ -108,7 +108,7 @@ def test_only_plain_names_are_listed(folder, place):
     with (folder / "SHA256SUMS").open("a") as sums:
         sums.write(line)
     with pytest.raises(UserError, match=r"SHA256SUMS is damaged \(make export writes it again\)"):
-        model_folder.read_card(folder)
+        model_folder.read_manifest(folder)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.json"])
@@ -117,16 +117,16 @@ def test_a_link_is_not_followed(folder, name, tmp_path_factory):
     (folder / name).rename(elsewhere)
     (folder / name).symlink_to(elsewhere)
     with pytest.raises(UserError, match=f"{name} is no plain file"):
-        model_folder.read_card(folder)
+        model_folder.read_manifest(folder)
 
 
 def test_a_pipe_is_not_read(folder):
     (folder / "model.onnx").unlink()
     os.mkfifo(folder / "model.onnx")
     with pytest.raises(UserError, match=r"model\.onnx is no plain file"):
-        model_folder.read_card(folder)
+        model_folder.read_manifest(folder)
 
 
 def test_a_file_in_place_of_the_folder_is_a_sentence(folder):
     with pytest.raises(UserError, match="SHA256SUMS"):
-        model_folder.read_card(folder / "model.json")
+        model_folder.read_manifest(folder / "model.json")

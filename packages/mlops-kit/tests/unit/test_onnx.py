@@ -1,4 +1,4 @@
-"""ONNX answers as scikit-learn does: every estimator on every kind of column, and where rounding would show."""
+"""ONNX predicts as scikit-learn does: every estimator on every kind of column, and where rounding would show."""
 
 import warnings
 
@@ -45,7 +45,7 @@ LABELS = {
     "texts": ["", 'yes, "no"', "ü\n"],
 }
 
-# Those that have to become ONNX; what an estimator of your own becomes, each export tells.
+# Those that have to become ONNX; of an estimator of your own each export prints its format.
 every_kind = pytest.mark.parametrize("kind", list(QUICK))
 every_target = pytest.mark.parametrize("target", list(TARGETS))
 
@@ -110,7 +110,8 @@ def fit(settings, kind, target, more, labels):
         f"task={task} validation.metric={metric} model.kind={kind} {QUICK[kind]} {more}"
     )
     rows = table()
-    return model.build(config, COLUMNS).fit(rows, goal(rows, target, labels))
+    its_goal = goal(rows, target, labels)
+    return model.build(config, COLUMNS, rows, its_goal).fit(rows, its_goal)
 
 
 def outputs(pipeline, rows):
@@ -125,7 +126,7 @@ def converted(pipeline, width, folder):
 
 
 def assert_same(pipeline, matrix, folder):
-    """Compare what follows the encoding with its ONNX form, on rows in the form of a matrix."""
+    """Compare the steps after the encoding with their ONNX form, on a matrix of rows."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # exp of extreme rows
         expected = outputs(pipeline, matrix)
@@ -169,7 +170,7 @@ def test_values_a_tiny_step_beside_a_threshold_go_the_same_way(fitted, tmp_path,
 
 
 def thresholds(pipeline, matrix):
-    """Rows that hold, in the columns behind the categories, the very numbers that the trees split at."""
+    """Return rows that hold, in the columns after the categories, the trees' thresholds themselves."""
     estimator, splits = pipeline["estimator"], []
     if hasattr(estimator, "_predictors"):
         nodes = np.concatenate([tree.nodes for each in estimator._predictors for tree in each])
@@ -185,7 +186,8 @@ def thresholds(pipeline, matrix):
 def test_extreme_numbers_go_the_same_way(fitted, tmp_path, kind, target):
     pipeline = fitted(kind, target)
     values = [0.0, -0.0, 1e-320, 1e30, -1e30, 2.0**24 + 1, 16777217.000001, 1e16, np.nan]
-    matrix = np.resize(matrix_of(pipeline, 0), (50 * len(values), 9))
+    encoded = matrix_of(pipeline, 0)
+    matrix = np.resize(encoded, (50 * len(values), encoded.shape[1]))
     matrix[:, 2:] = np.repeat(values, 50)[:, None]
     matrix[::2, 3] = np.nan
     found = converted(pipeline[1:], matrix.shape[1], tmp_path)(matrix)
@@ -254,10 +256,10 @@ def test_parameters_of_the_estimators(fitted, tmp_path, target, kind, more):
 @every_kind
 def test_targets_that_float32_would_ruin(settings, tmp_path, kind, target):
     config = settings(f"task=regression validation.metric=mae model.kind={kind} {QUICK[kind]}")
-    pipeline = model.build(config, COLUMNS).fit(table(), target)
+    pipeline = model.build(config, COLUMNS, table(), target).fit(table(), target)
     matrix = matrix_of(pipeline, 0)
     assert_same(pipeline[1:], matrix, tmp_path)
-    # Each row by itself, too: one that is far out must not hide what the others lose.
+    # Each row by itself, too: an outlier must not hide the others' differences.
     found = load_form(tmp_path / "model.onnx")(matrix)
     np.testing.assert_allclose(found, outputs(pipeline[1:], matrix), rtol=1e-5, atol=1e-11)
 
@@ -278,7 +280,7 @@ def test_small_trees_on_one_column(tmp_path, estimator, target):
 
 
 class TestWhatCannotBeConverted:
-    """A part that has no exact ONNX form raises, which the export takes as its reason for skops."""
+    """A part without an exact ONNX form raises, and the export falls back to skops for this reason."""
 
     NUMBERS = np.arange(80.0).reshape(40, 2)
 
@@ -289,15 +291,15 @@ class TestWhatCannotBeConverted:
 
     def test_categories_behind_numbers(self, tmp_path):
         boosting = HistGradientBoostingRegressor(max_iter=2, categorical_features=[1])
-        told = self.refusal(tmp_path, make_pipeline(boosting))
-        assert told == "categorical columns after others"
+        reason = self.refusal(tmp_path, make_pipeline(boosting))
+        assert reason == "categorical columns after others"
 
     def test_an_imputer_of_other_values(self, tmp_path):
         fill = SimpleImputer(missing_values=3.0)
-        told = self.refusal(
+        reason = self.refusal(
             tmp_path, make_pipeline(fill, HistGradientBoostingRegressor(max_iter=1))
         )
-        assert told == "SimpleImputer of 3.0"
+        assert reason == "SimpleImputer of 3.0"
 
     def test_an_imputer_that_drops_columns(self, tmp_path):
         rows = np.c_[np.full(40, np.nan), np.arange(40.0)]

@@ -51,8 +51,8 @@ def test_less_is_better_of_a_loss(predictions):
     )
     gain = metrics.gains(("missed",), perfect, predictions, confidence=0.9, seed=0)["missed"]
     assert gain.value == 0.25
-    assert metrics.good_enough("missed", 0.1, worst=0.2)
-    assert not metrics.good_enough("missed", 0.3, worst=0.2)
+    assert metrics.meets_threshold("missed", 0.1, worst=0.2)
+    assert not metrics.meets_threshold("missed", 0.3, worst=0.2)
 
 
 def test_thresholds_take_its_name(checkout, settings):
@@ -75,6 +75,15 @@ def test_thresholds_take_its_name(checkout, settings):
 def test_what_is_wrong_about_its_threshold_is_one_sentence(checkout, settings, overrides, sentence):
     with pytest.raises(UserError, match=sentence):
         settings(overrides)
+
+
+def test_probability_of_a_class_is_its_column(predictions):
+    np.testing.assert_array_equal(predictions.probability_of("yes"), [1, 1, 1, 0, 0, 1])
+    np.testing.assert_array_equal(predictions.probability_of("no"), [0, 0, 0, 1, 1, 0])
+    with pytest.raises(ValueError, match=r"^no class 1, but 'no', 'yes'$"):
+        predictions.probability_of(1)
+    with pytest.raises(ValueError, match=r"^no class 'yes', but none$"):
+        Predictions(np.array([0.5]), np.array([0.4])).probability_of("yes")
 
 
 def test_what_it_raises_names_it(predictions, monkeypatch):

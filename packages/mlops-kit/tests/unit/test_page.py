@@ -40,6 +40,7 @@ def test_it_holds_what_it_shows_of_the_model_and_nothing_else(needs_key):
     (block,) = BLOCK.findall(page.render(CARD, needs_key))
     held = json.loads(block)
     assert held.pop("needs_key") is needs_key
+    assert held.pop("challenger") is None
     assert held.pop("golden_answers") == [1.0, 2.0]
     assert held.pop("example_answer") == {"prediction": 1.0}
     (column,) = held.pop("columns")

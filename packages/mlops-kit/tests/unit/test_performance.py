@@ -1,6 +1,7 @@
 """Labels that arrive later: read as the training data was, and none at all on the first day."""
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,12 @@ from pyarrow import parquet
 
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.values import MISSING
+from mlops_kit.experiments.metrics import Metric
 from mlops_kit.experiments.settings import TrainConfig
 from mlops_kit.monitoring import performance
 from mlops_kit.monitoring.recorded_rows import Window
+
+from ml_template import metrics as own
 
 ROWS = 40
 TODAY = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
@@ -34,8 +38,8 @@ NUMBERS = window(pd.DataFrame({"prediction": [n + 0.5 for n in range(ROWS)]}))
 def classes(first, second):
     """Return a window in which the classes take turns, each with a probability of 0.9."""
     sure = [0.9, 0.1] * (ROWS // 2)
-    said = pd.DataFrame({first: sure, second: [1 - each for each in sure]})
-    return window(said.assign(prediction=[first, second] * (ROWS // 2)))
+    probabilities = pd.DataFrame({first: sure, second: [1 - each for each in sure]})
+    return window(probabilities.assign(prediction=[first, second] * (ROWS // 2)))
 
 
 def measure(source, found=NUMBERS, task="regression", **data):
@@ -82,10 +86,23 @@ def test_without_rows_there_are_no_labels_yet(checkout, task, known):
         assert (done.labels, done.metrics, done.worse) == (0, {}, False)
 
 
-def test_without_rows_a_column_that_is_not_there_is_told_all_the_same(checkout):
+def test_missing_column_is_reported_without_rows(checkout):
     Path("labels.csv").write_text("request_id,come out\n")
     with pytest.raises(UserError, match=r"no column 'came out' \(did you mean 'come out'\?\)"):
         measure("labels.csv", EMPTY)
+
+
+def test_an_own_metric_finds_the_model_s_own_class(checkout, monkeypatch):
+    def missed(predictions, weights):
+        positives = predictions.truth == predictions.classes.index(1)
+        found = positives & (predictions.predicted == predictions.truth)
+        return 1 - weights[found].sum() / weights[positives].sum()
+
+    monkeypatch.setitem(own.METRICS, "classification", {"missed": Metric(missed, loss=True)})
+    found = replace(classes("0", "1"), classes={"0": 0, "1": 1})
+    # Every other row is predicted as 1; of those with the label 1 three quarters are missed.
+    done = measure(csv([int(n % 8 in (0, 2, 4, 1)) for n in range(ROWS)]), found, "classification")
+    assert done.metrics["missed"].value == 0.75
 
 
 def test_numbers_are_read_with_the_decimal_comma_of_the_config(checkout):
@@ -134,3 +151,36 @@ def test_ids_and_places_are_never_missing(checkout):
 def test_labels_that_the_model_does_not_know_are_a_sentence(checkout, label, found, task, sentence):
     with pytest.raises(UserError, match=rf"^labels labels\.csv:? {sentence}"):
         measure(csv([label] * ROWS), found, task)
+
+
+def test_labels_count_by_the_weights_of_the_run(checkout):
+    rows = "".join(f"{n:04},{n},{weight}\n" for n, weight in enumerate([9, 1, "0"] * 10))
+    Path("labels.csv").write_text(f"request_id,came out,times\n{rows}")
+    answers = NUMBERS.answers.assign(prediction=lambda each: each["prediction"] + each.index % 3)
+    found = measure("labels.csv", window(answers), weight="times")
+    assert found.metrics["mae"].value == pytest.approx((9 * 0.5 + 1.5) / 10)
+    assert measure("labels.csv", window(answers)).metrics["mae"].value == pytest.approx(1.5)
+    with pytest.raises(UserError, match=r"no column 'often' \(data.weight of the run\)"):
+        measure("labels.csv", window(answers), weight="often")
+    Path("labels.csv").write_text(f"request_id,came out,times\n{rows.replace(',9', ',-1')}")
+    with pytest.raises(UserError, match=r"holds '-1' in 'times'; accepted: numbers, 0 or more"):
+        measure("labels.csv", window(answers), weight="times")
+
+
+def test_days_are_those_of_the_predictions_and_need_enough_labels(checkout):
+    tomorrow = TODAY + datetime.timedelta(hours=24)
+    late = [TODAY] * 15 + [tomorrow] * (ROWS - 15)
+    found = Window(NUMBERS.keys.assign(time=late), NUMBERS.answers)
+    done = measure(csv([n + 0.5 for n in range(ROWS)]), found)
+    assert [(each.day, each.labels) for each in done.days] == [("2026-01-02", ROWS - 15)]
+    assert done.days[0].estimate.value == 0
+
+
+def test_of_several_labels_the_last_that_is_known_counts(checkout):
+    Path("labels").mkdir()
+    right = [n + 0.5 for n in range(ROWS)]
+    for name, labels in {"a": [0.25] * ROWS, "b": right, "c": ["", *right[1:]]}.items():
+        Path(csv(labels)).rename(f"labels/{name}.csv")
+    done = measure("labels")
+    assert (done.labels, done.metrics["mae"].value) == (ROWS, 0)
+    assert (done.replaced, done.unknown) == (ROWS, 0)

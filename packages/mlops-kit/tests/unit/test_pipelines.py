@@ -33,10 +33,10 @@ PYTHONS = re.search(r"^PYTHONS := (.*)", MAKEFILE, re.M)[1].split()[::-1]
 
 # In the order in which they run; `export` takes the place of `train` where a registered model is deployed or published.
 BEFORE, AFTER = ["gates", "lint"], ["cost", "notify"]
-TO_EXPORT = ["container", "monitor", "train", "export"]
+TO_SCAN = ["container", "monitor", "train", "export", "scan"]
 JOBS = {
-    "full": [*BEFORE, *TO_EXPORT, "staging", "production", *AFTER],
-    "service": [*BEFORE, *TO_EXPORT, "publish", *AFTER],
+    "full": [*BEFORE, *TO_SCAN, "staging", "production", *AFTER],
+    "service": [*BEFORE, *TO_SCAN, "publish", *AFTER],
     "model": [*BEFORE, "train", *AFTER],
 }
 # What a pipeline can be started for, beside the schedule.
@@ -46,9 +46,10 @@ STARTED_FOR = {
     "model": ("ci", "train"),
 }
 
-# An image's provenance is GitHub's own, and beside a deployment GitHub Packages: docs/ci-portability.md.
+# An image's provenance is GitHub's own, and beside a deployment GitHub Packages: docs/ci-portability.md. Only there an action
+# asks for the role, before make does.
 GITHUBS_OWN = {
-    "full": {"make ci-outputs", "make image-push"},
+    "full": {"make ci-outputs", "make image-push", "make ci-identity"},
     "service": {"make ci-outputs"},
     "model": set(),
 }
@@ -57,11 +58,11 @@ GITHUBS_OWN = {
 
 
 def problems(profile: str, found: dict[str, str]) -> list[str]:
-    """What is wrong with a profile's pipelines in these texts, one sentence each."""
+    """Return the problems of a profile's pipelines in these texts, one sentence each."""
     pipelines = {system: read(system, text) for system, text in found.items()}
-    said = []
+    wrong = []
     for system, pipeline in pipelines.items():
-        said += [
+        wrong += [
             f"{system}: {sentence}"
             for sentence in (
                 *_bad_commands(pipeline.commands),
@@ -74,25 +75,27 @@ def problems(profile: str, found: dict[str, str]) -> list[str]:
             s: _comparable(p.commands.get(job, []), GITHUBS_OWN[profile])
             for s, p in pipelines.items()
         }
-        said += _differences(job, compared)
+        wrong += _differences(job, compared)
     for job in JOBS[profile]:
         wanted = {k: v for p in pipelines.values() for k, v in p.variables.get(job, {}).items()}
         for system, pipeline in pipelines.items():
             given = {**pipeline.shared, **pipeline.variables.get(job, {})}
-            said += [f"{system}: {job} is not given {name}" for name in wanted if name not in given]
+            wrong += [
+                f"{system}: {job} is not given {name}" for name in wanted if name not in given
+            ]
             if given.get("ENV") != wanted.get("ENV"):
-                said.append(f"{system}: {job} has ENV {given.get('ENV')}")
-    return said + _bad_rights(found["github"])
+                wrong.append(f"{system}: {job} has ENV {given.get('ENV')}")
+    return wrong + _bad_rights(found["github"])
 
 
 def _bad_commands(commands: dict[str, list[str]]) -> list[str]:
-    said = []
+    wrong = []
     for command in (command for job in commands.values() for command in job):
         words = command.split(" ")
         if not re.fullmatch(r"make( [a-z-]+)+( (STATUS|WHAT)=[a-z]+)*", command):
-            said.append(f"{command!r} is more than make and its targets")
-        said += [f"no target {w}" for w in words[1:] if "=" not in w and w not in TARGETS]
-    return said
+            wrong.append(f"{command!r} is more than make and its targets")
+        wrong += [f"no target {w}" for w in words[1:] if "=" not in w and w not in TARGETS]
+    return wrong
 
 
 def _bad_order(commands: dict[str, list[str]], jobs: list[str]) -> list[str]:
@@ -116,9 +119,9 @@ def notices(commands: dict[str, list[str]]) -> set[str]:
     return {c for job in commands.values() for c in job if c.startswith("make notify")}
 
 
-# Whoever can write something here can do harm; each line says why it has to be.
+# A job that can write something here can do harm; each line has the reason for it.
 RIGHTS = {
-    ("gates", "id-token"),  # codecov knows the repository by it
+    ("coverage", "id-token"),  # codecov knows the repository by it
     ("monitor", "id-token"),  # the role in AWS
     ("train", "id-token"),
     ("deploy", "id-token"),  # the call of the other workflow
@@ -136,21 +139,21 @@ RIGHTS = {
 
 
 def _bad_rights(text: str) -> list[str]:
-    said, writes = [], set()
+    wrong, writes = [], set()
     for workflow in yaml.safe_load_all(text):
         if workflow.get("permissions") != {}:
-            said.append("github: a workflow has rights for all its jobs")
+            wrong.append("github: a workflow has rights for all its jobs")
         for name, job in workflow["jobs"].items():
             if "permissions" not in job:
-                said.append(f"github: {name} has the rights that the repository gives")
+                wrong.append(f"github: {name} has the rights that the repository gives")
             rights = job.get("permissions") or {}
             writes |= {(name, what) for what, how in rights.items() if how != "read"}
-    said += [f"github: {job} may write {what}" for job, what in sorted(writes - RIGHTS)]
-    return said + _more_than_the_caller(text)
+    wrong += [f"github: {job} may write {what}" for job, what in sorted(writes - RIGHTS)]
+    return wrong + _more_than_the_caller(text)
 
 
 def _more_than_the_caller(text: str) -> list[str]:
-    """GitHub does not start a workflow that asks for more than whoever calls it has."""
+    """Return the rights that exceed the caller's: GitHub does not start such a workflow."""
     _, train, *called = yaml.safe_load_all(text)
     calls = [job for job in train["jobs"].values() if "uses" in job]
     given = {right for call in calls for right in call.get("permissions", {}).items()}
@@ -172,17 +175,18 @@ def test_they_call_the_same_targets_in_the_same_order_with_the_same_variables(pr
 
 @each_profile
 @each_system
-def test_each_tells_how_each_pipeline_ended(profile, system):
-    told = notices(read(system, TEXTS[profile][system]).commands)
+def test_each_pipeline_sends_its_status(profile, system):
+    sent = notices(read(system, TEXTS[profile][system]).commands)
     wanted = {(s, w) for s in ("success", "failure") for w in STARTED_FOR[profile]}
-    assert told == {f"make notify STATUS={status} WHAT={what}" for status, what in wanted}
+    assert sent == {f"make notify STATUS={status} WHAT={what}" for status, what in wanted}
 
 
 @each_profile
 @each_system
 def test_a_profile_differs_from_the_whole_only_in_what_it_leaves_out(profile, system):
     """The jobs that profiles have in common call the same, but for what the others have no target for."""
-    left_out = {"model": {"make infra-check", "make export"}, "service": {"make infra-check"}}
+    of_aws = {"make infra-check", "make ci-identity"}
+    left_out = {"model": {*of_aws, "make export"}, "service": of_aws}
     whole, part = (read(system, TEXTS[name][system]).commands for name in ("full", profile))
     for job in set(JOBS[profile]) - {"publish", "notify"}:
         wanted = [c for c in whole[job] if c not in left_out.get(profile, ())]
@@ -230,7 +234,7 @@ MUTATIONS = [
     ("jenkins", 'name: "CONFIG"', 'name: "CONFIGURATION"'),
     ("circleci", "      ENV: staging\n", "      ENVIRONMENT: staging\n"),
     ("circleci", "      CONFIG: <<", "      CONFIGS: <<"),
-    ("azure", "ENV: staging", "ENVIRONMENT: staging"),
+    ("azure", "name: ENV,", "name: ENVIRONMENT,"),
     ("azure", "name: MODEL,", "name: MODELS,"),
 ]
 
@@ -248,15 +252,15 @@ def test_other_pythons_are_noticed(system):
 
 
 def noticed(system: str, changed: str) -> bool:
-    """Whether problems() complains of this system when its text is the changed one."""
+    """Whether problems() reports this system when its text is the changed one."""
     return any(
-        said.startswith(f"{system}: ") for said in problems("full", {**FULL, system: changed})
+        wrong.startswith(f"{system}: ") for wrong in problems("full", {**FULL, system: changed})
     )
 
 
 def test_a_renamed_target_is_noticed(monkeypatch):
     monkeypatch.setattr(f"{__name__}.TARGETS", TARGETS - {"validate"})
-    assert {said.partition(": ")[0] for said in problems("full", FULL)} == set(SYSTEMS)
+    assert {wrong.partition(": ")[0] for wrong in problems("full", FULL)} == set(SYSTEMS)
 
 
 def test_production_takes_what_somebody_has_approved():
@@ -270,6 +274,20 @@ def test_production_takes_what_somebody_has_approved():
     for name in ("export", "staging"):
         assert "inputs.approve == ''" in deploy["jobs"][name]["if"], name
     assert load_deploy("production").approval
+
+
+def test_a_job_whose_role_is_refused_names_the_subject_to_trust():
+    asked = 0
+    for workflow in yaml.safe_load_all(FULL["github"]):
+        for name, job in workflow["jobs"].items():
+            steps = job.get("steps", [])
+            for step, then in zip(steps, steps[1:]):
+                if "configure-aws-credentials" in step.get("uses", ""):
+                    asked += 1
+                    assert step["id"] == "aws", name
+                    condition = "${{ failure() && steps.aws.outcome == 'failure' }}"
+                    assert then == {"run": "make ci-identity", "if": condition}, name
+    assert asked == 5
 
 
 @pytest.mark.parametrize("profile", switch.PROFILES)
@@ -290,6 +308,25 @@ def test_each_gives_make_the_python_and_the_folder_that_is_kept(system):
     assert "CI_CACHE" in FULL[system]
     assert len(re.findall(r"\bPYTHON\b", FULL[system])) >= 2 - (system == "circleci")
     assert "\n/.cache/" in f"\n/{(ROOT / '.gitignore').read_text().replace(chr(10), chr(10) + '/')}"
+
+
+@each_profile
+def test_site_is_published_from_main_and_only_where_it_is_wanted(profile):
+    github = ROOT / switch.FOLDER / "github" / profile / ".github/workflows/docs.yml"
+    workflow = yaml.safe_load(github.read_text(encoding="utf-8"))
+    assert workflow[True]["push"] == {"branches": ["main"]}  # YAML reads "on" so
+    job = workflow["jobs"]["docs"]
+    assert job["if"] == "${{ vars.DOCS == 'true' }}"
+    assert job["permissions"] == {"contents": "read", "pages": "write", "id-token": "write"}
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make docs"]
+    pages = yaml.safe_load(TEXTS[profile]["gitlab"])["pages"]
+    (rule,) = pages["rules"]
+    assert rule["if"].startswith('$DOCS == "true" && ')
+    assert rule["if"].endswith("$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH")
+    assert pages["script"] == ["make docs"]
+    folders = {pages["pages"]["publish"], job["steps"][-2]["with"]["path"]}
+    assert folders == {"reports/docs"}  # of the kit's make/docs.mk
+    assert "| `DOCS` |" in (ROOT / "docs/ci-portability.md").read_text(encoding="utf-8")
 
 
 def test_every_secret_and_variable_is_documented():
@@ -378,7 +415,7 @@ def test_pipeline_is_the_profiles(project):
         switch.switch("gitlab")
 
 
-def test_makefile_that_says_nothing_is_a_sentence(project):
+def test_makefile_without_a_variable_is_refused(project):
     Path("Makefile").write_text("all:\n")
     with pytest.raises(UserError, match="Makefile has no line PROFILE := …"):
         switch.switch("gitlab")
@@ -391,7 +428,7 @@ def test_kit_without_a_pipeline_is_a_sentence(project):
     assert pipeline_files() == set(switch.pipeline("github", "full"))
 
 
-# --- What the systems are told ------------------------------------------------------------------------
+# --- Outputs to the systems ---------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -420,11 +457,11 @@ def test_the_summary_is_attached_in_azure_and_printed_elsewhere(reports, monkeyp
     assert "## Validation" in capsys.readouterr().out
     monkeypatch.setenv("TF_BUILD", "True")
     summary.show()
-    said = capsys.readouterr().out
-    assert said == f"##vso[task.uploadsummary]{reports}/reports/summary.md\n"
+    wrong = capsys.readouterr().out
+    assert wrong == f"##vso[task.uploadsummary]{reports}/reports/summary.md\n"
 
 
-def test_the_next_step_is_told_the_image(reports, monkeypatch):
+def test_image_is_passed_to_the_next_step(reports, monkeypatch):
     monkeypatch.setenv("GITHUB_OUTPUT", "outputs")
     Path("artifacts").mkdir()
     record = {"digest": "sha256:ab", "reference": "host/path/name@sha256:ab"}
@@ -442,7 +479,7 @@ def test_a_token_in_a_variable_becomes_the_file_that_boto3_reads(variable, monke
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
     monkeypatch.setenv(variable, "the token")
-    with oidc.handed_over():
+    with oidc.token_file():
         path = Path(os.environ["AWS_WEB_IDENTITY_TOKEN_FILE"])
         assert path.read_text() == "the token"
         assert path.stat().st_mode & 0o077 == 0
@@ -456,7 +493,7 @@ def test_without_a_role_or_beside_credentials_a_token_is_left_alone(monkeypatch)
         monkeypatch.setenv("AWS_ROLE_ARN", role)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
         monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE", raising=False)
-        with oidc.handed_over():
+        with oidc.token_file():
             assert "AWS_WEB_IDENTITY_TOKEN_FILE" not in os.environ
 
 
@@ -486,26 +523,26 @@ def test_a_refused_role_names_the_subject_and_the_line_that_mends_it(monkeypatch
     if hidden:  # as a command has turned it into a sentence
         raised = UserError("AWS does not allow this")
         raised.__cause__ = refused()
-    with pytest.raises(UserError) as error, oidc.handed_over():
+    with pytest.raises(UserError) as error, oidc.token_file():
         raise raised
-    said = str(error.value)
-    assert 'subjects: ["repo:o@1/r@2:environment:staging"], then make infra-apply' in said
-    assert "configs/infra/bootstrap.yaml" in said
-    assert "arn:aws:iam::123456789012:role/r" in said
+    wrong = str(error.value)
+    assert 'subjects: ["repo:o@1/r@2:environment:staging"], then make infra-apply' in wrong
+    assert "configs/infra/bootstrap.yaml" in wrong
+    assert "arn:aws:iam::123456789012:role/r" in wrong
     assert "AWS_WEB_IDENTITY_TOKEN_FILE" not in os.environ
 
 
 def test_other_errors_are_left_alone_and_so_is_what_is_no_token(monkeypatch):
     other = ClientError({"Error": {"Code": "AccessDenied"}}, "UpdateService")
-    with pytest.raises(ClientError, match="UpdateService"), oidc.handed_over():
+    with pytest.raises(ClientError, match="UpdateService"), oidc.token_file():
         raise other
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "nowhere")
     monkeypatch.setenv("idToken", "no token")
-    with pytest.raises(UserError, match="its subject is \\?"), oidc.handed_over():
+    with pytest.raises(UserError, match="its subject is \\?"), oidc.token_file():
         raise refused()
 
 
-def test_a_job_says_whom_its_token_names(tmp_path, monkeypatch):
+def test_ci_identity_prints_the_subject(tmp_path, monkeypatch):
     for name in (*oidc.TOKENS, "AWS_WEB_IDENTITY_TOKEN_FILE", "ACTIONS_ID_TOKEN_REQUEST_URL"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(UserError, match="this job has no identity token"):
@@ -531,7 +568,7 @@ def test_a_job_says_whom_its_token_names(tmp_path, monkeypatch):
 )
 def test_the_makefiles_lint_finds(checkout, line, found):
     Path("Makefile").write_text(f"{line}\n")
-    assert any(said.startswith(found) for said in makefile_lint.findings())
+    assert any(wrong.startswith(found) for wrong in makefile_lint.findings())
 
 
 def test_the_makefiles_lint_knows_makes_expressions(checkout):

@@ -56,7 +56,7 @@ def test_names_that_look_like_formulas_are_drawn_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-def test_svgs_name_no_colour_of_their_own_and_the_page_has_those_they_name(task):
+def test_svgs_use_only_colours_of_the_page(task):
     target = np.random.default_rng(1).normal(size=90)
     target = target > 0 if task == "classification" else target
     *_, predictions = fitted(target, task)

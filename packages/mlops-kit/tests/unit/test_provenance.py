@@ -1,4 +1,4 @@
-"""Where a run says it came from."""
+"""The tags of a run's origin."""
 
 import hashlib
 
@@ -35,10 +35,24 @@ def test_a_changed_or_new_file_makes_it_dirty(repository, checkout):
     assert provenance.tags()["git.dirty"] == "true"
 
 
-def test_no_repository_and_no_commit_have_no_commit(checkout):
+def test_no_repository_and_no_commit_have_no_commit(checkout, capsys):
     assert provenance.tags()["git.commit"] == "none"
+    assert capsys.readouterr().out == ""
     git.Repo.init(checkout)
     assert provenance.tags()["git.commit"] == "none"
+    assert "note: no commit is recorded: " in capsys.readouterr().out
+
+
+def test_a_repository_whose_git_fails_is_reported(repository, monkeypatch, capsys):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # as of another user
+    assert provenance.tags()["git.commit"] == "none"
+    assert "fatal: detected dubious ownership in" in capsys.readouterr().out
+    monkeypatch.setenv("PATH", "")
+    assert provenance.tags()["git.commit"] == "none"
+    assert capsys.readouterr().out == "note: no commit is recorded: git is missing\n"
+    monkeypatch.setenv("IMAGE_REVISION", "0123abc")
+    assert provenance.tags()["git.commit"] == "0123abc"
+    assert capsys.readouterr().out == ""
 
 
 def test_the_lock_digest_is_the_sha256_of_the_file(checkout):

@@ -17,6 +17,7 @@ from pyarrow import parquet
 from mlops_kit.core.errors import UserError
 from mlops_kit.data import Columns
 from mlops_kit.monitoring import drift, recorded_rows
+from mlops_kit.monitoring.span import Span
 from mlops_kit.serving import recorder as recording
 from mlops_kit.serving.metrics import Measures
 from mlops_kit.serving.recorder import Recorder
@@ -50,7 +51,10 @@ CARD = {
 }
 KINDS = Columns({column["name"]: column["kind"] for column in COLUMNS})
 NAMES = list(KINDS.kinds)
-LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
+EVER = Span(
+    datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc),
+    datetime.datetime(2100, 1, 1, tzinfo=datetime.timezone.utc),
+)
 ROWS = [
     {
         "age": 40.0,
@@ -93,9 +97,13 @@ def recorder(checkout, measures):
     return make
 
 
+def by_column(rows):
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
 def record(recorder, rows=ROWS, times=1):
     for number in range(times):
-        recorder.offer(f"id{number}", rows, [ANSWER] * len(rows))
+        recorder.offer(f"id{number}", by_column(rows), [ANSWER] * len(rows), 0.0012345)
     recorder.start()
     recorder.close()
 
@@ -110,20 +118,26 @@ def files():
 
 
 def window():
-    return recorded_rows.window(Path("kept"), KINDS, "m", "7", LONG_AGO)
+    return recorded_rows.window(files(), KINDS, "m", "7", EVER)
+
+
+def test_classes_are_those_of_the_model(recorder, measures):
+    record(recorder())
+    assert window().classes == {"no": "no", "yes": "yes"}
 
 
 def test_rows_come_back_as_they_were_from_lines_and_from_parquet(recorder, measures):
     record(recorder())
     assert counted(measures) == (3, 0)
     before = window()
-    with recorded_rows.located("kept") as folder:
-        (file,) = folder.iterdir()
+    with recorded_rows.located("kept", EVER) as found:
+        (file,) = found
         assert file.suffix == ".parquet"
         assert parquet.read_schema(file).field("prediction").type == "string"
     after = window()
     for found in (before, after):
-        assert found.keys[["request_id", "row"]].values.tolist() == [["id0", n] for n in range(3)]
+        keys = found.keys[["request_id", "row", "seconds"]].values.tolist()
+        assert keys == [["id0", n, 0.001234] for n in range(3)]
         assert (
             found.answers.to_dict("records") == [{"prediction": "yes", "no": 0.25, "yes": 0.75}] * 3
         )
@@ -137,7 +151,7 @@ def test_a_file_that_the_service_removed_meanwhile_is_passed_over(recorder):
     record(recorder())
     (file,) = files()
     file.with_name("0-gone.jsonl").symlink_to("nowhere")  # listed, but not there when it is opened
-    with recorded_rows.located("kept"):
+    with recorded_rows.located("kept", EVER):
         assert len(window()) == 3
 
 
@@ -146,7 +160,7 @@ def test_of_private_columns_there_are_flags_only(recorder):
     written = b"".join(file.read_bytes() for file in files())
     for value in (b"40.0", b"1234.5", b"Bonn", b"Atlantis", b"Ulm", b"2020-02", b"9999"):
         assert value not in written
-    with recorded_rows.located("kept"):
+    with recorded_rows.located("kept", EVER):
         found = window()
     assert found.inputs == {}
     assert {name: flags.tolist() for name, flags in found.flags.items()} == FLAGS
@@ -181,7 +195,7 @@ def test_a_share_is_drawn(recorder, measures):
 def test_what_is_too_much_at_once_is_counted_and_left_out(recorder, measures):
     waiting = recorder()
     for _ in range(7):
-        waiting.offer("id", ROWS * 1000, [ANSWER] * 3000)
+        waiting.offer("id", by_column(ROWS * 1000), [ANSWER] * 3000, 0.001)
     assert counted(measures) == (0, 3000)
     waiting.start()
     waiting.close()
@@ -224,16 +238,14 @@ def test_files_that_others_remove_in_between_are_no_full_disk(
 def test_a_new_file_is_begun_after_some_minutes(recorder):
     slow = recorder(minutes=1e-9)
     for number in range(3):
-        slow.offer(f"id{number}", ROWS, [ANSWER] * 3)
+        slow.offer(f"id{number}", by_column(ROWS), [ANSWER] * 3, 0.001)
         slow._write_waiting()
     slow._end_segment()
     assert len(files()) == 3
     assert len(window()) == 9
 
 
-def test_a_folder_that_is_gone_is_told_once_and_nothing_else_happens(
-    recorder, measures, capfdbinary
-):
+def test_missing_folder_is_logged_once(recorder, measures, capfdbinary):
     orphan = recorder()
     Path("kept").rmdir()
     record(orphan, times=5)
@@ -253,14 +265,14 @@ def test_a_folder_that_is_gone_is_told_once_and_nothing_else_happens(
         ),
     ],
 )
-def test_what_cannot_be_recorded_is_told_at_the_start(checkout, measures, settings, sentence):
+def test_invalid_recording_is_refused_at_the_start(checkout, measures, settings, sentence):
     Path("file").touch()
     with pytest.raises(UserError, match=sentence):
         Recorder(RecordConfig(**settings), CARD, measures)
 
 
 def test_a_killed_process_leaves_whole_lines_and_its_file_is_free(recorder):
-    """The lock tells who is alive: what a living process writes stays as it is."""
+    """The lock identifies a living process, whose file is left alone."""
     code = (
         "import sys, time\n"
         f"from {recording.__name__} import _Segment\n"
@@ -272,7 +284,7 @@ def test_a_killed_process_leaves_whole_lines_and_its_file_is_free(recorder):
         "time.sleep(60)\n"
     )
     keeper = recorder(private=["joined"])
-    line = keeper._line(1.8e9, "id", 0, ROWS[0], ANSWER).decode().strip()
+    line = keeper._line(1.8e9, "id", 0, ROWS[0], ANSWER, 0.001).decode().strip()
     process = subprocess.Popen(
         [sys.executable, "-c", code, keeper._header.decode().strip(), line],
         stdout=subprocess.PIPE,
@@ -280,8 +292,8 @@ def test_a_killed_process_leaves_whole_lines_and_its_file_is_free(recorder):
     )
     assert process.stdout.readline() == b"written\n"
     for suffix in (".jsonl", ".parquet"):
-        with recorded_rows.located("kept") as folder:
-            assert [path.suffix for path in folder.iterdir()] == [suffix]
+        with recorded_rows.located("kept", EVER) as found:
+            assert [path.suffix for path in found] == [suffix]
         assert len(window()) == 1
         process.send_signal(signal.SIGKILL)
         process.wait()

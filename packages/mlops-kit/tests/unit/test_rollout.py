@@ -88,7 +88,7 @@ def test_while_ecs_works_we_wait_and_look_at_production_while_it_bakes(status, s
 
 
 @pytest.mark.parametrize(
-    ("answer", "definition", "first", "code", "said"),
+    ("answer", "definition", "first", "code", "message"),
     [
         (recorded("SUCCESSFUL"), OURS, False, DEPLOYED, "completed"),
         (recorded("SUCCESSFUL"), OURS, True, DEPLOYED, "completed"),
@@ -120,10 +120,10 @@ def test_while_ecs_works_we_wait_and_look_at_production_while_it_bakes(status, s
         (recorded("STOPPED"), OURS, True, NEEDS_A_PERSON, "first deployment"),
     ],
 )
-def test_how_ecs_ends_it_is_the_verdict(answer, definition, first, code, said):
+def test_how_ecs_ends_it_is_the_verdict(answer, definition, first, code, message):
     action = rollout(first).decide(look(answer, definition), 1.0)
     assert (action.kind, action.code) == (Kind.END, code)
-    assert said in action.why
+    assert message in action.why
 
 
 @pytest.mark.parametrize("status", [*IN_FLIGHT, "STOPPED", "ROLLBACK_SUCCESSFUL"])
@@ -137,18 +137,18 @@ def test_a_pause_is_answered_by_the_probe():
     now = rollout()
     probe = now.decide(waiting, 1.0)
     assert (probe.kind, probe.hook, probe.production) == (Kind.PROBE, "hook-1", False)
-    good, bad = now.judged(probe, ""), now.judged(probe, "golden predictions differ")
+    good, bad = now.after_probe(probe, ""), now.after_probe(probe, "golden predictions differ")
     answer = good.decide(waiting, 2.0)
     assert (answer.kind, answer.hook, answer.go_on) == (Kind.ANSWER, "hook-1", True)
     # ECS may show the hook a little longer: it is answered once.
-    assert good.told(answer, 2.0).decide(waiting, 3.0) == Action(Kind.WAIT)
+    assert good.after_call(answer, 2.0).decide(waiting, 3.0) == Action(Kind.WAIT)
     answer = bad.decide(waiting, 2.0)
     assert (answer.kind, answer.go_on, answer.why) == (
         Kind.ANSWER,
         False,
         "golden predictions differ",
     )
-    end = bad.told(answer, 2.0).decide(look(recorded("ROLLBACK_SUCCESSFUL"), OTHERS), 9.0)
+    end = bad.after_call(answer, 2.0).decide(look(recorded("ROLLBACK_SUCCESSFUL"), OTHERS), 9.0)
     assert (end.code, end.why) == (FAILED, "golden predictions differ")
 
 
@@ -167,10 +167,10 @@ def test_before_a_further_step_production_is_asked():
 def test_a_bad_look_at_production_stops_it_once():
     bakes = look(recorded("IN_PROGRESS", "BAKE_TIME"))
     probe = rollout().decide(bakes, 1.0)
-    ill = rollout().judged(probe, "slow").judged(probe, "slower")
+    ill = rollout().after_probe(probe, "slow").after_probe(probe, "slower")
     stop = ill.decide(bakes, 2.0)
     assert (stop.kind, stop.why) == (Kind.STOP, "slow")
-    assert ill.told(stop, 2.0).decide(bakes, 3.0) == Action(Kind.WAIT)
+    assert ill.after_call(stop, 2.0).decide(bakes, 3.0) == Action(Kind.WAIT)
 
 
 def test_past_the_deadline_it_is_stopped_and_a_rollback_that_hangs_needs_a_person():
@@ -178,7 +178,7 @@ def test_past_the_deadline_it_is_stopped_and_a_rollback_that_hangs_needs_a_perso
     assert rollout().decide(stuck, 100.0) == Action(Kind.WAIT)
     stop = rollout().decide(stuck, 100.1)
     assert (stop.kind, stop.why) == (Kind.STOP, "the deadline was over in SCALE_UP")
-    rolling = rollout().told(stop, 101.0)
+    rolling = rollout().after_call(stop, 101.0)
     assert rolling.decide(look(recorded("ROLLBACK_IN_PROGRESS")), 151.0) == Action(Kind.WAIT)
     end = rolling.decide(look(recorded("ROLLBACK_IN_PROGRESS")), 151.1)
     assert (end.kind, end.code) == (Kind.END, NEEDS_A_PERSON)
@@ -213,7 +213,7 @@ def test_any_sequence_of_looks_ends_with_the_right_exit_code(events, first):
     """Whatever ECS shows, it ends; never well without SUCCESSFUL and ours, never on with a bad probe."""
     state, now, stops = rollout(first), 0.0, 0
     failed, answered = set(), set()
-    # In the end ECS says nothing new any more; time still passes.
+    # In the end ECS reports nothing new; time still passes.
     last = events[-1][0] if events else Look("IN_PROGRESS")
     for seen, seconds, passes in events + [(last, 60.0, True)] * 6:
         now += seconds
@@ -231,18 +231,18 @@ def test_any_sequence_of_looks_ends_with_the_right_exit_code(events, first):
             return
         assert seen.status not in FINAL
         if action.kind is Kind.PROBE:
-            state = state.judged(action, "" if passes else "bad")
+            state = state.after_probe(action, "" if passes else "bad")
             if not passes:
                 failed.add(action.hook)
         elif action.kind is Kind.ANSWER:
             assert action.hook not in answered
             assert action.go_on == (action.hook not in failed)
             answered.add(action.hook)
-            state = state.told(action, now)
+            state = state.after_call(action, now)
         elif action.kind is Kind.STOP:
             assert not first
             stops += 1
-            state = state.told(action, now)
+            state = state.after_call(action, now)
     raise AssertionError("it never ends")
 
 
@@ -253,7 +253,7 @@ def test_it_is_stopped_at_most_once(events):
         action = state.decide(seen, 10.0 * now)
         stops += action.kind is Kind.STOP
         if action.kind is Kind.PROBE:
-            state = state.judged(action, "bad")
+            state = state.after_probe(action, "bad")
         elif action.kind in (Kind.STOP, Kind.ANSWER):
-            state = state.told(action, 10.0 * now)
+            state = state.after_call(action, 10.0 * now)
     assert stops <= 1

@@ -1,4 +1,4 @@
-"""What a request may hold: every kind of value, allowed or named with its place."""
+"""The validation of requests: every kind of value, accepted or reported with its location."""
 
 import datetime
 import json
@@ -6,6 +6,7 @@ import json
 import pytest
 
 from mlops_kit.artifact import request_schema
+from mlops_kit.artifact.encoding import in_rows
 from mlops_kit.artifact.request_schema import RefusedRowsError
 
 COLUMNS = [
@@ -47,11 +48,11 @@ LARGEST = 3.4028234663852886e38
 
 
 def check(text, columns=COLUMNS, most=2):
-    return request_schema.Checker(columns, ROW, most).rows(text)
+    return in_rows(request_schema.Checker(columns, ROW, most).values(text))
 
 
 def check_value(name, json_text, missing=False):
-    """Put the JSON text `json_text` in the place of one value; return what the check makes of it."""
+    """Replace one value by the JSON text `json_text`; return the result of the check."""
     columns = [{**column, "missing": missing} for column in COLUMNS]
     text = json.dumps({"rows": [{**ROW, name: "@"}]}).replace('"@"', json_text)
     return check(text, columns)[0][name]
@@ -203,11 +204,11 @@ def test_unknown_and_missing_columns_are_named():
     ]
 
 
-def test_of_many_bad_rows_the_first_is_told_with_all_that_is_wrong_with_it():
+def test_all_errors_of_the_first_bad_row_are_reported():
     first = {**ROW, "number": "1", "truth": 1}
     text = json.dumps({"rows": [ROW, first, *[{}] * 998]})
-    told = problems(text, most=1000)
-    assert told == [("float_type", ("rows", 1, "number")), ("bool_type", ("rows", 1, "truth"))]
+    found = problems(text, most=1000)
+    assert found == [("float_type", ("rows", 1, "number")), ("bool_type", ("rows", 1, "truth"))]
 
 
 @pytest.mark.parametrize("place", ["in its only row", "in its last row", "beside its rows"])
@@ -216,12 +217,12 @@ def test_of_very_many_unknown_keys_a_hundred_are_named(place):
     row = {**ROW, **unknown} if place != "beside its rows" else ROW
     beside = unknown if place == "beside its rows" else {}
     rows = [ROW, row] if place == "in its last row" else [row]
-    told = problems(json.dumps({"rows": rows, **beside}))
+    found = problems(json.dumps({"rows": rows, **beside}))
     where = () if beside else ("rows", len(rows) - 1)
-    assert told == [("extra_forbidden", (*where, f"k{number}")) for number in range(100)]
+    assert found == [("extra_forbidden", (*where, f"k{number}")) for number in range(100)]
 
 
-def test_all_that_is_wrong_with_a_request_is_told_at_once():
+def test_all_that_is_wrong_with_a_request_is_reported_at_once():
     text = json.dumps({"rows": [{"x": 1}], "y": {}})
     missing = [("missing", ("rows", 0, name)) for name in ROW]
     beside, extra = ("extra_forbidden", ("y",)), ("extra_forbidden", ("rows", 0, "x"))
@@ -231,11 +232,11 @@ def test_all_that_is_wrong_with_a_request_is_told_at_once():
 def test_a_column_may_not_be_traded_for_an_unknown_key():
     for name in ROW:
         row = {"x" if key == name else key: value for key, value in ROW.items()}
-        told = [("missing", ("rows", 0, name)), ("extra_forbidden", ("rows", 0, "x"))]
-        assert problems(json.dumps({"rows": [row]})) == told
+        found = [("missing", ("rows", 0, name)), ("extra_forbidden", ("rows", 0, "x"))]
+        assert problems(json.dumps({"rows": [row]})) == found
 
 
-def test_a_row_without_a_column_is_told_before_a_later_one_with_a_wrong_value():
+def test_missing_column_is_reported_before_a_later_wrong_value():
     short = {name: value for name, value in ROW.items() if name != "truth"}
     text = json.dumps({"rows": [ROW, short, {**ROW, "number": "1"}]})
     assert problems(text, most=3) == [("missing", ("rows", 1, "truth"))]
@@ -320,8 +321,8 @@ def test_the_schema_tells_the_same():
     of_row = of_rows["items"]
     assert of_row["required"] == [column["name"] for column in COLUMNS]
     assert of_row["additionalProperties"] is False
-    told = {name: one["description"] for name, one in of_row["properties"].items()}
-    assert told == {
+    found = {name: one["description"] for name, one in of_row["properties"].items()}
+    assert found == {
         "number": "numeric; seen from 1.0 to 2.0",
         "truth": "boolean",
         "text": "categorical; seen: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 2 more",

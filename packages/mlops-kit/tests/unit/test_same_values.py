@@ -54,7 +54,7 @@ class Trained:
             raise errors[0]
         self.rows = self.columns.coerce(features)
         target = np.random.default_rng(0).normal(size=len(frame))
-        self.pipeline = pipeline.build(train, self.columns)
+        self.pipeline = pipeline.build(train, self.columns, self.rows, target)
         pipeline.fit(self.pipeline, self.columns, self.rows, target)
         self.described = manifest.described(
             SimpleNamespace(
@@ -78,8 +78,8 @@ class Trained:
 
     def of_file(self, name, **keys):
         config = self.config.model_copy(update={"source": name, **keys})
-        with sources.located(name, "DATA") as files:
-            table = batches.opened(files, config)
+        with sources.local_files(name, "DATA") as files:
+            table = batches.open_table(files, config)
             answers = [
                 batch_predictions.answer(self.model, batch.values, batch.before, config)
                 for batch in table.batches(self.columns.kinds, 7)
@@ -88,8 +88,8 @@ class Trained:
 
     def of_json(self, *rows):
         checker = request_schema.Checker(self.described, {}, len(rows))
-        parsed = checker.rows(json.dumps({"rows": rows}))
-        return np.array([answer["prediction"] for answer in self.model.predict(parsed)])
+        values = checker.values(json.dumps({"rows": rows}))
+        return np.array([answer["prediction"] for answer in self.model.predict(values)])
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_named_categories_are_texts_everywhere(trained, texts, kind):
         [0.5, 37.0, None, 1e16],
     ],
 )
-def test_numbers_and_truths_of_parquet_and_json_are_the_categories_that_csv_has(trained, values):
+def test_numbers_and_booleans_of_parquet_and_json_equal_csv_categories(trained, values):
     values = values * 6
     # pandas' own type of whole numbers with gaps keeps their digits.
     whole = all(type(value) is int for value in values if value is not None)
@@ -176,7 +176,7 @@ def test_what_means_missing_travels_with_the_model(trained):
     np.testing.assert_array_equal(model.of_file("later.csv", missing_values=[]), [expected[0]] * 3)
 
 
-def test_what_means_missing_is_refused_where_training_saw_none_missing(trained):
+def test_missing_values_are_refused_where_training_saw_none(trained):
     model = trained(table("score", ["1", "2", "3"] * 8), missing_values=["-999"])
     with pytest.raises(RefusedRowsError, match="which means missing"):
         model.of_json({"score": -999, "x": 0})
@@ -219,7 +219,7 @@ def test_blanks_around_names_of_parquet_do_not_count(trained):
     np.testing.assert_array_equal(model.of_file("data.parquet"), model.of_training())
 
 
-def test_marks_that_differ_between_columns_are_read_by_training_and_scoring_alike(trained):
+def test_marks_of_each_column_are_read_alike_in_training_and_scoring(trained):
     lines = [f"{n},{n}5;{n}.25;{n}" for n in range(24)]
     text = "\n".join(["income;ratio;y", *lines])
     model = trained(text, delimiter=";", decimal=",")
@@ -247,7 +247,25 @@ def test_spellings_that_were_found_are_those_of_scoring(trained, texts, numbers)
     np.testing.assert_array_equal(model.of_file("later.csv"), model.of_training()[:1])
 
 
-def test_a_model_of_typed_columns_reads_numbers_as_the_config_says(trained):
+@pytest.mark.parametrize(
+    ("texts", "keys", "iso"),
+    [
+        (["1981 Q1", "1981 Q4"], {}, ["1981-01-01", "1981-10-01"]),
+        (["Q1/81", "Q4/81"], {"dates": {"day": "Q%q/%y"}}, ["1981-01-01", "1981-10-01"]),
+        (["31-12-99", "01-02-00"], {}, ["1999-12-31", "2000-02-01"]),
+    ],
+)
+def test_quarters_and_short_years_are_the_same_dates_everywhere(trained, texts, keys, iso):
+    model = trained(table("day", texts * 12), **keys)
+    assert model.rows["day"].dt.strftime("%Y-%m-%d").tolist() == iso * 12
+    sent = [{"day": text, "x": n % 5} for n, text in enumerate(texts * 12)]
+    np.testing.assert_array_equal(model.of_json(*sent), model.of_training())
+    np.testing.assert_array_equal(model.of_file("data.csv"), model.of_training())
+    with pytest.raises(RefusedRowsError):
+        model.of_json({"day": iso[0], "x": 0})
+
+
+def test_typed_columns_read_numbers_by_the_config(trained):
     frame = pd.DataFrame({"amount": [1.5, 2.5, 3.5] * 8, "x": [0, 1, 2] * 8, "y": range(24)})
     frame.to_parquet("data.parquet")
     model = trained(None, source="data.parquet")
@@ -389,7 +407,7 @@ def check(make_settings, columns_of_cells, rows_of_later, suffix, kind):
     return len(rows) + len(rows_of_later)
 
 
-def test_files_requests_and_training_say_the_same_of_any_table(settings):
+def test_files_requests_and_training_agree_on_any_table(settings):
     checked = []
 
     @drawn

@@ -29,15 +29,19 @@ COLUMNS = [
     {"name": "age", "kind": "numeric", "missing": True},
     {"name": "code", "kind": "categorical", "missing": True}
     | {"categories": ["1", "2.5", "30"], "codes": [0.0, 1.0, 2.0]}
-    | {"missing_code": -2.0, "unseen_code": -1.0},
+    | {"missing_code": -2.0, "unseen_code": None}
+    | {"means": [[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]]}
+    | {"missing_mean": [0.4, 0.6], "unseen_mean": [0.5, 0.5]},
     {"name": "smoker", "kind": "boolean", "missing": True},
     {"name": "region", "kind": "categorical", "missing": False}
-    | {"categories": ["north", "1", "01"], "codes": [0.0, 1.0, 2.0]}
-    | {"missing_code": None, "unseen_code": None},
-    {"name": "joined", "kind": "date", "missing": True, "format": None},
-    {"name": "born", "kind": "date", "missing": True, "format": "%d/%m/%Y"},
+    | {"categories": ["north", "1", "01"], "means": [[7.5], [8.5], [9.5]]}
+    | {"missing_mean": [8.0], "unseen_mean": [8.25]},
+    {"name": "joined", "kind": "date", "missing": True, "format": None}
+    | {"parts": ["days since 1970", "month", "day", "weekday", "hour"]},
+    {"name": "born", "kind": "date", "missing": True, "format": "%d/%m/%Y"}
+    | {"parts": ["days since 1970", "day"]},
 ]
-WIDTH = 12
+WIDTH = 13
 NAMES = [column["name"] for column in COLUMNS]
 ROW = {
     "age": "41.5",
@@ -104,7 +108,7 @@ def read(name, most_rows=0, **keys):
     settings = config(**keys).model_copy(update={"source": name})
     card = {"columns": COLUMNS, "missing_values": settings.missing_values}
     columns = batch_predictions.columns(SimpleNamespace(card=card), settings)
-    table = batches.opened([Path(name)], settings)
+    table = batches.open_table([Path(name)], settings)
     parts = [columns.coerce(batch.values) for batch in table.batches(columns.kinds, most_rows)]
     return pd.concat(parts, ignore_index=True)
 
@@ -377,12 +381,12 @@ def test_what_training_did_not_see_is_scored_and_counted(model):
     ],
 )
 @pytest.mark.parametrize("most_rows", [1, 5, 100])
-def test_a_wrong_value_is_told_with_its_row_in_the_file(model, column, text, sentence, most_rows):
+def test_wrong_value_has_its_row_in_the_file(model, column, text, sentence, most_rows):
     csv_file(*[{}] * 11, {column: text}, {}, {column: text})
     assert refused(model(), most_rows=most_rows) == f"new.csv: {sentence}"
 
 
-def test_a_wrong_value_in_parquet_is_told_with_its_row_in_the_file(model):
+def test_wrong_value_in_parquet_has_its_row_in_the_file(model):
     wrong = arrow_rows().to_pandas().assign(joined="2020-05-01", age=["1", "2", "x"])
     wrong.to_parquet("new.parquet")
     sentence = refused(model(), "new.parquet", most_rows=2)
@@ -425,7 +429,7 @@ def test_a_wrong_value_in_parquet_is_told_with_its_row_in_the_file(model):
         ("scored.csv", "o.csv", "DATA scored.csv has a column 'probability_1' already, the name"),
     ],
 )
-def test_files_that_cannot_be_used_are_told(model, data, out, sentence):
+def test_unusable_files_are_refused(model, data, out, sentence):
     csv_file({})
     whole = Path("new.csv").read_bytes()
     Path("link.csv").symlink_to("new.csv")
@@ -444,7 +448,7 @@ def test_files_that_cannot_be_used_are_told(model, data, out, sentence):
     assert refused(model(), data, out).startswith(sentence)
 
 
-def test_missing_columns_are_told_with_the_closest(model):
+def test_missing_columns_are_named_with_the_closest(model):
     Path("new.csv").write_text("Age,smoker,region,joined,born\n1,true,north,,\n")
     assert refused(model()) == (
         "DATA new.csv lacks the columns that own version 3 takes: 'age' (did you mean 'Age'?), 'code'"
@@ -459,13 +463,13 @@ def test_a_changed_model_is_refused(model):
 
 
 @pytest.mark.parametrize("encoding", ["utf-9", "base64"])
-def test_an_encoding_that_cannot_be_written_is_told(model, encoding):
+def test_unwritable_encoding_is_refused(model, encoding):
     parquet.write_table(arrow_rows(), "new.parquet")
     sentence = refused(model(), "new.parquet", encoding=encoding)
     assert sentence.startswith(f"data.encoding is {encoding!r}; accepted: a text encoding")
 
 
-def test_a_text_that_the_encoding_lacks_is_told(model):
+def test_text_outside_the_encoding_is_refused(model):
     table = arrow_rows().append_column("name", pa.array(["a", "名前", "b"]))
     parquet.write_table(table, "new.parquet")
     assert refused(model(), "new.parquet", encoding="cp1252") == (

@@ -3,19 +3,28 @@
 import asyncio
 import json
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mlops_kit.artifact.predictor import Model
+from mlops_kit.core.errors import UserError
 from mlops_kit.serving.app import Service
 from mlops_kit.serving.bodies import TOGETHER
-from mlops_kit.serving.settings import LimitsConfig
+from mlops_kit.serving.settings import (
+    ChallengerConfig,
+    LimitsConfig,
+    RecordConfig,
+    ShareConfig,
+    load_serve,
+)
 from mlops_kit.serving.work import Work
 
 CARD = {
     "registered_model": "m",
     "version": "7",
+    "challenger": None,
     "run_id": "r",
     "git_commit": "none",
     "git_dirty": "false",
@@ -75,15 +84,75 @@ def ask(form, *values, limits=None):
     return asyncio.run(once())
 
 
-def test_a_fault_is_500_with_the_id_under_which_the_log_tells_it(capfdbinary):
+def double(matrix):
+    return 2 * matrix[:, :1]
+
+
+def overflows(matrix):
+    return matrix[:, :1] * float("inf")
+
+
+def broken(_matrix):
+    raise RuntimeError("a fault of its own")
+
+
+@pytest.mark.parametrize(
+    ("form", "headers", "variant", "version", "prediction"),
+    [
+        (double, [(b"x-user-id", b"u")], "challenger", "8", 6.0),
+        (double, [], "champion", "7", 3.0),  # there is no unit
+        (double, [(b"x-user-id", b"u"), (b"x-probe", b"1")], "champion", "7", 3.0),
+        (broken, [(b"x-user-id", b"u")], "champion", "7", 3.0),
+        (overflows, [(b"x-user-id", b"u")], "champion", "7", 3.0),
+    ],
+)
+def test_a_share_is_the_challengers_and_where_it_fails_the_champions(
+    form, headers, variant, version, prediction
+):
+    async def once():
+        share = ShareConfig(header="X-User-Id", percent=100)
+        config = ChallengerConfig(mode="share", share=share)
+        challenger = Model({**CARD, "version": "8"}, form)
+        service = Service(
+            Model(CARD, echo), LimitsConfig(), "", challenger=config, variant=challenger
+        )
+        service.variant.start()
+        answer = await call(
+            service, "POST", "/predict", rows(3.0), headers=[(b"host", b"x"), *headers]
+        )
+        _, _, metrics = await call(service, "GET", "/metrics")
+        service.variant.close()
+        return answer, metrics.decode()
+
+    (status, received, body), metrics = asyncio.run(once())
+    assert (status, received["x-variant"]) == (200, variant)
+    assert json.loads(body) == {
+        "model_version": version,
+        "predictions": [{"prediction": prediction}],
+    }
+    failed = form is not double
+    assert ('challenger_rows_total{outcome="failed"} 1.0' in metrics) == failed
+    assert ('challenger_rows_total{outcome="answered"} 1.0' in metrics) == (version == "8")
+    assert ("challenger_seconds_count 1.0" in metrics) == (version == "8")
+
+
+def test_a_unit_that_is_no_column_is_refused():
+    config = ChallengerConfig(mode="share", share=ShareConfig(column="user"))
+    with pytest.raises(UserError, match=r"challenger.share.column is 'user', which is no column"):
+        Service(
+            Model(CARD, echo), LimitsConfig(), "", challenger=config, variant=Model(CARD, double)
+        )
+
+
+def test_a_fault_is_500_with_the_request_id_of_the_log(capfdbinary):
     def broken(_matrix):
         raise RuntimeError("a fault of its own")
 
     status, headers, body = ask(broken, 1.0)
     assert status == 500
     number = headers["x-request-id"]
-    told = {"detail": f"unexpected error; the log tells more under {number}"}
-    assert json.loads(body) == told
+    expected = {"detail": f"unexpected error; the log has more under {number}"}
+    assert json.loads(body) == expected
     failed, answered = map(json.loads, capfdbinary.readouterr().out.splitlines())
     assert (failed["request_id"], answered["request_id"]) == (number, number)
     assert (failed["level"], failed["event"], answered["status"]) == ("error", "failed", 500)
@@ -132,7 +201,7 @@ def test_no_answer_in_time_is_504_and_the_next_request_is_answered():
     assert json.loads(answer) == {"model_version": "7", "predictions": [{"prediction": 5.0}]}
 
 
-def test_one_more_than_may_wait_is_503_and_told_when_to_come_back():
+def test_one_request_over_the_limit_is_503_with_retry_after():
     go_on = threading.Event()
 
     def stalls(matrix):
@@ -152,6 +221,18 @@ def test_one_more_than_may_wait_is_503_and_told_when_to_come_back():
     assert (status, headers["retry-after"]) == (503, "1")
     assert json.loads(body)["detail"].startswith("2 requests are in work already")
     assert answered == [200, 200]
+
+
+def test_256_clients_at_once_are_all_answered_by_default():
+    """As many as one process serves within its limit of seconds several times over."""
+
+    async def crowd():
+        service = Service(Model(CARD, echo), LimitsConfig(), "")
+        asked = (call(service, "POST", "/predict", rows(1.0)) for _ in range(256))
+        return {status for status, _, _ in await asyncio.gather(*asked)}
+
+    assert asyncio.run(crowd()) == {200}
+    assert load_serve().limits.waiting == LimitsConfig().waiting  # what ships, and without a file
 
 
 def test_large_bodies_in_work_are_bounded_together():
@@ -194,18 +275,24 @@ def test_after_a_large_one_that_was_refused_the_next_waits_and_small_ones_do_not
 
 
 @pytest.mark.parametrize("mark", [[], [(b"x-probe", b"1")]], ids=["traffic", "probe"])
-def test_a_probe_is_answered_and_counted_apart(mark):
+def test_a_probe_is_answered_counted_apart_and_not_recorded(checkout, mark):
     async def once():
-        service = Service(Model(CARD, echo), LimitsConfig(), "")
+        service = Service(
+            Model(CARD, echo), LimitsConfig(), "", record=RecordConfig(folder="recorded")
+        )
         headers = [(b"host", b"x"), *mark]
         status, _, _ = await call(service, "POST", "/predict", rows(1.0, 2.0), headers)
+        service.recorder.start()
+        service.recorder.close()
         return status, (await call(service, "GET", "/metrics"))[2].decode()
 
-    status, told = asyncio.run(once())
+    status, text = asyncio.run(once())
     path, count = ("probe", 0) if mark else ("/predict", 2)
     assert status == 200
-    assert f'http_requests_total{{path="{path}",status="200"}} 1.0' in told
-    assert f"predicted_rows_total {count:.1f}" in told
+    assert f'http_requests_total{{path="{path}",status="200"}} 1.0' in text
+    assert f"predicted_rows_total {count:.1f}" in text
+    assert f"recorded_rows_total {count:.1f}" in text
+    assert len(list(Path("recorded").iterdir())) == (0 if mark else 1)
 
 
 @pytest.mark.parametrize("headers", [[], [(b"host", b"a"), (b"host", b"b")]], ids=["none", "two"])
@@ -224,10 +311,10 @@ def test_behind_a_prefix_the_documents_and_counters_are_those_without(prefix):
         asked = [await call(service, "GET", f"{prefix}{path}") for path in ("/docs", "/healthz")]
         return asked, (await call(service, "GET", "/metrics"))[2].decode()
 
-    ((status, _, docs), (health, _, _)), told = asyncio.run(several())
+    ((status, _, docs), (health, _, _)), text = asyncio.run(several())
     assert (status, health) == (200, 200)
     assert b"'/churn/openapi.json'" in docs
-    assert 'http_requests_total{path="/healthz",status="200"} 1.0' in told
+    assert 'http_requests_total{path="/healthz",status="200"} 1.0' in text
 
 
 def test_the_name_of_the_model_cannot_leave_the_title():
@@ -249,7 +336,19 @@ def test_a_path_is_logged_in_part(capfdbinary):
     assert answered["path"] == "/" + 199 * "x"
 
 
-def test_a_request_without_the_key_is_401_and_told_how_to_give_it():
+@pytest.mark.parametrize("value", ["0.123456789", '"a name"'])
+def test_what_is_in_a_row_is_not_logged(capfdbinary, value):
+    async def once():
+        body = f'{{"rows": [{{"x": {value}}}]}}'.encode()
+        return await call(Service(Model(CARD, echo), LimitsConfig(), ""), "POST", "/predict", body)
+
+    assert asyncio.run(once())[0] == (200 if value[0] == "0" else 422)
+    printed = capfdbinary.readouterr()
+    assert b'"event":"answered"' in printed.out
+    assert value.strip('"').encode() not in printed.out + printed.err
+
+
+def test_request_without_the_key_is_401_with_www_authenticate():
     async def without_key():
         service = Service(Model(CARD, echo), LimitsConfig(), "secret")
         return await call(service, "POST", "/predict", rows(1.0))
@@ -266,4 +365,4 @@ def test_a_model_that_answers_otherwise_is_not_ready():
     assert asyncio.run(ready(echo))[0] == 200
     status, _, body = asyncio.run(ready(lambda matrix: echo(matrix) + 1))
     assert status == 503
-    assert json.loads(body)["detail"].startswith("golden row 1 of m version 7 is answered with ")
+    assert json.loads(body)["detail"].startswith("golden row 1 of m version 7 is predicted as ")

@@ -1,4 +1,4 @@
-"""Groups of rows: which there are, and which do worst."""
+"""Slices: the groups of rows, and the worst of them."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ ROWS = pd.DataFrame(
 
 
 def right_but(wrong):
-    """Answers that are right but in the rows `wrong`."""
+    """Return predictions that are right but in the rows `wrong`."""
     truth = np.zeros(100, dtype=int)
     predicted = truth.copy()
     predicted[wrong] = 1
@@ -75,7 +75,7 @@ def test_a_metric_that_no_group_defines_has_no_worst_one():
     assert (found["groups"], found["worst"]) == (0, [])
 
 
-def test_groups_of_one_name_are_told_apart():
+def test_groups_of_one_name_are_reported_apart():
     rows = ROWS[["region"]].replace("south", "missing")
     found = slices.worst("accuracy", rows, right_but(range(85, 100)), 0.9, 0, min_rows=10)
     named = {(each["group"], each["rows"], each["upper"]) for each in found["worst"]}

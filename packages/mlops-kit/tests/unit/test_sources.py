@@ -116,7 +116,7 @@ def test_blank_lines_above_the_header_are_skipped():
     assert list(read_bytes(b"\n\na,y\n1,2\n")) == ["a", "y"]
 
 
-def test_an_unnamed_index_in_parquet_is_no_column_and_a_named_one_is():
+def test_only_a_named_parquet_index_is_a_column():
     FRAME.set_index(pd.Index(["r", "s", "t"])).to_parquet("data.parquet")
     frame, _ = read("data.parquet")
     assert list(frame) == ["a", "b", "y"]
@@ -128,35 +128,37 @@ def test_an_unnamed_index_in_parquet_is_no_column_and_a_named_one_is():
 # --- what is refused ------------------------------------------------------------------------------
 
 
-def test_a_missing_file_is_told_with_where_paths_start():
+def test_a_missing_file_is_reported_with_where_paths_start():
     sentence = refused("data/nope.csv")
     assert sentence == "data.source data/nope.csv not found (paths start at the repository)"
 
 
-def test_an_empty_folder_is_told():
+def test_an_empty_folder_is_reported():
     Path("data.csv").mkdir()
     assert refused("data.csv") == "data.source data.csv is a folder without a file"
 
 
 @pytest.mark.parametrize("source", ["data.xlsx", "data", "", "data.CSVX", "https://x/data.html"])
-def test_an_unknown_kind_of_source_is_told_with_those_that_are_read(source):
+def test_unknown_kind_of_source_is_refused_with_the_accepted_ones(source):
     sentence = refused(source)
-    assert sentence.startswith(f"data.source is {source!r}; accepted: sklearn:NAME, or a path")
+    assert sentence.startswith(
+        f"data.source is {source!r}; accepted: sklearn:NAME, sql:PATH.sql, or a path"
+    )
 
 
-def test_an_unknown_sample_is_told_with_the_closest():
+def test_an_unknown_sample_is_reported_with_the_closest():
     sentence = refused("sklearn:brest_cancer")
     assert "accepted: sklearn: and one of breast_cancer, diabetes, iris, wine" in sentence
     assert sentence.endswith("(did you mean 'breast_cancer'?)")
 
 
 @pytest.mark.parametrize("source", ["s3://data.csv", "s3:///data.csv"])
-def test_an_s3_url_without_bucket_or_key_is_told_without_asking_the_network(source):
+def test_s3_url_without_bucket_or_key_is_refused_offline(source):
     assert refused(source) == f"data.source is {source!r}; accepted: s3://BUCKET/KEY"
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n\n", b"\xef\xbb\xbf", b"   \n"])
-def test_an_empty_file_is_told(content):
+def test_an_empty_file_is_reported(content):
     assert refused("data.csv", content) == ("data.csv is empty: a line of column names is expected")
 
 
@@ -167,7 +169,7 @@ def test_a_header_alone_has_no_rows():
 
 
 @pytest.mark.parametrize("used", [";", "\t", "|"])
-def test_the_wrong_delimiter_is_told_with_the_right_one(used):
+def test_the_wrong_delimiter_is_reported_with_the_right_one(used):
     sentence = refused("data.csv", f"a{used}b{used}y\n1{used}2{used}3\n".encode())
     assert sentence == (
         f"data.csv has one column under data.delimiter ',' but 3 under {used!r}:"
@@ -175,7 +177,7 @@ def test_the_wrong_delimiter_is_told_with_the_right_one(used):
     )
 
 
-def test_the_wrong_encoding_is_told_with_another_to_try():
+def test_the_wrong_encoding_is_reported_with_another_to_try():
     sentence = refused("data.csv", "name,y\nMüller,1\n".encode("cp1252"))
     assert sentence.startswith("data.csv is not utf-8: ")
     assert sentence.endswith('; try SET="data.encoding=cp1252"')
@@ -191,7 +193,7 @@ def test_utf_16_is_recognised_by_its_first_bytes():
 
 
 @pytest.mark.parametrize("encoding", ["utf-9", "base64", "rot13"])
-def test_an_unknown_encoding_is_told(encoding):
+def test_an_unknown_encoding_is_reported(encoding):
     sentence = refused("data.csv", CSV, encoding=encoding)
     assert sentence.startswith(f"data.encoding is {encoding!r}; accepted: a text encoding")
 
@@ -208,7 +210,7 @@ def _broken_gz():
 
 
 @pytest.mark.parametrize("kind", list(_broken_gz()))
-def test_a_broken_gz_is_told(kind):
+def test_a_broken_gz_is_reported(kind):
     assert refused("data.csv.gz", _broken_gz()[kind]).startswith("data.csv.gz is not CSV: ")
 
 
@@ -225,11 +227,11 @@ def _broken_parquet():
 
 
 @pytest.mark.parametrize("kind", ["cut off", "text", "empty", "magic only", "footer changed"])
-def test_a_broken_parquet_file_is_told(kind):
+def test_a_broken_parquet_file_is_reported(kind):
     assert refused("data.parquet", _broken_parquet()[kind]).startswith("data.parquet is not Parq")
 
 
-def test_two_columns_of_one_name_are_told():
+def test_two_columns_of_one_name_are_reported():
     sentence = refused("data.csv", b"a,b,a,y\n1,2,3,4\n")
     assert sentence == "data.csv has more than one column named 'a'"
     sentence = refused("data.csv", "a,a,y\n1,2,3\n".encode("utf-8-sig"))
@@ -237,7 +239,7 @@ def test_two_columns_of_one_name_are_told():
     assert "more than one column named ''" in refused("data.csv", b"a,y,,\n1,2,,\n")
 
 
-def test_two_columns_of_one_name_in_parquet_are_told():
+def test_two_columns_of_one_name_in_parquet_are_reported():
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -246,25 +248,25 @@ def test_two_columns_of_one_name_in_parquet_are_told():
     assert "'a'" in refused("data.parquet")
 
 
-def test_a_row_with_too_many_fields_is_told_with_its_line():
+def test_a_row_with_too_many_fields_is_reported_with_its_line():
     sentence = refused("data.csv", b"a,y\n1,2\n1,2,3\n")
     assert sentence.startswith("data.csv is not CSV: ")
     assert "line 3" in sentence
 
 
-def test_rows_that_all_have_more_fields_than_the_header_are_told():
+def test_rows_that_all_have_more_fields_than_the_header_are_reported():
     sentence = refused("data.csv", b"a,y\nr1,1,2\nr2,3,4\n")
     assert sentence == "data.csv has rows of more fields than its header names (2)"
 
 
-def test_a_quote_that_never_closes_is_told():
+def test_a_quote_that_never_closes_is_reported():
     assert refused("data.csv", b'a,y\n1,2\n"3,4\n').startswith("data.csv is not CSV: ")
 
 
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file"
 )
-def test_a_file_that_may_not_be_read_raises_what_the_command_line_tells():
+def test_unreadable_file_raises_os_error():
     Path("data.csv").write_bytes(CSV)
     Path("data.csv").chmod(0)
     with pytest.raises(PermissionError, match=r"data\.csv"):
@@ -279,7 +281,7 @@ def test_random_bytes_end_in_a_sentence(name):
 
 
 @pytest.mark.parametrize("name", ["data.csv", "data.parquet"])
-def test_a_column_to_drop_is_not_kept_but_counts_for_what_a_row_holds(name):
+def test_dropped_column_counts_for_the_row_hash(name):
     FRAME.to_parquet(name) if name.endswith(".parquet") else FRAME.to_csv(name, index=False)
     found = row_hash.Content()
     frame, _ = sources.read(DataConfig(source=name, target="y", drop=["a"]), found)
@@ -300,7 +302,7 @@ def test_a_sample_names_its_classes():
 
 
 @pytest.mark.parametrize("name", ["d.CSV", "d.tsv", "d.TSV.GZ", "d.txt", "d.Parquet", "d.csv.Gz"])
-def test_the_kind_of_a_file_is_told_by_its_name_in_any_case(name):
+def test_kind_of_a_file_follows_its_name_in_any_case(name):
     if name.lower().endswith(".parquet"):
         FRAME.to_parquet(name)
     else:
@@ -311,7 +313,7 @@ def test_the_kind_of_a_file_is_told_by_its_name_in_any_case(name):
 
 
 @pytest.mark.parametrize("line", [b"sep=;\n", b'"sep=;"\r\n', b"SEP=;\n"])
-def test_the_line_that_excel_writes_above_the_header_names_the_delimiter(line):
+def test_excels_sep_line_sets_the_delimiter(line):
     assert read_bytes(line + b"a;y\n1,5;2\n", decimal=",").to_dict("list") == {"a": [1.5], "y": [2]}
 
 
@@ -371,7 +373,7 @@ def test_what_a_column_holds_is_decided_over_all_files():
         ({"t/a.csv": "a,y\n", "t/b.csv": "y,a\n"}, "t", "other columns than a.csv: another order"),
         ({"t/a.csv": "a,y\n", "t/b.parquet": "x"}, "t", "files of CSV and of Parquet"),
         ({"t/a.csv": "a,y\n", "t/b.xlsx": "x"}, "t", "'t: b.xlsx'; accepted"),
-        ({"t/year=2020/a.csv": "a,y\n"}, "t", "the folder 'year=2020', and what its name says"),
+        ({"t/year=2020/a.csv": "a,y\n"}, "t", "the folder 'year=2020', and the values in its name"),
         ({"t/a.csv": "a,y\n"}, "t/*.parquet", "t/*.parquet matches no file"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Numbers and dates in the spellings that tables have, and which of them leave a doubt."""
+"""Numbers and dates in the spellings of real tables, and which of them are ambiguous."""
 
 import datetime
 
@@ -44,6 +44,7 @@ def refused(texts, **keys):
         (["EUR 5", "EUR 6.5"], "EUR1234.5", [5, 6.5]),
         (["1,5", "20", "3,25"], "1234,5", [1.5, 20, 3.25]),
         (["9,987.12", "12"], "1,234.5", [9987.12, 12]),
+        (["0,262", "1,204"], "1234,5", [0.262, 1.204]),
     ],
 )
 def test_numbers_that_leave_no_doubt_are_read_and_noted(texts, spelled, expected):
@@ -54,7 +55,7 @@ def test_numbers_that_leave_no_doubt_are_read_and_noted(texts, spelled, expected
 
 
 @pytest.mark.parametrize("texts", [["51,494", "697"], ["9,987", "1,002"], ["$3,072", "$12,999"]])
-def test_commas_before_three_digits_are_thousands_or_fractions_and_the_user_has_to_say(texts):
+def test_commas_before_three_digits_are_ambiguous(texts):
     sentence = refused(texts)
     lines = 'SET="data.numbers.c=1,234.5"', 'SET="data.numbers.c=1234,5"'
     assert all(line in sentence for line in lines)
@@ -69,7 +70,7 @@ def test_thousands_of_the_whole_file_are_named_by_one_key():
     assert (rows.tolist(), notes) == ([51494, 697, 1_250_000], [])
 
 
-@pytest.mark.parametrize("text", ["1,23", "1,2345", "12,34,567", ",123", "1,234,56"])
+@pytest.mark.parametrize("text", ["1,23", "1,2345", "12,34,567", ",123", "1,234,56", "0,123"])
 def test_marks_of_thousands_stand_before_three_digits(text):
     assert np.isnan(number_spelling.parse("1,234.5").numbers(np.array([text], dtype=object))[0])
 
@@ -96,6 +97,24 @@ def test_an_example_is_1234_5_as_the_column_writes_it(example):
         (["5 May 2013", "7 Jun 2013"], "%d %b %Y", (2013, 5, 5)),
         (["Mar 3, 2015"], "%b %d, %Y", (2015, 3, 3)),
         (["12/31/99 1:05 PM"], "%m/%d/%y %I:%M %p", (1999, 12, 31, 13, 5)),
+        (["8/31/98", "1/2/99"], "%m/%d/%y", (1998, 8, 31)),
+        (["6-Aug-09", "10-Aug-09"], "%d-%b-%y", (2009, 8, 6)),
+        (["2009-01", "2009-10"], "%Y-%m", (2009, 1, 1)),
+        (["1/2009", "12/2009"], "%m/%Y", (2009, 1, 1)),
+        (["2002 Jan", "2002 Feb"], "%Y %b", (2002, 1, 1)),
+        (["May 2002", "June 2002"], "%B %Y", (2002, 5, 1)),
+        (["Jan-2002", "May-2002"], "%b-%Y", (2002, 1, 1)),
+        (["31-12-13", "01-02-99"], "%d-%m-%y", (2013, 12, 31)),
+        (["12-31-13", "01-02-13"], "%m-%d-%y", (2013, 12, 31)),
+        (["99-12-31", "00-01-13"], "%y-%m-%d", (1999, 12, 31)),
+        (["5 Aug 09", "31 Jan 13"], "%d %b %y", (2009, 8, 5)),
+        (["Dec-99", "Jan-00"], "%b-%y", (1999, 12, 1)),
+        (["June 98", "July 98"], "%B %y", (1998, 6, 1)),
+        (["1981 Q1", "1981 q4"], "%Y Q%q", (1981, 1, 1)),
+        (["1981-Q2", "1982-Q4"], "%Y-Q%q", (1981, 4, 1)),
+        (["1981Q3"], "%YQ%q", (1981, 7, 1)),
+        (["Q4 1981", "Q1 1982"], "Q%q %Y", (1981, 10, 1)),
+        (["Q4/1981", "Q1/1982"], "Q%q/%Y", (1981, 10, 1)),
     ],
 )
 def test_dates_that_leave_no_doubt_are_read_and_noted(texts, its_format, first):
@@ -103,6 +122,48 @@ def test_dates_that_leave_no_doubt_are_read_and_noted(texts, its_format, first):
     assert (found.kinds, found.date_formats) == ({"c": "date"}, {"c": its_format})
     assert rows[0] == datetime.datetime(*first)
     assert notes == [f"dates are read in c as {its_format}"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2008-09", "2009-10", "2010-11"],  # seasons
+        ["1001-02", "4021-11"],  # codes
+        ["1.2.10", "1.12.3"],  # versions
+        ["1/86", "12/86"],
+        *(["1981Q5", "1981Q1"], ["1234Q1"], ["Q1", "Q2"], ["Q1 05"], ["ABC-12", "DEF-13"]),
+    ],
+)
+def test_what_may_be_something_else_than_a_date_is_a_category(texts):
+    assert infer(texts)[0].kinds == {"c": "categorical"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "ways"),
+    [
+        (["12-11-10", "01-02-03"], ["%y-%m-%d", "%d-%m-%y"]),
+        (["25/12/45", "31/01/81"], ["%d/%m/%y"]),
+        (["Jan-30", "Jan-99"], ["%b-%y"]),
+        (["Jan-05", "Dec-31"], ["%b-%y"]),
+        (["May 05", "May 06"], ["%b %y"]),
+    ],
+)
+def test_years_of_two_digits_that_may_be_others_are_left_to_the_user(texts, ways):
+    sentence = refused(texts)
+    for its_format in ways:
+        assert f"data.dates.c={its_format}" in sentence
+        assert infer(texts, dates={"c": its_format})[0].kinds == {"c": "date"}
+
+
+@pytest.mark.parametrize("its_format", ["%q", "%Y %m %q", "%Y %Y %q", "%q %d"])
+def test_a_quarter_has_a_year_and_nothing_else(its_format):
+    assert "data.dates.c is" in refused(["1 1"], dates={"c": its_format})
+
+
+@pytest.mark.parametrize("its_format", ["%Y Q%q", "%y/%q", "%d.%m.%Y", None])
+def test_a_date_is_written_as_it_is_read(its_format):
+    moment = datetime.datetime(1981, 10, 1)
+    assert values.date(values.date_text(moment, its_format), its_format) == moment
 
 
 def test_days_that_may_be_months_are_left_to_the_user():
@@ -178,7 +239,7 @@ def _date_texts(draw, its_format):
         "%B": ["March", "May", "mar"],
         "%p": ["PM", "am", ""],
     }
-    for part in ("%d", "%m", "%H", "%I", "%M", "%S", "%f"):
+    for part in ("%d", "%m", "%H", "%I", "%M", "%S", "%f", "%q"):
         text = text.replace(part, draw(_digits))
     for part, texts in names.items():
         text = text.replace(part, draw(st.sampled_from(texts)))
@@ -188,7 +249,9 @@ def _date_texts(draw, its_format):
     )
 
 
-@pytest.mark.parametrize("its_format", [*date_spelling._FORMATS[::7], "%Y%m%d", "%d/%m/%Y %z"])
+@pytest.mark.parametrize(
+    "its_format", [*date_spelling._FORMATS[::7], "%Y%m%d", "%Y-Q%q", "%d/%m/%Y %z"]
+)
 def test_a_column_of_dates_is_read_as_each_date_is(its_format):
     @settings(max_examples=60, deadline=None, derandomize=True, database=None)
     @given(st.lists(_date_texts(its_format), min_size=1, max_size=8))
@@ -228,7 +291,7 @@ def _problems(columns_of_texts, **keys):
     return str(problems.refusal(config, {}, errors))
 
 
-def test_many_columns_in_doubt_take_one_short_sentence_and_one_line():
+def test_many_ambiguous_columns_take_one_sentence_and_one_line():
     amounts = {f"amount {n}": ["51,494", "697"] for n in range(40)}
     days = {f"day {n}": ["03/04/2013", "12/11/2013"] for n in range(40)}
     sentence = _problems({**amounts, **days})
@@ -258,7 +321,7 @@ def test_long_texts_and_names_take_a_short_sentence(strange):
     assert 'SET="data.categorical=[nnn' in sentence
 
 
-def test_what_columns_cannot_hold_is_told_together_and_shortly():
+def test_wrong_values_of_columns_are_reported_together():
     rows = pd.DataFrame({f"d{n}": ["soon " * 999, "01.02.2013"] for n in range(50)}, dtype=object)
     config = DataConfig(source="d.csv", target="y", dates=dict.fromkeys(rows, "%d.%m.%Y"))
     found, _ = kinds.infer(rows, config)

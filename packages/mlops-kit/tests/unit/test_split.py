@@ -1,4 +1,4 @@
-"""Which rows are held out: by content, stratified, and the same again."""
+"""The split by content: stratified, and reproducible."""
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ def classes(rows=400, seed=0):
 
 
 def held_out(rows, target, config):
-    return split.held_out(row_hash.of(rows), target, config)
+    return split.test_mask(row_hash.of(rows), target, config)
 
 
 def test_the_number_of_a_row_is_the_one_that_pandas_gives():
@@ -99,7 +99,7 @@ def test_the_held_out_rows_are_a_fair_sample(settings):
 
 
 def test_the_side_of_a_row_is_the_same_on_every_python_and_pandas(settings):
-    """These are the rows that were held out when this was written: keep it so."""
+    """These are the test set that was drawn when this was written: keep it so."""
     rows = pd.DataFrame(
         {
             "n": np.arange(20) / 4,
@@ -118,12 +118,12 @@ def test_the_side_of_a_row_is_the_same_on_every_python_and_pandas(settings):
 @pytest.mark.parametrize(
     ("target", "shown"), [([0] * 30 + [1] * 2, "1"), (["no"] * 30 + ["yes"] * 2, "'yes'")]
 )
-def test_too_few_rows_of_a_class_are_told(settings, target, shown):
+def test_too_few_rows_of_a_class_are_reported(settings, target, shown):
     with pytest.raises(UserError) as caught:
         held_out(table(32), np.array(target), settings())
     assert str(caught.value) == (
         f"2 rows of class {shown} are too few for split.test_size 0.2: at least 2 distinct rows"
-        " must be left to fit on, and 1 to judge on"
+        " are needed in the training set, and 1 in the test set"
     )
 
 
@@ -138,7 +138,7 @@ def test_a_large_share_needs_rows_left_to_fit_on(settings):
         held_out(table(310), target, settings("split.test_size=0.9"))
 
 
-def test_too_few_rows_of_a_regression_are_told(settings):
+def test_too_few_rows_of_a_regression_are_reported(settings):
     with pytest.raises(UserError, match=r"^2 rows are too few for split"):
         held_out(table(2), np.array([1.0, 2.0]), settings(REGRESSION))
 

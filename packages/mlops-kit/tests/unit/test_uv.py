@@ -31,7 +31,7 @@ def test_what_names_another_environment_is_left_out(given, name):
 
 
 @pytest.mark.parametrize("name", ["UV_CACHE_DIR", "UV_DEFAULT_INDEX", "UV_HTTP_TIMEOUT", "PATH"])
-def test_what_says_where_packages_come_from_is_kept(given, name):
+def test_settings_of_the_package_index_are_kept(given, name):
     assert uv.environment({**given, name: "x"})[name] == "x"
 
 
@@ -41,7 +41,7 @@ def test_a_day_in_the_users_config_does_not_hide_the_lock(given):
     )
 
 
-def test_the_index_of_pip_is_uvs_where_uv_was_told_none(given):
+def test_pips_index_is_uvs_default(given):
     pip_conf(
         given, f"[global]\nindex-url = {INDEX}\nproxy = http://p:1\n[install]\ncert = /ca.pem\n"
     )
@@ -102,3 +102,9 @@ def test_it_passes_on_the_exit_code_and_what_matters_of_the_output(tmp_path, giv
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (3, "pip sync\n", "Resolved 2\n\n")
+
+
+def test_without_uv_one_sentence_has_the_command(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(uv, "UV", tmp_path / "uv")
+    assert uv.main(["pip", "sync"]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}/uv is not there: make clean install\n"

@@ -1,4 +1,4 @@
-"""What skl2onnx lacks or rounds, registered by its own extension point (`update_registered_converter`).
+"""Converters that skl2onnx lacks or that round, registered by `update_registered_converter`.
 
 Everything is computed in float64, as scikit-learn does.
 """
@@ -21,7 +21,7 @@ from sklearn.impute import SimpleImputer
 
 from .tree_ensembles import TreeNodes, boosting, forest
 
-# skl2onnx asks every classifier for these.
+# skl2onnx expects these of every classifier.
 _CLASSIFIER_OPTIONS = {"zipmap": [True, False], "nocl": [True, False]}
 
 _LINKS = {"IdentityLink": "Identity", "LogLink": "Exp"}
@@ -82,7 +82,7 @@ def _trees(graph: _Graph, rows: str, nodes: TreeNodes, base: Any) -> str:
 
 
 def _positions(graph: _Graph, probabilities: str, output: str) -> None:
-    """Give the label output that skl2onnx wants; who reads the model takes the probabilities."""
+    """Add the label output that skl2onnx wants; the service reads the probabilities alone."""
     graph.add("ArgMax", probabilities, output=output, axis=1, keepdims=0)
 
 
@@ -134,8 +134,8 @@ def _imputer(scope: Any, operator: Any, container: Any) -> None:
         graph.add("Identity", filled, output=output)
         return
     numbers = graph.constant(model.indicator_.features_, TensorProto.INT64)
-    told = graph.add("Gather", gone, numbers, axis=1)
-    as_number = graph.add("Cast", told, to=TensorProto.DOUBLE)
+    indicators = graph.add("Gather", gone, numbers, axis=1)
+    as_number = graph.add("Cast", indicators, to=TensorProto.DOUBLE)
     graph.add("Concat", filled, as_number, output=output, axis=1)
 
 
@@ -151,5 +151,5 @@ def _regressor_shape(operator: Any) -> None:
 
 def _imputer_shape(operator: Any) -> None:
     model, rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
-    told = 0 if model.indicator_ is None else len(model.indicator_.features_)
-    operator.outputs[0].type = DoubleTensorType([rows, len(model.statistics_) + told])
+    indicators = 0 if model.indicator_ is None else len(model.indicator_.features_)
+    operator.outputs[0].type = DoubleTensorType([rows, len(model.statistics_) + indicators])

@@ -1,4 +1,4 @@
-"""Write the champion in the form that the service loads, after proving that it answers the same."""
+"""Export the champion in the format that the service loads, after verifying that its predictions are the same."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
 from threadpoolctl import threadpool_limits
 
-from mlops_kit.core import project
+from mlops_kit.core import project, skops_file
 from mlops_kit.core.console import step
 from mlops_kit.core.errors import UserError, one_line
 from mlops_kit.core.files import named_if_full, write_json, write_text
 from mlops_kit.core.provenance import requirements
 from mlops_kit.data.columns import plain
+from mlops_kit.data.problems import some
 from mlops_kit.experiments import model_card, runs, store
 from mlops_kit.experiments.model_storage import StoredModel
-from mlops_kit.experiments.settings import CARD_FILE, load_model_card
+from mlops_kit.experiments.settings import CARD_FILE, CHALLENGER, load_model_card
 
 from . import folder as model_folder
 from . import manifest, onnx_form
@@ -28,32 +28,48 @@ from .encoding import Array
 from .predictor import load, load_form, outputs
 from .settings import ExportConfig
 
-__all__ = ["export"]
+__all__ = ["Source", "check_challenger", "export"]
 
 
 @dataclass(frozen=True)
 class _Form:
-    """The form that was taken, how far its answers are off, and why it is not ONNX."""
+    """The format that was chosen, the worst difference of its predictions, and why it is not ONNX."""
 
     format: str
     worst: float
     reason: str = ""
 
 
-def export(config: ExportConfig, name: str, alias: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Source:
+    """A registered version, its run and its stored model."""
+
+    name: str
+    version: str
+    run: runs.Run
+    stored: StoredModel
+
+
+def export(
+    config: ExportConfig, name: str, alias: str, with_challenger: bool = False
+) -> dict[str, Any]:
     """Write the version of the model `name` that has `alias` into artifacts/model/; return model.json.
+
+    With `with_challenger` the version with the alias `challenger`, if there is another one, is written into
+    artifacts/model/challenger/.
 
     Raises:
         UserError: There is no such version, its files are gone or changed, or its pipeline does not begin
-            with the encoding that the service has.
+            with the encoding that the service has; or the challenger takes what the champion does not.
     """
-    human = load_model_card()
-    with store.connected() as client, step("load") as running:
-        version = runs.of_alias(client, name, alias)
-        run = runs.find(client, version.run_id)
-        stored = runs.load_model(run)
-        text = model_card.text(run, runs.verdict(run), human, str(version.version))
-        running.detail = f"{name} version {version.version}"
+    challenger = None
+    with store.connect() as client, step("load") as running:
+        source = _source(client, name, runs.of_alias(client, name, alias))
+        version = runs.aliased(client, name, CHALLENGER) if with_challenger else None
+        if version is not None and str(version.version) != source.version:
+            challenger = _source(client, name, version)
+        beside = f", challenger version {challenger.version}" if challenger else ""
+        running.detail = f"{name} version {source.version}{beside}"
     target = model_folder.FOLDER
     target.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -61,24 +77,57 @@ def export(config: ExportConfig, name: str, alias: str) -> dict[str, Any]:
         tempfile.TemporaryDirectory(dir=target.parent, prefix=".model-") as scratch,
     ):
         folder = Path(scratch, target.name)
-        folder.mkdir(mode=0o755)
-        with threadpool_limits(1):
-            said = _write(folder, config, run, stored)
-        said = {"registered_model": name, "version": str(version.version), **said}
-        said["model_card_lacks"] = human.empty()
-        write_text(folder / CARD_FILE, text)
-        write_json(folder / model_folder.CARD, said)
-        write_json(folder / model_folder.EXAMPLE, {"rows": [said["golden"][0]["row"]]})
-        files = [
-            model_folder.FILES[said["format"]],
-            model_folder.CARD,
-            model_folder.EXAMPLE,
-            CARD_FILE,
-        ]
-        write_text(folder / model_folder.SUMS, model_folder.sums(folder, files))
-        load(folder).check()
+        exported = None
+        if challenger:
+            check_challenger(source, challenger)
+            beside_it = _fill(folder / model_folder.CHALLENGER, config, challenger, None)
+            exported = {key: beside_it[key] for key in ("version", "run_id", "format")}
+        described = _fill(folder, config, source, exported)
         _put_in_place(folder, target)
-    return said
+    return described
+
+
+def _source(client: Any, name: str, version: Any) -> Source:
+    run = runs.find(client, version.run_id)
+    return Source(name, str(version.version), run, runs.load_model(run))
+
+
+def check_challenger(champion: Source, challenger: Source) -> None:
+    """Check that the champion's requests have the columns that the challenger takes.
+
+    Raises:
+        UserError: They do not, or it has another task.
+    """
+    known = champion.stored.columns.kinds
+    new = [n for n, kind in challenger.stored.columns.kinds.items() if known.get(n) != kind]
+    if new or champion.run.config.task != challenger.run.config.task:
+        what = f"takes other columns ({some(new)})" if new else "has another task"
+        raise UserError(
+            f"the challenger, version {challenger.version} of {challenger.name}, {what} than the champion, version"
+            f" {champion.version}: take the alias from it (make mlflow-ui), or serve without one"
+            ' (SERVE_SET="challenger.mode=null")'
+        )
+
+
+def _fill(
+    folder: Path, config: ExportConfig, source: Source, challenger: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Write a model, its manifest and its model card into a new folder; return model.json."""
+    human = load_model_card()
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with threadpool_limits(1):
+        described = _write(folder, config, source.run, source.stored)
+    names = {"registered_model": source.name, "version": source.version, "challenger": challenger}
+    described = {**names, **described, "model_card_lacks": human.empty()}
+    text = model_card.text(source.run, runs.validation(source.run), human, source.version)
+    write_text(folder / CARD_FILE, text)
+    write_json(folder / model_folder.MANIFEST, described)
+    write_json(folder / model_folder.EXAMPLE, {"rows": [described["golden"][0]["row"]]})
+    model_file = model_folder.FILES[described["format"]]
+    files = [model_file, model_folder.MANIFEST, model_folder.EXAMPLE, CARD_FILE]
+    write_text(folder / model_folder.SUMS, model_folder.sums(folder, files))
+    load(folder).check()
+    return described
 
 
 def _write(
@@ -87,14 +136,14 @@ def _write(
     columns = manifest.described(stored)
     matrix = manifest.check_encoding(stored, columns)
     expected = outputs(stored.pipeline, stored.held_out)
-    # In regression, differences are seen against the spread of the predictions.
+    # In regression, differences are relative to the spread of the predictions.
     classes = [plain(label) for label in getattr(stored.pipeline, "classes_", [])]
     scale = 1.0 if classes else float(np.std(expected)) or 1.0
     with step("convert") as running:
         form = _convert(
             folder, stored.pipeline[1:], matrix, expected / scale, scale, config.tolerance
         )
-        running.detail = _told(form, len(matrix), config.tolerance)
+        running.detail = _summary(form, len(matrix), config.tolerance)
     return {
         "run_id": run.run_id,
         "git_commit": run.tags["git.commit"],
@@ -127,7 +176,7 @@ def _write(
 def _convert(
     folder: Path, pipeline: Any, matrix: Array, expected: Array, scale: float, tolerance: float
 ) -> _Form:
-    """Write ONNX if it answers the same, else skops."""
+    """Write ONNX if its predictions are the same, else skops."""
     file = folder / model_folder.FILES["onnx"]
     try:
         onnx_form.write(pipeline, matrix.shape[1], file)
@@ -135,19 +184,19 @@ def _convert(
         if worst <= tolerance:
             return _Form("onnx", worst)
         reason = f"its worst difference is {worst:.1e}"
-    except OSError:  # the disk is full, which is no reason to serve by scikit-learn
+    except OSError:  # a full disk is no reason to serve by scikit-learn
         raise
     except Exception as error:  # skl2onnx and onnxruntime refuse what they do not know in many ways
         reason = one_line(error)[:200]
     file.unlink(missing_ok=True)
     file = folder / model_folder.FILES["skops"]
-    skops.io.dump(pipeline, file)
+    skops_file.skops_io().dump(pipeline, file)
     worst = _worst(load_form(file)(matrix) / scale, expected)
     return _Form("skops", worst, reason)
 
 
-def _told(form: _Form, rows: int, tolerance: float) -> str:
-    found = f"worst difference on {rows} held-out rows {form.worst:.1e} (tolerance {tolerance:g})"
+def _summary(form: _Form, rows: int, tolerance: float) -> str:
+    found = f"worst difference on {rows} test rows {form.worst:.1e} (tolerance {tolerance:g})"
     if form.format == "onnx":
         return f"to ONNX; {found}"
     return (
@@ -162,7 +211,7 @@ def _worst(outputs: Array, expected: Array) -> float:
 
 
 def _put_in_place(folder: Path, target: Path) -> None:
-    """Put the finished folder where the old one was."""
+    """Replace the old folder by the finished one."""
     if target.exists():
         target.replace(folder.with_name("old"))
     try:

@@ -1,4 +1,4 @@
-"""The folder that `make export` writes: the model, what is known about it, a request to try, and their checksums."""
+"""The folder that `make export` writes: the model, its manifest, an example request, and their checksums."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Any
 from mlops_kit.core.errors import UserError
 
 FOLDER = Path("artifacts/model")
-CARD = "model.json"
+MANIFEST = "model.json"
 EXAMPLE = "example.json"  # a request with one real row
 SUMS = "SHA256SUMS"
+CHALLENGER = "challenger"  # a folder of this kind inside of it, where there is one
 FILES = {"onnx": "model.onnx", "skops": "model.skops"}
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """Return what model.json says, after comparing every file with its checksum.
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return model.json, after comparing every file with its checksum.
 
     Raises:
-        UserError: A file is missing, or is not the one that was exported; or there is one that was not exported.
+        UserError: A file is missing, was changed, or was not exported.
     """
     sums = _sums(folder)
     for path in sorted(folder.iterdir()):
-        if path.name not in (*sums, SUMS):
+        if path.name not in (*sums, SUMS, CHALLENGER):
             raise UserError(
                 f"{path} is not listed in {folder / SUMS}: remove it, or write the folder again (make export)"
             )
@@ -38,8 +39,8 @@ def read_card(folder: Path) -> dict[str, Any]:
                 f"{folder / name} was changed after its export: its SHA-256 is {found}, not {expected}"
                 " (make export writes it again)"
             )
-    card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    return card
+    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return manifest
 
 
 def sums(folder: Path, names: list[str]) -> str:
@@ -49,7 +50,7 @@ def sums(folder: Path, names: list[str]) -> str:
 
 
 def _read(path: Path) -> bytes:
-    """Return what a file holds that is none of another place, and no pipe that never ends."""
+    """Return the content of a plain file; refuse a link to another place, and a pipe, which may never end."""
     if path.exists() and (path.is_symlink() or not path.is_file()):
         raise UserError(f"{path} is no plain file (make export writes it again)")
     return path.read_bytes()
@@ -67,6 +68,6 @@ def _sums(folder: Path) -> dict[str, str]:
     except (ValueError, OSError):
         listed = {}
     are_plain = all(name == Path(name).name and name not in ("", "..") for name in listed)
-    if not are_plain or CARD not in listed or not set(listed) & set(FILES.values()):
+    if not are_plain or MANIFEST not in listed or not set(listed) & set(FILES.values()):
         raise UserError(f"{folder / SUMS} is damaged (make export writes it again)")
     return listed

@@ -1,4 +1,4 @@
-"""model.json: what the service has to know about the model besides the model."""
+"""model.json, the manifest: what the service has to know about the model besides the model."""
 
 from __future__ import annotations
 
@@ -11,31 +11,39 @@ from mlops_kit.core.errors import UserError
 from mlops_kit.experiments.model_storage import StoredModel
 from mlops_kit.experiments.pipeline import derived_by
 
-from .encoding import Array, Encoder
+from .encoding import Array, Encoder, in_rows
 from .predictor import Model
 from .row_values import parsed, written
 
-# No text of a table holds it, so it stands for every category that training did not see.
+# No text of a table contains it, so it stands for every category that training did not see.
 _UNSEEN = "\0"
+
+# What a category becomes in a step of `encode`: its number, or the mean targets of the rows that have it.
+_TABLES = {"categorical": "code", "target": "mean"}
 
 
 def described(stored: StoredModel) -> list[dict[str, Any]]:
-    """Return the columns with the number that the pipeline gives each category.
+    """Return the columns with the encoding of each category, and the parts that the pipeline takes of dates.
 
     Raises:
-        UserError: The pipeline's first step is not the one that model.py builds.
+        UserError: The pipeline's first step is not the one that encode.py builds.
     """
-    names = stored.columns.named("categorical")
+    tables: dict[str, dict[str, Any]] = {name: {} for name in stored.columns.kinds}
     try:
-        encode = stored.pipeline.named_steps["encode"]
-        tables = _tables(encode.named_transformers_["categorical"], names) if names else {}
+        for kind, step, names in stored.pipeline.named_steps["encode"].transformers_:
+            if kind in _TABLES and names:
+                for name, table in _tables(step, names, _TABLES[kind]).items():
+                    tables[name].update(table)
+            if kind == "date":
+                for name in names:
+                    tables[name]["parts"] = step.parts[name]
     except (AttributeError, KeyError, ValueError, TypeError) as error:
         raise UserError(_no_encode(f"{type(error).__name__}: {error}")) from error
-    return [{**column, **tables.get(column["name"], {})} for column in stored.profile]
+    return [{**column, **tables[column["name"]]} for column in stored.profile]
 
 
 def check_encoding(stored: StoredModel, columns: list[dict[str, Any]]) -> Array:
-    """Return the held-out rows as the service encodes them, after comparing with the pipeline's own.
+    """Return rows of the test set as the service encodes them, after comparing with the pipeline's own encoding.
 
     Raises:
         UserError: They differ.
@@ -62,7 +70,7 @@ def golden(
     outputs: Array,
     most: int,
 ) -> list[dict[str, Any]]:
-    """Return at most `most` held-out rows with the pipeline's answers; of every class one, if there is room.
+    """Return at most `most` rows of the test set with the pipeline's predictions; of every class one, if there is room.
 
     `outputs` are the pipeline's: probabilities (rows, classes), or numbers (rows, 1).
 
@@ -73,10 +81,10 @@ def golden(
     usual = np.flatnonzero(stored.held_out[always].notna().all(axis=1))
     if not len(usual):
         raise UserError(
-            "every held-out row lacks a value that no row to fit on lacked: make pipeline"
+            "every row of the test set lacks a value that no row of the training set lacked: make pipeline"
         )
     chosen = _of_every_class(usual, outputs)[:most]
-    rows = parsed(stored.columns, stored.held_out.iloc[chosen])
+    rows = in_rows(parsed(stored.columns, stored.held_out.iloc[chosen]))
     answers = Model(
         {"columns": columns, "derived": [], "classes": classes}, lambda matrix: matrix
     ).answers(outputs[chosen])
@@ -87,34 +95,36 @@ def golden(
 
 
 def _of_every_class(usual: Any, outputs: Array) -> list[int]:
-    """Order the rows: the first of each predicted class, then the others."""
+    """Return the positions of the rows: the first of each predicted class, then the others."""
     predicted = outputs[usual].argmax(axis=1)
     firsts = sorted(np.unique(predicted, return_index=True)[1].tolist())
     others = [position for position in range(len(usual)) if position not in firsts]
     return [int(usual[position]) for position in firsts + others]
 
 
-def _tables(encoder: Any, names: list[str]) -> dict[str, dict[str, Any]]:
-    """Ask the encoder for the number of every category of every column, of an unseen one and of none."""
+def _tables(encoder: Any, names: list[str], what: str) -> dict[str, dict[str, Any]]:
+    """Return the encoder's encoding of every category of every column, an unseen one and a missing one."""
     seen = [[text for text in texts if isinstance(text, str)] for texts in encoder.categories_]
-    asked = [[*texts, _UNSEEN, None] for texts in seen]
-    longest = max(len(texts) for texts in asked)
-    padded = {name: texts + [None] * (longest - len(texts)) for name, texts in zip(names, asked)}
-    numbers = encoder.transform(pd.DataFrame(padded, dtype=object).fillna(np.nan)).T.tolist()
+    inputs = [[*texts, _UNSEEN, None] for texts in seen]
+    longest = max(len(texts) for texts in inputs)
+    padded = {name: texts + [None] * (longest - len(texts)) for name, texts in zip(names, inputs)}
+    numbers = encoder.transform(pd.DataFrame(padded, dtype=object).fillna(np.nan))
     tables = {}
-    for name, texts, codes in zip(names, seen, numbers):
-        codes = [None if code != code else code for code in codes]  # JSON has no NaN
+    for name, texts, found in zip(names, seen, np.split(numbers, len(names), axis=1)):
+        # A code is one number, means are one or more.
+        values = found.tolist() if what == "mean" else found[:, 0].tolist()
+        values = [None if value != value else value for value in values]  # JSON has no NaN
         tables[name] = {
             "categories": texts,
-            "codes": codes[: len(texts)],
-            "unseen_code": codes[len(texts)],
-            "missing_code": codes[len(texts) + 1],
+            f"{what}s": values[: len(texts)],
+            f"unseen_{what}": values[len(texts)],
+            f"missing_{what}": values[len(texts) + 1],
         }
     return tables
 
 
 def _no_encode(reason: str) -> str:
     return (
-        "the pipeline's first step has to be the `encode` that model.py builds, because the service does the"
+        "the pipeline's first step has to be the `encode` that the kit builds, because the service does the"
         f" same without scikit-learn; put other preparation behind it ({reason})"
     )

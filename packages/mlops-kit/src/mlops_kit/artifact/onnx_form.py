@@ -1,4 +1,4 @@
-"""The pipeline behind its encoding as ONNX."""
+"""Write the pipeline after its encoding as ONNX."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_kit.core import project
 
-# The newest that onnxruntime reads on every Python that is supported.
+# The newest opsets that onnxruntime reads on every supported Python.
 _OPSET = {"": 18, "ai.onnx.ml": 3}
 
 

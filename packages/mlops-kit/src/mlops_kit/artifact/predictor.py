@@ -1,4 +1,4 @@
-"""An exported model, ready to answer."""
+"""An exported model, ready to predict."""
 
 from __future__ import annotations
 
@@ -15,66 +15,72 @@ from mlops_kit.core.errors import UserError, one_line
 
 from . import folder as model_folder
 from . import request_schema
-from .encoding import Array, Encoder
+from .encoding import Array, Encoder, Values
 
 # From an array of shape (rows, width) to probabilities (rows, classes), or numbers (rows, 1).
-Form = Callable[[Array], Array]
+PredictFn = Callable[[Array], Array]
 
 
 class Model:
-    """What model.json says, and the model behind it."""
+    """The model and its manifest, model.json."""
 
-    def __init__(self, card: dict[str, Any], form: Form) -> None:
-        """Take the card and the model's form."""
+    def __init__(self, card: dict[str, Any], form: PredictFn) -> None:
+        """Take the manifest and the function that predicts."""
         self.card = card
         self.encoder = Encoder(card["columns"], card["derived"])
         self.form = form
         self.classes: list[Any] = card["classes"]
-        self._keys = [
+        self.keys = [
             label if isinstance(label, str) else json.dumps(label) for label in self.classes
         ]
 
-    def answers(self, outputs: Array) -> list[dict[str, Any]]:
-        """Return what /predict says of each row of the form's output.
+    def labels(self, outputs: Array) -> list[Any]:
+        """Return the predicted classes of rows of the model's output, none where it predicts a number."""
+        if not self.classes:
+            return []
+        return [self.classes[best] for best in outputs.argmax(axis=1).tolist()]
 
-        Of classes the most probable is predicted, as validation judged the model.
+    def answers(self, outputs: Array) -> list[dict[str, Any]]:
+        """Return the predictions as /predict returns them, for each row of the model's output.
+
+        Of classes the most probable is predicted, as in validation.
         """
         if not self.classes:
             return [{"prediction": number} for number in outputs[:, 0].tolist()]
         return [
-            {"prediction": self.classes[best], "probabilities": dict(zip(self._keys, each))}
-            for best, each in zip(outputs.argmax(axis=1).tolist(), outputs.tolist())
+            {"prediction": label, "probabilities": dict(zip(self.keys, each))}
+            for label, each in zip(self.labels(outputs), outputs.tolist())
         ]
 
-    def predict(self, parsed: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the answers for rows whose values have been checked."""
-        return self.answers(self.form(self.encoder.matrix(parsed)))
+    def predict(self, values: Values) -> list[dict[str, Any]]:
+        """Return the predictions for rows whose values have been checked."""
+        return self.answers(self.form(self.encoder.matrix(values)))
 
     def check(self) -> None:
-        """Predict the golden rows.
+        """Check the predictions of the golden rows.
 
         Raises:
-            UserError: An answer is not the one that was exported.
+            UserError: A prediction is not the one that was exported.
         """
         golden = self.card["golden"]
         given = [case["row"] for case in golden]
         checker = request_schema.Checker(self.card["columns"], given[0], len(given))
-        parsed = checker.rows(json.dumps({"rows": given}))
-        for number, (answer, case) in enumerate(zip(self.predict(parsed), golden), start=1):
+        answers = self.predict(checker.values(json.dumps({"rows": given})))
+        for number, (answer, case) in enumerate(zip(answers, golden), start=1):
             off = difference(answer, case["answer"]) / self.card["parity"]["scale"]
             if not off <= self.card["parity"]["tolerance"]:
                 raise UserError(
-                    f"golden row {number} of {self.name} is answered with {answer}, not {case['answer']}"
+                    f"golden row {number} of {self.name} is predicted as {answer}, not {case['answer']}"
                 )
 
     @property
     def name(self) -> str:
-        """The model's name and version, for sentences."""
+        """The model's name and version, for messages."""
         return f"{self.card['registered_model']} version {self.card['version']}"
 
 
 def difference(answer: dict[str, Any], expected: dict[str, Any]) -> float:
-    """Return by how much two answers differ: the worst probability, or the number."""
+    """Return the difference of two predictions: that of the worst probability, or of the number."""
     if "probabilities" not in expected:
         return abs(float(answer["prediction"]) - float(expected["prediction"]))
     wanted = expected["probabilities"]
@@ -87,24 +93,24 @@ def load(folder: Path) -> Model:
     Raises:
         UserError: A file is missing, was changed, or cannot be loaded here.
     """
-    card = model_folder.read_card(folder)
+    card = model_folder.read_manifest(folder)
     if card["derived"] and card["features_digest"] != project.current().features_digest:
         raise UserError(f"{folder} was exported with another features.py: make pipeline export")
     file = folder / model_folder.FILES[card["format"]]
     try:
         form = load_form(file)
-    except Exception as error:  # what a file of another release holds can fail in any way
+    except Exception as error:  # a file of another release can fail in any way
         raise UserError(f"{file} cannot be loaded here: {one_line(error)}") from error
     return Model(card, form)
 
 
-def load_form(file: Path) -> Form:
-    """Load the part of the pipeline behind its encoding, from ONNX or from skops."""
+def load_form(file: Path) -> PredictFn:
+    """Load the part of the pipeline after its encoding, from ONNX or from skops."""
     return _onnx(file) if file.suffix == ".onnx" else _skops(file)
 
 
-def _onnx(file: Path) -> Form:
-    # Else it writes to the home folder and calls its maker. It looks when it is imported for the first time.
+def _onnx(file: Path) -> PredictFn:
+    # Else it writes to the home folder and sends telemetry. It reads the variable at its first import.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
@@ -123,13 +129,13 @@ def _onnx(file: Path) -> Form:
     return run
 
 
-def _skops(file: Path) -> Form:
+def _skops(file: Path) -> PredictFn:
     pipeline = skops_file.load(file)
     return lambda matrix: outputs(pipeline, matrix)
 
 
 def outputs(pipeline: Any, given: Any) -> Array:
-    """Return what a pipeline of scikit-learn says: probabilities (rows, classes), or numbers (rows, 1)."""
+    """Return the output of a pipeline of scikit-learn: probabilities (rows, classes), or numbers (rows, 1)."""
     if hasattr(pipeline, "predict_proba"):
         return np.asarray(pipeline.predict_proba(given), dtype=np.float64)
     return np.asarray(pipeline.predict(given), dtype=np.float64).reshape(-1, 1)

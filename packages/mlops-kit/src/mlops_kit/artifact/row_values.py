@@ -7,22 +7,24 @@ from typing import Any
 
 import numpy as np
 
+from mlops_kit.core.values import date_text
 from mlops_kit.data import Columns
+
+from .encoding import Values
 
 _OF_KIND = {"numeric": float, "boolean": bool, "categorical": str}
 
 
-def parsed(columns: Columns, frame: Any) -> list[dict[str, Any]]:
-    """Return each row of `frame`, which is in `columns`' types, as checked requests hold it."""
-    lists = [_values(kind, frame[name]) for name, kind in columns.kinds.items()]
-    return [dict(zip(columns.kinds, row)) for row in zip(*lists)]
+def parsed(columns: Columns, frame: Any) -> Values:
+    """Return the rows of `frame`, which is in `columns`' types, as checked requests hold them."""
+    return {name: _values(kind, frame[name]) for name, kind in columns.kinds.items()}
 
 
 def written(columns: Columns, row: dict[str, Any]) -> dict[str, Any]:
     """Return a parsed row as JSON has it: dates are texts, ISO or in the data's own format."""
     return {
         name: (
-            _date_text(value, columns.date_formats.get(name))
+            date_text(value, columns.date_formats.get(name))
             if isinstance(value, datetime.datetime)
             else value
         )
@@ -38,9 +40,3 @@ def _values(kind: str, column: Any) -> list[Any]:
         return [value if there else None for value, there in zip(values, present)]
     of_kind = _OF_KIND[kind]
     return [of_kind(v) if there else None for v, there in zip(np.asarray(column), present)]
-
-
-def _date_text(date: datetime.datetime, its_format: str | None) -> str:
-    if its_format is None:
-        return date.isoformat()
-    return date.replace(tzinfo=datetime.timezone.utc).strftime(its_format)

@@ -42,7 +42,7 @@ class TreeNodes:
         to: tuple[int, int],
         missing: bool,
     ) -> None:
-        """Add a node that asks whether the feature is `mode` (BRANCH_LEQ, BRANCH_EQ) `value`; a LEAF asks nothing."""
+        """Add a node that compares the feature with `value` by `mode` (BRANCH_LEQ, BRANCH_EQ); a LEAF compares nothing."""
         self.tree.append(at[0])
         self.node.append(at[1])
         self.feature.append(feature)
@@ -53,7 +53,7 @@ class TreeNodes:
         self.missing_is_yes.append(int(missing))
 
     def leaf(self, at: tuple[int, int], weights: dict[int, float], rows: int) -> None:
-        """Add a leaf that adds `weights` to the targets and that `rows` rows of the fit ended in."""
+        """Add a leaf that adds `weights` to the targets and that holds `rows` rows of the training set."""
         self.split(at, 0, "LEAF", 0.0, (0, 0), False)
         for target, weight in weights.items():
             self.leaf_rows.append(rows)
@@ -191,7 +191,7 @@ def _member(
     missing: bool,
     added: int,
 ) -> int:
-    """Ask whether the feature is one of `values`: one BRANCH_EQ after another; return the next free number."""
+    """Add nodes that test whether the feature is one of `values`: a chain of BRANCH_EQ; return the next free number."""
     tree, here = at
     values = values or [_NO_CATEGORY]
     for position, value in enumerate(values):

@@ -1,1 +1,1 @@
-"""What CI systems need: pipelines, times, cost, notices, OIDC."""
+"""CI systems: pipelines, build times, cost, notices, OIDC."""

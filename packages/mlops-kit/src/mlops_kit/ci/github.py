@@ -1,4 +1,4 @@
-"""Ask GitHub's API about the repository, within its rate limits."""
+"""Read the repository from GitHub's API, within its rate limits."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ class Repository(NamedTuple):
     longest_wait: float  # seconds, for a rate limit to pass
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
-        """Return what GitHub answers of `path`, below the repository.
+        """Return GitHub's response for `path`, below the repository.
 
         Raises:
-            UserError: GitHub refuses, asks to wait for longer than is accepted, or does not answer.
+            UserError: GitHub refuses, asks for a longer wait than is accepted, or does not respond.
         """
-        return self._ask(f"{self.api}/repos/{self.name}/{path}", query)[0]
+        return self._get_page(f"{self.api}/repos/{self.name}/{path}", query)[0]
 
     def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
-        """Yield the answers of all pages, 100 entries each.
+        """Yield the responses of all pages, 100 entries each.
 
         Raises:
             UserError: As `get`.
         """
-        url, asked = f"{self.api}/repos/{self.name}/{path}", {"per_page": "100", **query}
+        url, parameters = f"{self.api}/repos/{self.name}/{path}", {"per_page": "100", **query}
         while url:
-            answer, url = self._ask(url, asked)
-            asked = {}  # the next page's address has them
+            answer, url = self._get_page(url, parameters)
+            parameters = {}  # the next page's address has them
             yield answer
 
-    def _ask(self, url: str, query: dict[str, str]) -> tuple[dict[str, Any], str]:
-        """Return an answer and the address of the next page, which is empty behind the last."""
+    def _get_page(self, url: str, query: dict[str, str]) -> tuple[dict[str, Any], str]:
+        """Return a response and the address of the next page, which is empty after the last."""
         headers = {**_ACCEPTS, "Authorization": f"Bearer {self.token}"}
         try:
             answer = http.ask("GET", url, self.longest_wait, headers=headers, params=query)
@@ -57,7 +57,7 @@ class Repository(NamedTuple):
         except (requests.RequestException, ValueError) as error:
             raise UserError(f"GitHub could not be asked ({type(error).__name__})") from None
         if not answer.ok:
-            raise UserError(f"GitHub answered {answer.status_code}: {_why(answer)}")
+            raise UserError(f"GitHub answered {answer.status_code}: {_reason(answer)}")
         return content, answer.links.get("next", {}).get("url", "")
 
 
@@ -76,7 +76,7 @@ def connect(longest_wait: float) -> Repository:
     return Repository(api.rstrip("/"), name, token, longest_wait)
 
 
-def _why(answer: Any) -> str:
+def _reason(answer: Any) -> str:
     if http.is_rate_limit(answer):
         until = datetime.now(timezone.utc) + timedelta(seconds=http.asked_wait(answer))
         return f"its rate limit is used up until {until:%H:%M} UTC: try again then"

@@ -1,4 +1,4 @@
-"""Who a pipeline is in AWS: the identity token that a CI system hands over, as the file that boto3 reads, and whom it names."""
+"""A pipeline's identity in AWS: the CI system's identity token, as the file that boto3 reads, and the token's subject."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from mlops_kit.core.errors import UserError
 
-# GitLab's id_tokens as .gitlab-ci.yml names it, CircleCI's own, and what AzureCLI@2 sets.
+# GitLab's id_tokens as in .gitlab-ci.yml, CircleCI's own, and that of AzureCLI@2.
 TOKENS = ("AWS_WEB_IDENTITY_TOKEN", "CIRCLE_OIDC_TOKEN_V2", "idToken")
 
 _FILE = "AWS_WEB_IDENTITY_TOKEN_FILE"
@@ -22,13 +22,13 @@ _ASSUME = "AssumeRoleWithWebIdentity"
 
 
 @contextmanager
-def handed_over() -> Iterator[None]:
-    """Give boto3 the token of this run for the block, where AWS_ROLE_ARN says which role it is for.
+def token_file() -> Iterator[None]:
+    """Give boto3 the token of this run for the block, for the role in AWS_ROLE_ARN.
 
-    The file is of this user only. Where AWS_WEB_IDENTITY_TOKEN_FILE is set, or credentials are, nothing is handed over.
+    Only this user can read the file. Where AWS_WEB_IDENTITY_TOKEN_FILE or credentials are set, there is none.
 
     Raises:
-        UserError: AWS refused the role to this token; the sentence says whom the token names.
+        UserError: AWS refused the role to this token; the message names the token's subject.
     """
     token = _token_of_a_variable()
     given = any(os.environ.get(name) for name in (_FILE, "AWS_ACCESS_KEY_ID"))
@@ -48,7 +48,7 @@ def handed_over() -> Iterator[None]:
 
 
 def identity() -> str:
-    """Return in a sentence whom the token of this job names, and where a role that is to trust it has to say so.
+    """Return a sentence with the subject of this job's token, and with the setting by which a role trusts it.
 
     Raises:
         UserError: This job has no token.
@@ -75,7 +75,7 @@ def _refusals_explained() -> Iterator[None]:
 
 
 def _is_refused(error: Optional[BaseException]) -> bool:
-    """Whether AWS refused to give a role for a token, somewhere behind this error."""
+    """Return whether this error, or one of its causes, is AWS' refusal of a role for a token."""
     while error is not None:
         if getattr(error, "operation_name", "") == _ASSUME:
             return True
@@ -94,7 +94,7 @@ def _token_of_a_variable() -> str:
 
 
 def _token_of_github() -> str:
-    """Ask GitHub for the token that configure-aws-credentials gets there."""
+    """Return the token from GitHub that configure-aws-credentials would get, or an empty string elsewhere."""
     url = os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
     if not url:
         return ""
@@ -111,7 +111,7 @@ def _token_of_github() -> str:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """Return what a token says of itself; nobody's signature is looked at, and nothing is returned for what is no token."""
+    """Return the claims of a token, without a check of its signature; none for a text that is no token."""
     with suppress(ValueError, IndexError):
         payload = token.split(".")[1]
         found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

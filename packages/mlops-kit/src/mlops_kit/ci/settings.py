@@ -1,4 +1,4 @@
-"""What configs/ci-prices.yaml says."""
+"""The settings in configs/ci-prices.yaml."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CI_PRICES = Path("configs/ci-prices.yaml")
 
 
 class CiPricesConfig(Section):
-    """What a minute on each kind of runner costs, and who says so."""
+    """The price of a minute on each kind of runner, and its source."""
 
     source: str = Field(pattern=r"^https?://", description="the web address of the price list")
     valid_from: str = Field(

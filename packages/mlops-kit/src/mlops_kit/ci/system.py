@@ -1,4 +1,4 @@
-"""What the CI system that runs us says of the build, in the variables that it sets itself."""
+"""The build that runs us, from the variables of its CI system."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Build:
-    """Where a build runs and what it builds; each text is empty where nobody says it."""
+    """A build: its system, run, repository, commit and branch; unknown fields are empty."""
 
     system: str = ""
     run_url: str = ""
@@ -32,7 +32,7 @@ class Build:
         return self.repository_url.rpartition("/")[2]
 
 
-# The variable that tells the system, then the fields of Build in its words. Of several for a field the first that is set counts.
+# The variable that identifies the system, then the fields of Build from its variables. Of several for a field the first that is set counts.
 _SYSTEMS: dict[str, dict[str, tuple[str, ...]]] = {
     "GITHUB_ACTIONS": {
         "system": ("GitHub Actions",),
@@ -85,19 +85,19 @@ _SYSTEMS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def build(variables: Mapping[str, str] = os.environ) -> Build:
-    """Return what the CI system says of this build; RUN_URL, COMMIT and BRANCH go before it.
+    """Return this build, from the CI system's variables; RUN_URL, COMMIT and BRANCH take precedence.
 
     Outside a CI system only those three are known.
     """
     words = next((words for name, words in _SYSTEMS.items() if variables.get(name)), {})
-    told = {field: _first(patterns, variables) for field, patterns in words.items()}
+    found = {field: _first(patterns, variables) for field, patterns in words.items()}
     for field in ("run_url", "commit", "branch"):
-        told[field] = variables.get(field.upper()) or told.get(field, "")
-    told["branch"] = re.sub(r"^(refs/heads|refs/tags|origin)/", "", told["branch"])
-    told["repository_url"] = _page(told.get("repository_url", ""))
+        found[field] = variables.get(field.upper()) or found.get(field, "")
+    found["branch"] = re.sub(r"^(refs/heads|refs/tags|origin)/", "", found["branch"])
+    found["repository_url"] = _page(found.get("repository_url", ""))
     for field in ("run_url", "report_url"):
-        told[field] = told.get(field, "").replace(" ", "%20")
-    return Build(**told)
+        found[field] = found.get(field, "").replace(" ", "%20")
+    return Build(**found)
 
 
 def _first(patterns: tuple[str, ...], variables: Mapping[str, str]) -> str:
@@ -110,7 +110,7 @@ def _first(patterns: tuple[str, ...], variables: Mapping[str, str]) -> str:
 
 
 def _page(address: str) -> str:
-    """Return the web page of a repository's address, as git has it, without the credentials in it."""
+    """Return the web page of a repository, from git's address of it, without credentials."""
     address = re.sub(r"^(ssh://)?git@([^:/]+)[:/]", r"https://\2/", address)
     address = re.sub(r"^(https?://)[^/@]*@", r"\1", address)
     return address[: -len(".git")] if address.endswith(".git") else address.rstrip("/")

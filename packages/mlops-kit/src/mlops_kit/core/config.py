@@ -1,4 +1,4 @@
-"""Read configs/*.yaml, apply SET, and say in a sentence what is wrong; the sections themselves are each room's own."""
+"""Read configs/*.yaml, apply SET, and report errors in a sentence; the sections themselves are each room's own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from .errors import UserError, did_you_mean, one_line
 
-# The description of each field says what it accepts: it is what an error prints, and what editors show.
+# The description of each field names what it accepts: errors print it, and editors show it.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$")]
 NAME = "letters, digits, spaces and . _ - (at most 100, the first a letter or digit)"
 COLUMN_NAMES = "a list of column names, texts (quote a number)"
@@ -60,11 +60,11 @@ def load(kind: type[_Config], path: Path, overrides: str = "", variable: str = "
     try:
         return kind.model_validate(settings)
     except ValidationError as error:
-        told = []
+        sentences = []
         for problem in error.errors():
             origin = variable if _is_changed(problem, changed) else str(path)
-            told.append(f"{origin}: {_sentence(kind, dict(problem))}")
-        raise UserError("; ".join(told)) from None
+            sentences.append(f"{origin}: {_sentence(kind, dict(problem))}")
+        raise UserError("; ".join(sentences)) from None
 
 
 def as_set(settings: dict[str, Any], variable: str = "SET") -> str:
@@ -152,7 +152,7 @@ def _is_changed(problem: Any, changed: set[str]) -> bool:
 
 
 def _key(problem: Any) -> str:
-    # What is wrong between keys has no place of its own; its message begins with a key.
+    # A problem between keys has no location of its own; its message begins with a key.
     return ".".join(str(part) for part in problem["loc"]) or _message(problem).split()[0]
 
 

@@ -1,4 +1,4 @@
-"""What a command says while it works: a spinner on a terminal, plain lines in CI and pipes."""
+"""The output of a command while it works: a spinner on a terminal, plain lines in CI and pipes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -34,17 +35,17 @@ def step(name: str) -> Iterator[Step]:
     else:
         yield running
     seconds = time.perf_counter() - start
-    say(f"{name:<10} {running.detail} ({seconds:.1f} s)")
+    echo(f"{name:<10} {running.detail} ({seconds:.1f} s)")
 
 
 @contextmanager
 def progress(name: str) -> Iterator[Callable[[float, str], None]]:
-    """Show how far a long step is: a bar on a terminal, else a line every few seconds.
+    """Show the progress of a long step: a bar on a terminal, else a line every few seconds.
 
-    What is given takes the share that is done, 0 to 1, and a detail.
+    Yields a function of the share that is done, 0 to 1, and a detail.
     """
     if not _console.is_terminal:
-        yield _Lines(name).tell
+        yield _Lines(name).show
         return
     columns = (
         TextColumn("{task.description}"),
@@ -63,22 +64,23 @@ class _Lines:
     def __init__(self, name: str) -> None:
         self._name, self._last = name, time.monotonic()
 
-    def tell(self, share: float, detail: str) -> None:
+    def show(self, share: float, detail: str) -> None:
         if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
-            say(f"{self._name:<10} {share:4.0%} {detail}")
+            echo(f"{self._name:<10} {share:4.0%} {detail}")
 
 
-def say(text: str) -> None:
+def echo(text: str) -> None:
     """Print one line."""
     _console.print(text, soft_wrap=True)
 
 
 def show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table; the first column is left-aligned, the others right."""
+    """Print a table; the first column is left-aligned, the others right; what is too wide is folded, not cut."""
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right")
+        justify: Literal["left", "right"] = "left" if index == 0 else "right"
+        table.add_column(column, justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*row)
     _console.print(table)

@@ -1,4 +1,4 @@
-"""What this machine has to offer."""
+"""The number of CPU cores."""
 
 from __future__ import annotations
 

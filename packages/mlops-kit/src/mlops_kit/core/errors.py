@@ -20,7 +20,7 @@ class UserError(Exception):
 
 
 def one_line(error: BaseException) -> str:
-    """Return a library's message without its line breaks, to stand in a sentence."""
+    """Return a library's message without its line breaks, as a part of a sentence."""
     return " ".join(str(error).split())
 
 
@@ -33,10 +33,10 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
 
 
 @contextmanager
-def ends_in_a_sentence() -> Iterator[None]:
-    """End the process with one sentence: exit code 2, or the error's own, for what a user can mend; 70 for a fault.
+def exit_on_error() -> Iterator[None]:
+    """Exit with one sentence: exit code 2, or the error's own, for an error that a user can mend; 70 for a fault.
 
-    A fault must not pass for the verdict, which is exit code 1. With DEBUG set, errors go on.
+    A fault must not pass for a failed check, which is exit code 1. With DEBUG set, errors are raised.
     """
     try:
         yield

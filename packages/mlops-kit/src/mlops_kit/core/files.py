@@ -14,7 +14,12 @@ from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to a temporary name beside `path`, then rename it; folders are made.
+    """Write `text` as `write_bytes` does, in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to a temporary name beside `path`, then rename it; folders are made.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; `path` is as it was.
@@ -23,8 +28,8 @@ def write_text(path: Path, text: str) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
-        with named_if_full(path), os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with named_if_full(path), os.fdopen(handle, "wb") as file:
+            file.write(content)
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
@@ -41,7 +46,7 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def named_if_full(path: Path | str) -> Iterator[None]:
-    """Give the error of a full disk the path that is written to, which the system leaves out; the innermost counts."""
+    """Add the path to the error of a full disk, which the system leaves out; the innermost counts."""
     try:
         yield
     except OSError as error:
@@ -52,7 +57,7 @@ def named_if_full(path: Path | str) -> Iterator[None]:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Give a folder that is gone at the end; where its disk is full, the error names it."""
+    """Yield a temporary folder, deleted at the end; where its disk is full, the error names it."""
     with named_if_full(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 

@@ -1,4 +1,4 @@
-"""Ask an HTTP service that may be busy: a few times, with the waits that it asks for where they are short."""
+"""Requests to an HTTP service that may be busy: a few retries, with the waits that it asks for where they are short."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 import requests
 
 ATTEMPTS = 4
-SECONDS = 10  # for one answer
+SECONDS = 10  # for one response
 
 
 def ask(method: str, url: str, longest_wait: float, **options: Any) -> Any:
-    """Return the `requests.Response`, whatever its status; what may pass is tried again, 4 times in all.
+    """Return the `requests.Response`, whatever its status; transient failures are retried, 4 attempts in all.
 
-    That is no connection, no answer within 10 s, a 429, a 5xx, and GitHub's 403 for a rate limit. Between two tries
-    it waits for as long as Retry-After or x-ratelimit-reset say, else 1, 2, 4 s; a wait of more than `longest_wait`
-    seconds is not begun. The options are those of `requests.request`.
+    These are no connection, no response within 10 s, a 429, a 5xx, and GitHub's 403 for a rate limit. Between two
+    attempts it waits as long as Retry-After or x-ratelimit-reset ask for, else 1, 2, 4 s; a wait of more than
+    `longest_wait` seconds is not begun. The options are those of `requests.request`.
 
     Raises:
-        requests.RequestException: There never was an answer.
+        requests.RequestException: There never was a response.
     """
     for left in reversed(range(ATTEMPTS)):
         pause = 2.0 ** (ATTEMPTS - 1 - left)
@@ -37,18 +37,18 @@ def ask(method: str, url: str, longest_wait: float, **options: Any) -> Any:
             if pause > longest_wait:
                 return response
         time.sleep(pause)
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
 def is_rate_limit(response: Any) -> bool:
-    """Tell whether the service refused because it was asked too often."""
+    """Return whether the service refused a request because of its rate limit."""
     headers = response.headers
     limited = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
     return response.status_code == 429 or (response.status_code == 403 and limited)
 
 
 def asked_wait(response: Any, otherwise: float = 0) -> float:
-    """Return for how many seconds the service wants to be left alone."""
+    """Return how many seconds the service asks to wait; `otherwise` where it names none."""
     after = response.headers.get("retry-after", "")
     with suppress(ValueError, TypeError):  # seconds, or a date (RFC 9110, 10.2.3)
         until = float(after) + time.time() if after.isdigit() else _timestamp(after)

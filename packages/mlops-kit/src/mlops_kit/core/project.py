@@ -13,7 +13,7 @@ from .errors import UserError
 
 @dataclass(frozen=True)
 class Project:
-    """What a project hands over in its `__main__.py`; the modules beside that file hold the rest.
+    """What a project passes in its `__main__.py`; the modules beside that file hold the rest.
 
     `name` is the image's and the cloud resources' (lower-case letters, digits, hyphens), `package` the Python package.
     Its modules are imported when they are needed: the service's image has no pandas, and the command line no time.
@@ -54,7 +54,7 @@ class Project:
 
     @property
     def trusted_types(self) -> list[str]:
-        """Return what a stored model may hold besides what the kit trusts: `TRUSTED_TYPES` in model.py."""
+        """Return the types that a stored model may hold besides those the kit trusts: `TRUSTED_TYPES` in model.py."""
         found: list[str] = self._part("model").TRUSTED_TYPES
         return found
 
@@ -65,7 +65,7 @@ class Project:
         return found
 
     def register_converters(self) -> None:
-        """Tell skl2onnx how estimators of the project's own become ONNX: `register_converters` in model.py."""
+        """Register the converters to ONNX of the project's own estimators: `register_converters` in model.py."""
         self._part("model").register_converters()
 
     def _part(self, module: str) -> Any:
@@ -80,7 +80,7 @@ def use(project: Project) -> None:
     _current[:] = [project]
 
 
-def use_that_of(package: str) -> None:
+def use_package(package: str) -> None:
     """Make the PROJECT of `package` the one of this process, if none was handed over: MLflow's own commands call no run()."""
     if not _current:
         use(importlib.import_module(f"{package}.__main__").PROJECT)

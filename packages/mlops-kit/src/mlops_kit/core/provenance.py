@@ -1,4 +1,4 @@
-"""What a run was made from: the git commit and the lock."""
+"""The origin of a run: the git commit, the lock and the versions of libraries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import platform
 from pathlib import Path
 
-from .errors import UserError
+from .console import echo
+from .errors import UserError, one_line
 
 LOCK = Path("requirements.txt")
 
@@ -15,7 +16,7 @@ LOCK = Path("requirements.txt")
 def tags() -> dict[str, str]:
     """Return the tags that every run and version carries.
 
-    `git.commit` is "none" outside a repository or before its first commit; `git.dirty` tells whether
+    `git.commit` is "none" outside a repository or before its first commit; `git.dirty` is whether
     tracked files were changed or new files lay unignored; `lock.digest` is the SHA-256 of
     requirements.txt.
     """
@@ -35,7 +36,7 @@ def requirements(names: list[str]) -> list[str]:
 
 
 def versions() -> str:
-    """Return, for people, what a model was fitted with."""
+    """Return the versions of Python and the libraries that a model is fitted with, for people."""
     libraries = ", ".join(requirements(["scikit-learn", "pandas", "numpy"])).replace("==", " ")
     return f"Python {platform.python_version()}, {libraries}"
 
@@ -46,10 +47,15 @@ def _git() -> tuple[str, bool]:
 
     try:
         repository = git.Repo(search_parent_directories=True)
-        return repository.head.commit.hexsha, repository.is_dirty(untracked_files=True)
-    except (git.exc.GitError, git.exc.ODBError, ValueError, OSError):
-        # The image that trains has no repository; it says what it was built from: COMMIT or COMMIT-dirty.
+        # By the git command, whose error has the reason.
+        commit = str(repository.git.rev_parse("HEAD", verify=True))
+        return commit, repository.is_dirty(untracked_files=True)
+    except (git.exc.GitError, ValueError, OSError) as error:
+        # The image that trains has no repository, but a variable: COMMIT or COMMIT-dirty.
         commit, _, dirty = os.environ.get("IMAGE_REVISION", "").partition("-")
+        if not commit and isinstance(error, git.exc.CommandError):  # there is a repository
+            missing = isinstance(error, git.exc.GitCommandNotFound)
+            echo(f"note: no commit is recorded: {'git is missing' if missing else one_line(error)}")
         return commit or "none", not commit or bool(dirty)
 
 

@@ -1,4 +1,4 @@
-"""What a raw value means: the one definition for files, requests, frames, recorded rows and labels.
+"""The meaning of a raw value: the one definition for files, requests, frames, recorded rows and labels.
 
 It needs neither NumPy nor pandas, which the service's image lacks. Blanks around a text never count.
 """
@@ -6,18 +6,22 @@ It needs neither NumPy nor pandas, which the service's image lacks. Blanks aroun
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from collections.abc import Iterable
 from typing import Any
 
-# The texts that mean "missing" where nothing else is said: those of pandas. The empty text always does.
+# The texts that mean "missing" by default: those of pandas. The empty text always does.
 MISSING = (
     *("NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "NULL", "null", "None"),
     *("NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
 )
 
-# The texts of true and false, once they are in small letters; the first two are also what tells such a column.
+# The texts of true and false, in small letters; a column of the first two is a boolean one.
 TRUTH = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
+
+# The directive for the number of a quarter, 1 to 4, which strptime lacks; pandas writes periods with it.
+QUARTER = "%q"
 
 _WHOLE = re.compile(r"(-?[1-9][0-9]*|0)\.0|-0\.0")
 _ISO = re.compile(
@@ -28,11 +32,11 @@ _ISO = re.compile(
 
 
 def category(value: Any) -> str:
-    """Return the text that stands for a value of a categorical column, whatever it comes from.
+    """Return the text that stands for a value of a categorical column, whatever its source.
 
     A text stays what it is: "00037", "1e5", "NA". A number is written as CSV has it, a whole one without a fraction: 37 and
-    37.0 are "37", and so is the text "37.0", because whoever writes a table adds the fraction where another row lacks a
-    value. Truths are "True" and "False", however they are written.
+    37.0 are "37", and so is the text "37.0", because tables are written with the fraction where another row lacks a
+    value. Booleans are "True" and "False", however they are written.
     """
     text = str(value).strip()
     if _WHOLE.fullmatch(text):
@@ -42,7 +46,7 @@ def category(value: Any) -> str:
 
 
 class Missing:
-    """What means "missing": texts, and of numbers those that the texts are. The empty text always does."""
+    """The values that mean "missing": texts, and the numbers that these texts are. The empty text always does."""
 
     def __init__(self, words: Iterable[str]) -> None:
         """Take the texts of data.missing_values."""
@@ -61,14 +65,25 @@ class Missing:
 def date(text: str, its_format: str | None) -> datetime.datetime | None:
     """Return the date in UTC, without a zone, that a text has in a format of strptime (None: ISO); None if it has none.
 
-    In ISO the time, its seconds and its zone may be left out, and digits behind the sixth of a second are cut.
+    In ISO the time, its seconds and its zone may be left out, and digits behind the sixth of a second are cut. Besides
+    strptime's there is %q, the number of a quarter, whose first day is the date.
     """
     try:
         if its_format is None:
             return _iso(text.strip())
+        if QUARTER in its_format:
+            return _first_of_quarter(text.strip(), its_format)
         return in_utc(datetime.datetime.strptime(text.strip(), its_format))
     except (ValueError, OverflowError):
         return None
+
+
+def date_text(moment: datetime.datetime, its_format: str | None) -> str:
+    """Return the text that `date` reads as `moment`, a time in UTC without a zone."""
+    if its_format is None:
+        return moment.isoformat()
+    of_quarter = its_format.replace(QUARTER, str((moment.month + 2) // 3))
+    return moment.replace(tzinfo=datetime.timezone.utc).strftime(of_quarter)
 
 
 def in_utc(moment: datetime.datetime) -> datetime.datetime:
@@ -76,6 +91,23 @@ def in_utc(moment: datetime.datetime) -> datetime.datetime:
     if moment.tzinfo is None:
         return moment
     return moment.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+
+
+@functools.lru_cache
+def _quarter_pattern(its_format: str) -> re.Pattern[str]:
+    pattern = re.escape(its_format)
+    for directive, digits in (("%Y", "[0-9]{4}"), ("%y", "[0-9]{2}"), (QUARTER, "[1-4]")):
+        pattern = pattern.replace(directive, f"(?P<{directive[1]}>{digits})", 1)
+    return re.compile(pattern, re.I)
+
+
+def _first_of_quarter(text: str, its_format: str) -> datetime.datetime | None:
+    found = _quarter_pattern(its_format).fullmatch(text)
+    if not found:
+        return None
+    ((directive, digits),) = [each for each in found.groupdict().items() if each[0] != QUARTER[1]]
+    year = datetime.datetime.strptime(digits, f"%{directive}").year
+    return datetime.datetime(year, 3 * int(found[QUARTER[1]]) - 2, 1)
 
 
 def _iso(text: str) -> datetime.datetime | None:

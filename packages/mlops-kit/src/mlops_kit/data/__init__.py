@@ -1,7 +1,7 @@
-"""Rows, from their source to the two parts of the split.
+"""The data: from the source to the training set and the test set.
 
-What a project's own data.py needs stands here by name. It is imported at first use: settings.py is read by every
-command, and pandas takes a second.
+The names that a project's own data.py needs are exported here. They are imported at first use: settings.py is read by
+every command, and pandas takes a second.
 """
 
 from importlib import import_module

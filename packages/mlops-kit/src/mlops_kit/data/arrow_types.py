@@ -12,7 +12,7 @@ OF_KIND = {
 }
 
 
-def of_answers(classes: list[bool] | list[int] | list[str]) -> pyarrow.DataType:
+def of_predictions(classes: list[bool] | list[int] | list[str]) -> pyarrow.DataType:
     """Return the type of a predicted class; of a predicted number where there are no classes."""
     of_class = {bool: pyarrow.bool_(), int: pyarrow.int64(), str: pyarrow.string()}
     return of_class[type(classes[0])] if classes else pyarrow.float64()

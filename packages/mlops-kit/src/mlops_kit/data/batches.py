@@ -1,7 +1,7 @@
 """Rows in batches, for files larger than memory: every column as the file has it.
 
-What one batch happens to hold must not decide what a text means: a column may hold whole numbers in one batch
-and text in the next. So all of a CSV file is read as text, and `Columns.coerce` decides, as in training.
+The type of a column must not depend on the batch: it may hold whole numbers in one batch and text in the next. So
+all of a CSV file is read as text, and `Columns.coerce` converts it, as in training.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _VALUES = 200_000
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a source; `before` rows precede them, and `share` of the source is read when they are.
+    """Some rows of a source; `before` rows precede them, and with them the share `share` of the source is read.
 
     `kept` has every column as the source has it: a Series of texts from CSV, an Arrow array from Parquet.
     `values` has the columns that were asked for, as a data frame for `Columns.coerce`.
@@ -41,12 +41,12 @@ class Table(ABC):
     types: dict[str, Any]
 
     def __init__(self, files: list[Path], config: DataConfig) -> None:
-        """Take the files; `config` tells how CSV is read and what the source is called in sentences."""
+        """Take the files; `config` has the options of CSV and the source's name for errors."""
         self._files, self._config = files, config
 
     @abstractmethod
     def batches(self, kinds: Mapping[str, str], most_rows: int = 0) -> Iterator[Batch]:
-        """Yield the rows; `kinds` has the columns that are wanted as values, with their kinds.
+        """Yield the rows; `kinds` maps the columns that are wanted as values to their kinds.
 
         Raises:
             UserError: A file is none of its kind.
@@ -56,11 +56,11 @@ class Table(ABC):
         return most_rows or max(1, _VALUES // max(1, len(self.types)))
 
 
-def opened(files: list[Path], config: DataConfig) -> Table:
-    """Return the table in files of one kind, as `sources.located` gives them.
+def open_table(files: list[Path], config: DataConfig) -> Table:
+    """Return the table in files of one kind, as `sources.local_files` yields them.
 
     Raises:
-        UserError: They cannot be read as what they claim to be.
+        UserError: They cannot be read as the kind that their names have.
     """
     return _Parquet(files, config) if sources.is_parquet(files[0]) else _Csv(files, config)
 
@@ -70,7 +70,7 @@ class _Parquet(Table):
         super().__init__(files, config)
         from pyarrow import parquet
 
-        with parquet_files.refusing(config):
+        with parquet_files.convert_errors(config):
             self._names = parquet_files.names(files, config)
             schema = parquet.read_schema(files[0])
             self.types = {name: schema.field(own).type for name, own in self._names.items()}
@@ -78,7 +78,7 @@ class _Parquet(Table):
     def batches(self, kinds: Mapping[str, str], most_rows: int = 0) -> Iterator[Batch]:
         from pyarrow import parquet
 
-        with parquet_files.refusing(self._config):
+        with parquet_files.convert_errors(self._config):
             files = [parquet.ParquetFile(file) for file in self._files]
             before, total = 0, sum(file.metadata.num_rows for file in files)
             for file in files:
@@ -98,7 +98,7 @@ class _Parquet(Table):
 class _Csv(Table):
     def __init__(self, files: list[Path], config: DataConfig) -> None:
         super().__init__(files, config)
-        with csv_files.refusing(config):
+        with csv_files.convert_errors(config):
             self._layout = csv_files.layout(files, config)
         self.types = dict.fromkeys(self._layout.names)
 
@@ -106,8 +106,8 @@ class _Csv(Table):
         size = sum(file.stat().st_size for file in self._files)
         before = 0
         with (
-            csv_files.refusing(self._config),
-            csv_files.opened(self._files, self._config) as (
+            csv_files.convert_errors(self._config),
+            csv_files.open_text(self._files, self._config) as (
                 text,
                 done,
             ),

@@ -1,4 +1,4 @@
-"""What is looked for in the features before anything is fitted: each check is one pass of NumPy over a column."""
+"""Checks of the features before anything is fitted: each is one pass of NumPy over a column."""
 
 from __future__ import annotations
 
@@ -21,22 +21,29 @@ from .settings import TableSettings
 _ROWS_PER_VALUE = 10
 _FEWEST_ROWS = 2 * _ROWS_PER_VALUE
 _LEAK_SAMPLE = 10_000
-# In how many ways a class must be able to lie among the rows, for one of them to be no coincidence.
+# The number of ways in which a class can lie among the rows from which on one of them is no coincidence.
 _PLACES = 100_000
 
-# The share of distinct texts from which on a column names its rows.
+# The share of distinct texts from which on a column identifies its rows.
 _IDENTIFYING = 0.9
-# What an index is called; of whole numbers, each there once, such a name is enough, whatever their order.
+# Names of an index; for distinct whole numbers such a name is enough, in any order.
 _INDEX_NAME = re.compile(r"unnamed: \d+|(.*[_ .-])?id|row_?(names?|id|num(ber)?|no|nr)", re.I)
 # Whole numbers that follow one another are no index where they can be years.
 _YEARS = (1500, 2200)
 
 
-def check_names(known: list[str], config: TableSettings) -> None:
-    """Check that every column that the config names is there, and that features are left.
+def no_features(config: TableSettings) -> set[str]:
+    """Return the columns that weigh or split the rows; the latter is a feature where data.keep names it."""
+    data, by = config.data, config.split.column
+    is_kept = by in data.keep and by not in data.drop
+    return {name for name in (data.weight, None if is_kept else by) if name is not None}
+
+
+def check_names(known: list[str], config: TableSettings, no_feature: set[str]) -> None:
+    """Check that every column that the config names exists, and that features are left besides `no_feature`.
 
     Raises:
-        UserError: A column is not there; the sentence gives the closest names.
+        UserError: A column does not exist, and the sentence has the closest names; or it is the target.
     """
     data = config.data
     if data.target not in known:
@@ -44,26 +51,35 @@ def check_names(known: list[str], config: TableSettings) -> None:
             f"data.target {data.target!r} is no column of {data.source}"
             f"{did_you_mean(data.target, known, most=3)}; its columns: {problems.some(known)}"
         )
-    for key in ("drop", "keep", "categorical", "dates", "numbers"):
-        for name in getattr(data, key):
+    lists = ("drop", "keep", "categorical", "dates", "numbers")
+    single = {"split.column": config.split.column, "data.weight": data.weight}
+    named = {
+        **{key: [] if name is None else [name] for key, name in single.items()},
+        **{f"data.{key}": getattr(data, key) for key in lists},
+    }
+    for key, names in named.items():
+        for name in names:
             if name not in known:
                 raise UserError(
-                    f"data.{key} names {name!r}, which is no column of {data.source}"
+                    f"{key} names {name!r}, which is no column of {data.source}"
                     f"{did_you_mean(name, known, most=3)}"
                 )
-    if data.target in data.drop:
-        raise UserError(f"data.drop names the target {data.target!r}")
-    if set(known) == {data.target, *data.drop}:
+    for key in ("data.drop", *single):
+        if data.target in named[key]:
+            raise UserError(f"{key} names the target {data.target!r}")
+    if data.weight in data.keep:
+        raise UserError(f"data.keep names {data.weight!r}, which is data.weight and so no feature")
+    if set(known) == {data.target, *data.drop, *no_feature}:
         raise UserError(f"{data.source} has no column left to predict {data.target!r} from")
 
 
 def useless(
     rows: Any, columns: Columns, kept: npt.NDArray[np.bool_], keep: list[str]
 ) -> tuple[Found, dict[str, str]]:
-    """Return the columns that tell nothing, by reason, and the earlier twin of each column that has one.
+    """Return the uninformative columns, by reason, and the earlier duplicate of each column that has one.
 
     `rows` are all rows of the source, in `columns`' types, and `kept` those that have a target: an index counts all of them.
-    Columns of `keep` are not looked at.
+    Columns of `keep` are not checked.
     """
     found: Found = {
         reason: []
@@ -94,7 +110,7 @@ def useless(
 
 
 def leaks(rows: Any, columns: Columns, target: Any, task: str) -> list[str]:
-    """Return the columns each of which alone gives the target for every row."""
+    """Return the columns each of which alone determines the target of every row."""
     if len(rows) < _FEWEST_ROWS or (task == "classification" and _by_chance(target)):
         return []
     of_categories = columns.named("categorical")
@@ -122,7 +138,7 @@ def _reason(name: str, kind: str, whole: Any, values: Any) -> str:
 
 
 def _counts(name: str, values: Any) -> bool:
-    """Tell whether whole numbers, each there once, are those of the rows: by the column's name, or because none is left out."""
+    """Return whether distinct whole numbers are an index: by the column's name, or because they have no gap."""
     low, high = values.min(), values.max()  # NaN where one is missing
     named = _INDEX_NAME.fullmatch(name) is not None
     follow = high - low == len(values) - 1 and not (_YEARS[0] <= low and high <= _YEARS[1])
@@ -138,7 +154,7 @@ def _identifies(texts: Any) -> bool:
 
 
 def _content(values: Any, kind: str) -> Any:
-    """Return what two columns of the same values share."""
+    """Return a key that two columns of the same values share."""
     if kind == "categorical":
         return hash(pd.util.hash_array(values).tobytes())
     numbers = values + 0.0 if values.dtype.kind == "f" else values  # -0.0 is 0.0
@@ -146,7 +162,7 @@ def _content(values: Any, kind: str) -> Any:
 
 
 def _determines(values: Any, codes: Any) -> bool:
-    """Tell whether each category has one target, and enough rows."""
+    """Return whether each category has one target, and enough rows."""
     category, found = pd.factorize(values.fillna(""))
     if len(values) < _ROWS_PER_VALUE * len(found):
         return False
@@ -175,13 +191,13 @@ def _centred_ranks(values: Any) -> Any:
 
 
 def _by_chance(labels: Any) -> bool:
-    """Tell whether so few rows of the rarest class may lie at one end of a column without a reason."""
+    """Return whether so few rows of the rarest class may lie at one end of a column by chance."""
     rarest = pd.Series(labels).value_counts().min()
     return math.comb(len(labels), min(int(rarest), _ROWS_PER_VALUE)) < _PLACES
 
 
 def _parts(values: Any, codes: Any) -> bool:
-    """Tell whether cuts along a column, one fewer than there are classes, part all of them; missing values may lie anywhere."""
+    """Return whether cuts along a column, one fewer than classes, separate all classes; missing values may lie anywhere."""
     numbers, missing = values.to_numpy(), values.isna().to_numpy()
     few = slice(None, None, -(-len(numbers) // _LEAK_SAMPLE))
     parts = _separates(numbers[few], missing[few], codes[few])

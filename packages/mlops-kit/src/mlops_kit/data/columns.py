@@ -68,8 +68,8 @@ class Columns:
                 wrong.append(str(error))
         if wrong:
             more = f"; and {len(wrong) - _MOST_WRONG} more like these"
-            told = "; ".join(wrong[:_MOST_WRONG])
-            raise UserError(told + (more if len(wrong) > _MOST_WRONG else ""))
+            first = "; ".join(wrong[:_MOST_WRONG])
+            raise UserError(first + (more if len(wrong) > _MOST_WRONG else ""))
         return pd.DataFrame(coerced, index=frame.index)
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Columns:
 
 
 def _finite(name: str, numbers: Any, missing: Missing) -> Any:
-    """Return the numbers without infinite ones and such as mean "missing"."""
+    """Return the numbers with NaN for infinite ones and those that mean "missing"."""
     there = np.isfinite(numbers)
     if missing.numbers:
         there &= ~np.isin(numbers, list(missing.numbers))
@@ -138,7 +138,7 @@ def plain(value: Any) -> Any:
 
 
 def tidy(values: Any, missing: Missing) -> Any:
-    """Return a column without blanks around its texts, and NaN where one means "missing"; other types stay what they are."""
+    """Return a column without blanks around its texts, and NaN where one means "missing"; other types stay unchanged."""
     if not may_hold_texts(values):
         return values
     words = missing.texts
@@ -153,14 +153,14 @@ def tidy(values: Any, missing: Missing) -> Any:
 
 
 def without(values: Any, missing: Missing) -> Any:
-    """Return a column of numbers with NaN where one means "missing"; other types stay what they are."""
+    """Return a column of numbers with NaN where one means "missing"; other types stay unchanged."""
     if not _is_number(values) or pd.api.types.is_bool_dtype(values) or not missing.numbers:
         return values
     return values.mask(values.isin(missing.numbers))
 
 
 def has_blanks(values: Any) -> bool:
-    """Tell whether a text of the column has blanks around it."""
+    """Return whether a text of the column has blanks around it."""
     if not may_hold_texts(values):
         return False
     _, each = _distinct(values)
@@ -168,7 +168,7 @@ def has_blanks(values: Any) -> bool:
 
 
 def _distinct(values: Any) -> tuple[Any, Any]:
-    """Return the values that are to be looked at, and the place of each of the column's among them; -1 where there is none."""
+    """Return the distinct values, and the position of each of the column's among them; -1 where it is missing."""
     if isinstance(values.dtype, pd.StringDtype):
         places, each = pd.factorize(values)
         return places, np.asarray(each, dtype=object)
@@ -177,7 +177,7 @@ def _distinct(values: Any) -> tuple[Any, Any]:
 
 
 def may_hold_texts(values: Any) -> bool:
-    """Tell whether a column's type is that of texts, or of anything."""
+    """Return whether a column's type is that of texts, or of objects."""
     return values.dtype == object or isinstance(values.dtype, pd.StringDtype)
 
 

@@ -1,4 +1,4 @@
-"""CSV files as one text: what stands before the header and comments are left out, blanks around names are cut."""
+"""CSV files as one text, without comments and the lines before the header; blanks around names are cut."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _LINES = 20
 
 @dataclass(frozen=True)
 class Layout:
-    """What the first lines tell: the columns' names, the delimiter, and whether fields in quotes stand behind blanks.
+    """The layout found in the first lines: the columns' names, the delimiter, and whether fields in quotes follow blanks.
 
-    `notes` say what was made of these lines without being told.
+    `notes` describe what was inferred from these lines without a setting.
     """
 
     names: list[str]
@@ -41,7 +41,7 @@ class Layout:
     notes: tuple[str, ...]
 
     def options(self) -> dict[str, Any]:
-        """Return how pandas reads what `opened` gives."""
+        """Return pandas' options for the text that `open_text` yields."""
         return {
             "sep": self.delimiter,
             "names": self.names,
@@ -51,10 +51,10 @@ class Layout:
 
 
 def layout(files: list[Path], config: DataConfig) -> Layout:
-    """Return what the first lines of the files tell, all of which have the same header.
+    """Return the layout by the first lines of the files, all of which have the same header.
 
     Raises:
-        UserError: There is no header, files have different ones, a name is there twice, or another delimiter parts them.
+        UserError: There is no header, files have different ones, a name occurs twice, or another delimiter separates them.
     """
     first, *others = (_layout(file, config) for file in files)
     for file, other in zip(files[1:], others):
@@ -63,8 +63,8 @@ def layout(files: list[Path], config: DataConfig) -> Layout:
 
 
 @contextmanager
-def opened(files: list[Path], config: DataConfig) -> Iterator[tuple[Any, Any]]:
-    """Give the text of all files, with the header of the first, and what tells how many bytes of them are read."""
+def open_text(files: list[Path], config: DataConfig) -> Iterator[tuple[Any, Any]]:
+    """Yield the text of all files, with the header of the first, and a function that returns how many bytes are read."""
     with ExitStack() as stack:
         if len(files) == 1 and not config.comment:
             text, binary = _text(files[0], config, stack)
@@ -75,8 +75,8 @@ def opened(files: list[Path], config: DataConfig) -> Iterator[tuple[Any, Any]]:
 
 
 @contextmanager
-def refusing(config: DataConfig) -> Iterator[None]:
-    """Tell in a sentence what pandas says of a file that is none of CSV."""
+def convert_errors(config: DataConfig) -> Iterator[None]:
+    """Turn pandas' errors about a file that is no CSV into a UserError."""
     try:
         yield
     except UnicodeError as error:
@@ -107,7 +107,7 @@ def check_fields(frame: Any, names: list[str], config: DataConfig) -> None:
 
 
 def delimiter(file: Path, config: DataConfig) -> str:
-    """Return what separates the fields of a file where neither it nor data.delimiter says so: a tab in .tsv."""
+    """Return the delimiter of a file that does not name its own: data.delimiter, else a tab in .tsv, a comma in others."""
     is_tsv = file.name.lower().removesuffix(".gz").endswith(".tsv")
     return config.delimiter or ("\t" if is_tsv else ",")
 
@@ -148,7 +148,7 @@ def _check_header(names: list[str], mark: str, config: DataConfig) -> None:
 def _text(
     file: Path, config: DataConfig, stack: ExitStack, skip_separator: bool = True
 ) -> tuple[TextIO, Any]:
-    """Return the text of a file behind what is to be skipped, and the binary file under it."""
+    """Return the text of a file after the lines to skip, and the binary file under it."""
     binary: Any = stack.enter_context(file.open("rb"))
     plain = gzip.GzipFile(fileobj=binary) if file.name.lower().endswith(".gz") else binary
     # Excel begins a file with a byte order mark, which is no part of a name.
@@ -165,7 +165,7 @@ def _text(
 
 
 def _rows(text: TextIO, config: DataConfig) -> Iterator[str]:
-    """Yield the lines but for comments: such as begin with the mark, outside of a field in quotes."""
+    """Yield the lines but for comments: those that begin with the mark, outside of a field in quotes."""
     in_quotes = False
     for line in text:
         if config.comment and not in_quotes and line.startswith(config.comment):
@@ -179,7 +179,7 @@ def _behind_header(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _ended(lines: Iterator[str]) -> Iterator[str]:
-    """Yield lines, each of which ends as a line does."""
+    """Yield the lines, each with a line break at its end."""
     return (line if line.endswith(("\n", "\r")) else f"{line}\n" for line in lines)
 
 
@@ -204,7 +204,7 @@ class _Together:
 
 
 class _Lines(io.TextIOBase):
-    """A file of lines that are made one after another."""
+    """A file of lines that are generated one after another."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines, self._rest = lines, ""

@@ -1,4 +1,4 @@
-"""How the dates of a text column are written: ISO, or in a format of strptime."""
+"""How the dates of a text column are written: ISO, or in a format of strptime, which may have %q for a quarter."""
 
 from __future__ import annotations
 
@@ -13,21 +13,36 @@ from mlops_kit.core import values as meaning
 
 _DAYS = (
     *("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
-    *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y"),
-    *("%b %d, %Y", "%B %d, %Y"),
+    *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d"),
+    *("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %b %y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y"),
 )
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-_FORMATS: tuple[str | None, ...] = (None, *(day + time for day in _DAYS for time in _TIMES))
+_MONTHS = ("%Y-%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%Y %b", "%Y %B")
+_SHORT_MONTHS = ("%b-%y", "%b %y", "%B %y")
+_QUARTERS = ("%Y Q%q", "%Y-Q%q", "%YQ%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y")
+_FORMATS: tuple[str | None, ...] = (
+    *(None, *(day + time for day in _DAYS for time in _TIMES)),
+    *(*_MONTHS, *_SHORT_MONTHS, *_QUARTERS),
+)
 _SAMPLE = 20
 
-# Quick to tell, and true of whatever is in one of these formats.
+# Quick to test, and true of every date in one of these formats.
 _MAY_BE_DATE = re.compile(
-    r"([0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ]|[A-Za-z]{3,9} [0-9]{1,2}, )[0-9]{2}.*", re.S
+    r"([0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ]|[A-Za-z]{3,9} [0-9]{1,2}, )[0-9]{2}.*"
+    r"|[0-9]{4}(-[0-9]{2}| [A-Za-z]{3,9})|([0-9]{1,2}/|[A-Za-z]{3,9}[- ])[0-9]{4}"
+    r"|[A-Za-z]{3,9}[- ][0-9]{2}|(1[89]|20)[0-9]{2}[- ]?[Qq][1-4]|[Qq][1-4][-/ ](1[89]|20)[0-9]{2}",
+    re.S,
 )
-# Day and month have two digits where the year has two: 1.2.10 is a version.
-_SHORT_YEAR = re.compile(r"[0-9]{2}\D([0-9]{2}|[A-Za-z]{3})\D[0-9]{2}(\D.*)?", re.S)
+# Where the year has two digits, day and month have two as well, or slashes or a name: 1.2.10 is a version.
+_SHORT_YEAR = re.compile(
+    r"([0-9]{2}\D[0-9]{2}|[0-9]{1,2}/[0-9]{1,2}|[0-9]{1,2}\D[A-Za-z]{3}|[A-Za-z]{3,9})\D[0-9]{2}(\D.*)?",
+    re.S,
+)
+# To strptime they are 2030 to 2068, to spreadsheets 1930 to 1968.
+_DISPUTED_YEARS = range(2030, 2069)
+_MONTH_OF_YEAR = re.compile(r"(?:1[89]|20)([0-9]{2})-([0-9]{2})")
 
-# pandas reads many of these at once, and as `meaning.date` does: all but such as mix zones with none, among others.
+# pandas reads many of these at once, and as `meaning.date` does: all but those that mix zones with none, among others.
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?%s)?"
 _ISO_PARTS = (re.compile(_ISO % ""), re.compile(_ISO % "(?:Z|[+-][01][0-9]:[0-5][0-9])"))
 _ALIKE = re.compile(r"(?:%[YmdHMSyb]|[-/., :])*")
@@ -35,7 +50,7 @@ _LEAP_SECOND = re.compile(r"6[01]\b")  # to pandas the next minute
 
 
 def dates(texts: Any, its_format: str | None) -> Any:
-    """Return a Series of datetime64[us] in UTC; NaT where `meaning.date` finds no date in a text, or none is there.
+    """Return a Series of datetime64[us] in UTC; NaT where `meaning.date` finds no date in a text, or there is no text.
 
     Raises:
         ValueError: strptime does not take the format.
@@ -73,16 +88,43 @@ def candidates(texts: list[str], most: float) -> list[tuple[str | None, Any]]:
     found: list[tuple[str | None, Any]] = []
     column = pd.Series(texts, dtype=object)
     for its_format in _FORMATS:
-        if its_format and "%y" in its_format and not all(map(_SHORT_YEAR.fullmatch, sample)):
+        if not _may_be_in(its_format, sample):
             continue
         in_sample = sum(meaning.date(text, its_format) is not None for text in sample)
         if 2 * in_sample < most * len(sample):
             continue
         read = dates(column, its_format).to_numpy()
         short = its_format and its_format.replace("%B", "%b")
-        if (~np.isnat(read)).mean() >= most and (short == its_format or short not in dict(found)):
+        known = short != its_format and any(
+            each == short and np.array_equal(read, others) for each, others in found
+        )
+        if (~np.isnat(read)).mean() >= most and not known:
             found.append((its_format, read))
     return found
+
+
+def other_meaning(its_format: str | None, read: Any) -> tuple[int, str] | None:
+    """Return a place in `read`, an array of dates none of which is missing, and what its text may mean besides; None if nothing."""
+    if its_format is None or "%y" not in its_format:
+        return None
+    years = read.astype("datetime64[Y]").astype(int) + 1970
+    disputed = np.flatnonzero(np.isin(years, _DISPUTED_YEARS))
+    if len(disputed):
+        place = int(disputed[0])
+        return place, str(read[place].astype(object).replace(year=years[place] - 100).date())
+    if its_format in _SHORT_MONTHS and ((years > 2000) & (years < 2032)).all():
+        return 0, "a day of a year that is not named"
+    return None
+
+
+def _may_be_in(its_format: str | None, texts: list[str]) -> bool:
+    """Return whether texts that a format fits are likely to be dates."""
+    if its_format == "%Y-%m":
+        parts = [one.groups() for one in map(_MONTH_OF_YEAR.fullmatch, texts) if one]
+        # 1234-05 is a code, and 2008-09 a season where all texts name a year and the next.
+        seasons = all(int(month) == (int(year) + 1) % 100 for year, month in parts)
+        return len(parts) == len(texts) and not seasons
+    return "%y" not in (its_format or "") or all(map(_SHORT_YEAR.fullmatch, texts))
 
 
 def _many(texts: Any, its_format: str) -> Any:
@@ -93,6 +135,10 @@ def _many(texts: Any, its_format: str) -> Any:
 
 
 def _check(its_format: str) -> None:
+    if meaning.QUARTER in its_format:
+        if re.findall("%.", its_format.replace("%y", "%Y")) not in (["%Y", "%q"], ["%q", "%Y"]):
+            raise ValueError("beside %q, a quarter, it has %Y or %y and nothing else")
+        return
     try:
         datetime.datetime.strptime("", its_format)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The names in the header of a file, whatever kind it is: each there once, in all files of a table the same."""
+"""The names in the header of a file of any kind: each occurs once, and in all files of a table they are the same."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .settings import DataConfig
 
 
 def check_distinct(names: list[str], config: DataConfig) -> None:
-    """Check that no name is there twice.
+    """Check that no name occurs twice.
 
     Raises:
-        UserError: One is.
+        UserError: One does.
     """
     twice = sorted({repr(shortened(name)) for name in names if names.count(name) > 1})
     if twice:
@@ -35,6 +35,6 @@ def check_same(
 
 
 def notes_of_blanks(names: Iterable[tuple[str, str]]) -> list[str]:
-    """Return a sentence that names the columns whose names stand between blanks; `names` as they are, and as the file has them."""
+    """Return a note of the columns with blanks around their names; `names` are pairs: cut, and as the file has it."""
     around = [name for name, as_read in names if name != as_read]
     return [f"blanks are cut around the name of {some(around)}"] if around else []

@@ -1,4 +1,4 @@
-"""Find what kind each column is, and how its texts are written."""
+"""Infer the kind of each column, and the spelling of its texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .problems import ColumnError, Way, shortened, some
 from .settings import DataConfig
 
 _MOST_TEXTS = 20
-# Quick to tell, and true of whatever may be a number or a date.
+# Quick to test, and true of every text that may be a number or a date.
 _NO_MERE_WORD = re.compile(r"[0-9]|inf", re.I)
 _KEEPS_ALL = "to keep all texts, which data.missing_values would lose"
 
@@ -27,8 +27,8 @@ def infer(
 ) -> tuple[Columns, list[ColumnError]]:
     """Return the kind of each column of `frame`, and an error for each one that a person has to decide about.
 
-    Such a column mixes numbers and text, or holds values of no supported kind, or such as can be read in more than one
-    way. `notes` takes which spellings were found without being told.
+    Such a column mixes numbers and text, holds values of no supported kind, or can be read in more than one way. `notes`
+    takes the spellings that were inferred without a setting.
     """
     usual = spelling.usual(config)
     columns = Columns(
@@ -55,8 +55,8 @@ def infer(
 
 
 def _notes(found: dict[str, spelling.Found], config: DataConfig) -> list[str]:
-    """Return a sentence for each kind whose spelling nobody has told."""
-    told = []
+    """Return a sentence for each kind whose spelling was inferred."""
+    notes = []
     for kind, key in (("numeric", config.numbers), ("date", config.dates)):
         names = [name for name, its in found.items() if its.kind == kind and name not in key]
         if names:
@@ -64,12 +64,12 @@ def _notes(found: dict[str, spelling.Found], config: DataConfig) -> list[str]:
             shown = some(
                 [f"{shortened(name)} as {found[name].written}" for name in names], longest=60
             )
-            told.append(f"{what} are read in {shown}")
-    return told
+            notes.append(f"{what} are read in {shown}")
+    return notes
 
 
 def _kind(name: str, values: Any, config: DataConfig, found: dict[str, spelling.Found]) -> str:
-    """Return the kind of a column; `found` takes how it is written, where that is not the usual way."""
+    """Return the kind of a column; `found` takes its spelling, where that is not the default."""
     if name in config.dates:
         found[name] = spelling.Found("date", config.dates[name])
         return "date"
@@ -93,7 +93,7 @@ def _kind(name: str, values: Any, config: DataConfig, found: dict[str, spelling.
 def _kind_of_objects(
     name: str, present: Any, config: DataConfig, found: dict[str, spelling.Found]
 ) -> str:
-    """Judge a column by its values, as its type says nothing: text from a CSV file, or objects."""
+    """Return the kind by the values of a column whose type is no hint: text from a CSV file, or objects."""
     if set(map(type, present)) != {str} and (kind := _kind_of_others(name, present)):
         return kind
     texts = present.astype(str)
@@ -112,13 +112,13 @@ def _kind_of_objects(
     strangers = present[~is_number]
     # A text column may hold a few numbers ("4", "4x4"); a number column must not hold text.
     if 0 < len(strangers) <= len(present) / 2:
-        told = f"mixes numbers and text: {_texts(strangers)}"
-        raise ColumnError(name, told, Way({"categorical": [name]}, _KEEPS_ALL))
+        predicate = f"mixes numbers and text: {_texts(strangers)}"
+        raise ColumnError(name, predicate, Way({"categorical": [name]}, _KEEPS_ALL))
     return "categorical" if len(strangers) else "numeric"
 
 
 def _kind_of_others(name: str, present: Any) -> str | None:
-    """Return the kind of values that are no texts; None where some are."""
+    """Return the kind of values none of which is a text; None where one is."""
     if present.map(lambda value: isinstance(value, (bool, np.bool_))).all():
         return "boolean"
     if present.map(lambda value: isinstance(value, NUMBER)).all():

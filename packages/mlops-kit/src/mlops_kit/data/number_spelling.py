@@ -1,4 +1,4 @@
-"""How the numbers of a text column are written: the marks of fractions and of thousands, and a sign like % or $.
+"""The spelling of the numbers of a text column: the marks of fractions and of thousands, and a sign like % or $.
 
 A spelling is written as 1234.5 would be: "1,234.5", "1.234,5", "$1 234.5", "1234.5 %".
 """
@@ -25,13 +25,13 @@ _SIGN = r"(?:[$€£¥%]|USD|EUR|GBP|CHF|JPY)"
 _SIGNED = re.compile(
     rf"[-+(]?\s*(?P<before>{_SIGN}?)\s*[-+]?[0-9.,][0-9.,'’{_BLANKS}]*?\s*(?P<after>{_SIGN}?)\s*\)?"
 )
-# Quick to tell, and true of how every number begins.
+# Quick to test, and true of the beginning of every number.
 _MAY_BE_NUMBER = re.compile(rf"[-+(]?\s*{_SIGN}?\s*[-+]?[.,]?[0-9]")
 _PARTS = ("whole", "part", "power", "minus", "sign")  # the groups of a number's pattern
 _SAMPLE = 200
 _INFINITE = {"inf": np.inf, "infinity": np.inf}
 
-# The marks of thousands and of the fraction that are looked for, the simplest first.
+# The marks of thousands and of the fraction that are tried, the simplest first.
 _MARKS = (
     *(("", "."), ("", ","), (",", "."), (".", ",")),
     *((" ", "."), (" ", ","), ("'", "."), ("'", ",")),
@@ -40,7 +40,7 @@ _MARKS = (
 
 @dataclass(frozen=True)
 class Spelling:
-    """The marks, and what stands before and after each number; blanks around that do not count."""
+    """The marks, and the signs before and after each number; blanks around these do not count."""
 
     thousands: str = ""
     decimal: str = "."
@@ -55,7 +55,7 @@ class Spelling:
     def numbers(self, texts: Any) -> Array:
         """Return the numbers of texts, an array of them; NaN where one is no number in this spelling.
 
-        What stands in brackets is negative, as in accounts.
+        Numbers in brackets are negative, as in accounting.
         """
         try:
             column = pyarrow.array(texts, pyarrow.string(), from_pandas=True)
@@ -81,7 +81,7 @@ class Spelling:
 
     def _pattern(self) -> str:
         grouped = (
-            f"[0-9]{{1,3}}(?:[{_class(self.thousands)}][0-9]{{3}})+|" if self.thousands else ""
+            f"[1-9][0-9]{{0,2}}(?:[{_class(self.thousands)}][0-9]{{3}})+|" if self.thousands else ""
         )
         before, after = (rf"\s*{re.escape(sign)}\s*" if sign else "" for sign in self.affixes())
         number = rf"(?P<whole>{grouped}[0-9]*)(?:[{self.decimal}](?P<part>[0-9]*))?"
@@ -90,7 +90,7 @@ class Spelling:
         return rf"^\s*{signed}{number}{power}{after}\)?\s*$"
 
     def affixes(self) -> tuple[str, str]:
-        """Return what stands before and after each number, without blanks."""
+        """Return the signs before and after each number, without blanks."""
         return self.before.strip(), self.after.strip()
 
     def _with_infinite(self, numbers: Array, texts: Any) -> Array:

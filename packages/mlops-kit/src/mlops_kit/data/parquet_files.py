@@ -19,12 +19,12 @@ _VALUES = 1_000_000
 
 
 def names(files: list[Path], config: DataConfig) -> dict[str, str]:
-    """Return the columns of the files, all of which have the same ones, and what the files call them.
+    """Return the columns of the files, all of which have the same ones, mapped to the names in the files.
 
     An index without a name is no column.
 
     Raises:
-        UserError: They differ, or a name is there twice.
+        UserError: They differ, or a name occurs twice.
     """
     from pyarrow import parquet
 
@@ -44,7 +44,7 @@ def columns(
     from pyarrow import parquet
 
     rows = sum(parquet.read_metadata(file).num_rows for file in files)
-    # Each read takes the whole file's description again, so a wide table is read many columns at a time.
+    # Each read parses the file's whole metadata again, so a wide table is read many columns at a time.
     at_once = max(1, _VALUES // max(1, rows))
     every = list(wanted)
     for start in range(0, len(every), at_once):
@@ -67,8 +67,8 @@ def _joined(parts: list[Any], keeps_digits: bool) -> Any:
 
 
 @contextmanager
-def refusing(config: DataConfig) -> Iterator[None]:
-    """Tell in a sentence what pyarrow says of a file that is none of Parquet."""
+def convert_errors(config: DataConfig) -> Iterator[None]:
+    """Turn pyarrow's errors about a file that is no Parquet into a UserError."""
     import pyarrow
 
     try:

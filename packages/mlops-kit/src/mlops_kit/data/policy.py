@@ -1,4 +1,4 @@
-"""Which columns are trained on: what tells nothing is left out or refused, what only a person can decide is refused."""
+"""Select the features: uninformative columns are left out or refused, and those that only a person can decide are refused."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from .target import Target
 def choose(
     rows: Any, columns: Columns, target: Target, config: TableSettings, errors: list[ColumnError]
 ) -> tuple[Columns, list[str]]:
-    """Return the columns to train on, and what was left out.
+    """Return the columns to train on, and a text for each reason why columns were left out.
 
     `rows` are all rows of the source, in `columns`' types; `errors` are those of columns that have no kind.
 
     Raises:
-        UserError: There are `errors`, a column may be a leak, under data.policy strict a column tells nothing, or none is
-            left; the sentence tells all that was found.
+        UserError: There are `errors`, a column may be a leak, under data.policy strict a column is uninformative, or none
+            is left; the sentence lists all that was found.
     """
     data = config.data
     useless, twins = checks.useless(rows, columns, target.kept, data.keep)
     gone = {name for names in useless.values() for name in names}
-    left = _without(columns, gone)
-    asked = _without(left, set(data.keep))
-    leaking = checks.leaks(selected(rows, asked, target), asked, target.values, target.task)
-    # Without the first of two twins the second one would be there again.
+    left = without(columns, gone)
+    checked = without(left, set(data.keep))
+    leaking = checks.leaks(
+        selected(of_target(rows, target), checked), checked, target.values, target.task
+    )
+    # Without the first of two duplicates the second one would leak again.
     leaking += [name for name, first in twins.items() if first in leaking and name in gone]
     found = {problems.LEAK: leaking}
     if data.policy == "strict":
@@ -46,14 +48,18 @@ def choose(
     return left, left_out
 
 
-def selected(rows: Any, columns: Columns, target: Target) -> Any:
-    """Return the columns of the rows that have a target; `rows` itself where these are all."""
-    if not target.kept.all():
-        rows = rows[target.kept]
+def of_target(rows: Any, target: Target) -> Any:
+    """Return the rows that have a target; `rows` itself where these are all."""
+    return rows if target.kept.all() else rows[target.kept]
+
+
+def selected(rows: Any, columns: Columns) -> Any:
+    """Return these columns of the rows; `rows` itself where these are all."""
     return rows if len(columns.kinds) == rows.shape[1] else rows[list(columns.kinds)]
 
 
-def _without(columns: Columns, names: set[str]) -> Columns:
+def without(columns: Columns, names: set[str]) -> Columns:
+    """Return all columns but those of these names."""
     kinds, dates, numbers = (
         {name: value for name, value in each.items() if name not in names}
         for each in (columns.kinds, columns.date_formats, columns.number_formats)

@@ -1,4 +1,4 @@
-"""What was found wrong with a table, in one sentence: grouped by reason, bounded, with the line that mends it."""
+"""The problems of a table in one sentence: grouped by reason, of bounded length, with the line that mends them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LONGEST = 600  # characters of a sentence
 _MOST_NAMES = 10
 _LONGEST_NAME = 30
 # Names that are shown of each reason, and characters that the line to paste may take, whose names cannot be shortened.
-# What comes first is tried first.
+# The first is tried first.
 _ROOM = ((10, 280), (5, 280), (2, 200), (1, 120), (0, 60))
 
-# What columns are said to be; {} is "1 column" or "2 columns". Where none of these is a fault, they are left out.
+# Predicates of columns; {} is "1 column" or "2 columns". Where none of these is a fault, they are left out.
 EMPTY = "{} without a value"
 CONSTANT = "{} with the same value in every row"
 INDEX = "{} counting the rows"
@@ -27,24 +27,24 @@ TWIN = "{} with the values of another"
 LEAK = "{} predicting the target without a mistake, which may be a leak"
 
 Found = dict[str, list[str]]
-# By key of `data`: what a list or a mapping is to hold besides what it holds.
+# By key of `data`: the entries to add to a list or a mapping.
 Additions = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way out of a problem: keys, and what they are good for, as in "to keep all as texts"."""
+    """One remedy: keys, and their purpose, as in "to keep all as texts"."""
 
     additions: Additions
     purpose: str = ""
 
 
 class ColumnError(UserError):
-    """A column that a person has to decide about, and the ways out, of which the first loses least."""
+    """A column that a person has to decide about, and the remedies, of which the first loses least."""
 
-    def __init__(self, column: str, told: str, *ways: Way) -> None:
+    def __init__(self, column: str, predicate: str, *ways: Way) -> None:
         """Take the column's name, and a predicate like "mixes numbers and text"."""
-        super().__init__(f"column {shortened(column)!r} {told}")
+        super().__init__(f"column {shortened(column)!r} {predicate}")
         self.ways = ways
 
 
@@ -56,9 +56,9 @@ def described(found: Found) -> list[str]:
 def refusal(
     config: DataConfig, found: Found, errors: list[ColumnError], before: str = ""
 ) -> UserError:
-    """Return the error that tells all that was found: columns by reason, to drop or keep, and each of `errors`.
+    """Return the error that lists all problems: columns by reason, to drop or keep, and each of `errors`.
 
-    It ends in a line to paste that names as many of the columns as there is room for. `before` is what is wrong besides.
+    It ends in a line to paste that names as many of the columns as there is room for. `before` is a problem besides.
     """
     source = f"{before}; {config.source}" if before else config.source
     if len(errors) == 1 and not any(found.values()):
@@ -74,23 +74,23 @@ def refusal(
         )
     for most, longest in _ROOM:
         line = set_line(config, additions, longest)
-        told = [_group(reason, names, most) for reason, names in found.items() if names]
-        told += [str(error) for error in errors[: max(1, most)]]
+        parts = [_group(reason, names, most) for reason, names in found.items() if names]
+        parts += [str(error) for error in errors[: max(1, most)]]
         if len(errors) > max(1, most):
-            told.append(f"and {len(errors) - max(1, most)} more columns like these")
-        sentence = f"{source}: {'; '.join(told)}{advice}: {line}"
+            parts.append(f"and {len(errors) - max(1, most)} more columns like these")
+        sentence = f"{source}: {'; '.join(parts)}{advice}: {line}"
         if len(sentence) <= LONGEST:
             break
     return UserError(sentence)
 
 
 def with_columns(error: UserError, config: DataConfig, errors: list[ColumnError]) -> UserError:
-    """Return `error`, which ends the reading of a table, and with it what is wrong with its columns."""
+    """Return `error`, which ends the reading of a table, together with the `errors` of its columns."""
     return refusal(config, {}, errors, before=str(error)) if errors else error
 
 
 def set_line(config: DataConfig, additions: Additions, longest: int = 280) -> str:
-    """Return SET="…" that gives keys of `data` what they hold already and `additions`.
+    """Return SET="…" that sets keys of `data` to their present entries and `additions`.
 
     It has at least one of these, and as many more as `longest` characters hold.
     """
@@ -118,7 +118,7 @@ def shortened(text: str, most: int = _LONGEST_NAME) -> str:
 
 
 def _of_one(config: DataConfig, source: str, error: ColumnError) -> UserError:
-    """Return the error that tells every way out of one problem, but for those that there is no room for."""
+    """Return the error that lists every remedy of one problem, but for those that there is no room for."""
     lines = [
         f"{way.purpose}: {set_line(config, way.additions)}".removeprefix(": ") for way in error.ways
     ]
@@ -142,7 +142,7 @@ def _together(each: Iterable[Additions]) -> dict[str, Any]:
 def _with(
     config: DataConfig, settings: dict[str, Any], key: str, name: str, added: Any
 ) -> dict[str, Any]:
-    """Return settings that hold one more name of a list, or of a mapping."""
+    """Return the settings with one more name of a list, or of a mapping."""
     whole = f"data.{key}"
     if not isinstance(added, dict):
         return {**settings, whole: [*settings.get(whole, getattr(config, key)), name]}
@@ -153,11 +153,11 @@ def _with(
 
 
 def _is_odd(name: str) -> bool:
-    """Tell whether a name cannot stand in a key with dots."""
+    """Return whether a name cannot stand in a key with dots."""
     return any(mark in name for mark in ".=\"'\\") or name != name.strip()
 
 
 def _group(reason: str, names: list[str], most: int) -> str:
-    told = reason.format("1 column" if len(names) == 1 else f"{len(names)} columns")
+    text = reason.format("1 column" if len(names) == 1 else f"{len(names)} columns")
     shown = some(names, most)
-    return f"{told} ({shown})" if shown else told
+    return f"{text} ({shown})" if shown else text

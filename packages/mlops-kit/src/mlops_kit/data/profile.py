@@ -1,4 +1,4 @@
-"""What the rows to fit on looked like, column by column: what the service tells its users and checks."""
+"""The profile of the training set, column by column: the service documents it and checks requests by it."""
 
 from __future__ import annotations
 

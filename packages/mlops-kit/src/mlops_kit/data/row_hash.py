@@ -1,4 +1,4 @@
-"""What each row holds, as one number that is made column after column, so that no column has to stay in memory."""
+"""A hash of each row, computed column after column, so that no column has to stay in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Numbers = npt.NDArray[np.uint64]
 
 
 class Content:
-    """The columns of a source; rows of the same content have the same number, whatever reader made them.
+    """The columns of a source; rows of the same content have the same number, whichever reader read them.
 
     The number is that of `pandas.util.hash_pandas_object` for a data frame of all columns and the target.
     """
@@ -25,7 +25,7 @@ class Content:
         self._hashes: Any = None
 
     def begin(self, names: list[str]) -> None:
-        """Tell which columns will be added."""
+        """Set the names of the columns that will be added."""
         self.names = [str(name) for name in names]
 
     def add(self, values: Any) -> None:
@@ -42,7 +42,7 @@ class Content:
     def numbers(self, target: Any, seed: int) -> Numbers:
         """Return a number for each row, shape (rows,), by its columns, its target and the seed."""
         whole: Numbers = self._with(pd.Series(target)) + np.uint64(97531)
-        return _mix(whole, seed)
+        return mixed(whole, seed)
 
     def _with(self, values: Any) -> Numbers:
         """Return the hashes with one more column in them, as pandas combines those of a frame."""
@@ -63,21 +63,27 @@ def of(rows: Any) -> Content:
     return content
 
 
+def of_values(values: Any) -> Numbers:
+    """Return a number for each value of one column, shape (rows,): the same for the same value in every table."""
+    hashes = pd.util.hash_pandas_object(_alike(values), index=False)
+    return np.asarray(hashes, dtype=np.uint64)
+
+
 def apart(numbers: Numbers) -> Numbers:
-    """Return numbers that tell copies apart, the first, the second … of each; which of them is which makes no difference."""
+    """Return numbers that are distinct among copies; which copy has which number makes no difference."""
     copies = pd.Series(numbers).groupby(numbers).cumcount().to_numpy(dtype=np.uint64)
-    return np.where(copies > 0, _mix(numbers ^ _mix(copies, 0), 0), numbers)
+    return np.where(copies > 0, mixed(numbers ^ mixed(copies, 0), 0), numbers)
 
 
 def _alike(values: Any) -> Any:
-    """Undo what a reader makes of a column: whole numbers become fractions when one is missing."""
+    """Return a column as every reader has it: whole numbers become fractions when one is missing."""
     plain = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
     return values.astype("float64") if plain else values.map(str)
 
 
-def _mix(hashes: Numbers, seed: int) -> Numbers:
-    """Spread hashes by SplitMix64 (Steele, Lea and Flood, 2014), started from `seed`."""
-    mixed = hashes + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)
+def mixed(hashes: Numbers, seed: int) -> Numbers:
+    """Return hashes spread by SplitMix64 (Steele, Lea and Flood, 2014), started from `seed`."""
+    spread = hashes + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
+    spread = (spread ^ (spread >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    spread = (spread ^ (spread >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(spread ^ (spread >> np.uint64(31)), dtype=np.uint64)

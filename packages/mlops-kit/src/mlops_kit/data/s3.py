@@ -1,12 +1,13 @@
-"""Files from S3; boto3 is imported where one is asked for."""
+"""Download files from S3; boto3 is imported at the first use."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlops_kit.core import s3_url
 from mlops_kit.core.errors import UserError, one_line
 
 
@@ -14,7 +15,7 @@ def download(url: str, folder: Path, key: str) -> Path:
     """Fetch `url`, the value of `key`, into `folder`.
 
     Raises:
-        UserError: It is not there or cannot be fetched.
+        UserError: It does not exist or cannot be fetched.
     """
     with _opened(url, key) as (client, bucket, name):
         if not name:
@@ -25,19 +26,13 @@ def download(url: str, folder: Path, key: str) -> Path:
 
 
 def download_all(url: str, folder: Path, suffixes: tuple[str, ...], key: str) -> None:
-    """Fetch what is right under `url`, the value of `key`, and ends in one of `suffixes`, into `folder`.
+    """Fetch the files directly under `url`, the value of `key`, that end in one of `suffixes`, into `folder`.
 
     Raises:
-        UserError: There is nothing, or it cannot be fetched.
+        UserError: There is none, or they cannot be fetched.
     """
     with _opened(url, key) as (client, bucket, prefix):
-        listed = {
-            "Bucket": bucket,
-            "Prefix": f"{prefix.rstrip('/')}/".lstrip("/"),
-            "Delimiter": "/",
-        }
-        pages = client.get_paginator("list_objects_v2").paginate(**listed)
-        names = [found["Key"] for page in pages for found in page.get("Contents", [])]
+        names = _listed(client, bucket, prefix, Delimiter="/")
         wanted = [name for name in names if name.endswith(suffixes)]
         if not wanted:
             raise UserError(f"{key} {url} holds no file that ends in {' or '.join(suffixes)}")
@@ -45,15 +40,39 @@ def download_all(url: str, folder: Path, suffixes: tuple[str, ...], key: str) ->
             client.download_file(bucket, name, str(folder / Path(name).name))
 
 
+def download_parts(
+    url: str, parts: Iterable[str], is_wanted: Callable[[str], bool], folder: Path, key: str
+) -> None:
+    """Fetch the files below `parts`, folders under `url`, the value of `key`, that have a wanted name, into `folder`.
+
+    No other part is listed, however many there are.
+
+    Raises:
+        UserError: They cannot be fetched.
+    """
+    with _opened(url, key) as (client, bucket, prefix):
+        for part in parts:
+            for name in _listed(client, bucket, f"{prefix.rstrip('/')}/{part}"):
+                if is_wanted(Path(name).name):
+                    client.download_file(bucket, name, str(folder / Path(name).name))
+
+
+def _listed(client: Any, bucket: str, prefix: str, **more: str) -> Iterator[str]:
+    listed = {"Bucket": bucket, "Prefix": f"{prefix.rstrip('/')}/".lstrip("/"), **more}
+    for page in client.get_paginator("list_objects_v2").paginate(**listed):
+        for found in page.get("Contents", []):
+            yield found["Key"]
+
+
 @contextmanager
 def _opened(url: str, key: str) -> Iterator[tuple[Any, str, str]]:
-    """Give a client, the bucket and the name that `url` has; boto3 finds credentials, region and endpoint."""
+    """Yield a client, the bucket and the key of `url`; boto3 finds credentials, region and endpoint."""
     import boto3
     from boto3.exceptions import Boto3Error
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    bucket, _, name = url[len("s3://") :].partition("/")
+    bucket, name = s3_url.split(url)
     if not bucket:
         raise UserError(f"{key} is {url!r}; accepted: s3://BUCKET/KEY")
     bounded = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 3})

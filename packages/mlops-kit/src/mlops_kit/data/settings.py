@@ -1,4 +1,4 @@
-"""What configs/train.yaml says of the rows: where they come from, how to read them, which are the test set."""
+"""The sections of configs/train.yaml about rows: where they come from, how to read them, which are the test set."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ class DataConfig(Section):
     """Where the rows come from and how to read them."""
 
     source: str = Field(
-        description="sklearn:NAME, or a file, a folder, a pattern like data/part-*.csv or an s3:// URL"
+        description="sklearn:NAME, sql:PATH.sql, or a file, a folder, a pattern like data/part-*.csv or an s3:// URL"
     )
     target: str = Field(description="the name of the column to predict, a text (quote a number)")
     drop: list[str] = Field([], description=COLUMN_NAMES)
     keep: list[str] = Field([], description=COLUMN_NAMES)
+    weight: Optional[str] = Field(None, description="the name of a column of numbers, or nothing")
     policy: Literal["fix", "strict"] = Field("fix", description="fix or strict")
     max_left_out: float = Field(0.5, ge=0, le=1, description="a share of the rows, 0 to 1")
     min_class_rows: int = Field(3, ge=1, description="a whole number, 1 or more")
@@ -76,9 +77,25 @@ class DataConfig(Section):
 
 
 class SplitConfig(Section):
-    """Which part of the rows is held out."""
+    """Which rows are the test set."""
 
+    by: Literal["content", "time", "group"] = Field("content", description="content, time or group")
+    column: Optional[str] = Field(None, description="the name of a column, or nothing")
     test_size: float = Field(0.2, ge=0.01, le=0.9, description="0.01 to 0.9")
+
+    @model_validator(mode="after")
+    def _has_its_column(self) -> SplitConfig:
+        if self.by == "content" and self.column is not None:
+            raise ValueError(
+                f"split.column is {self.column!r}, which split.by content does not look at; accepted: nothing, or"
+                " split.by time or group"
+            )
+        if self.by != "content" and self.column is None:
+            what = "time" if self.by == "time" else "group"
+            raise ValueError(
+                f"split.column is missing; accepted under split.by {self.by}: the column with the {what} of each row"
+            )
+        return self
 
 
 class TableSettings(Section):

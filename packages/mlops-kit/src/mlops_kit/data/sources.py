@@ -1,4 +1,4 @@
-"""Where rows come from: scikit-learn's samples, CSV and Parquet files, folders of these, S3."""
+"""Where rows come from: scikit-learn's samples, CSV and Parquet files, folders of these, S3, a database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.core.files import scratch
 from mlops_kit.core.values import Missing, category
 
-from . import csv_files, header, parquet_files, s3
+from . import csv_files, decimal_marks, header, parquet_files, s3, sql
 from .columns import as_number, as_text, has_blanks, may_hold_texts, tidy, without
 from .number_spelling import parse
 from .problems import some
@@ -29,7 +29,7 @@ SUFFIXES = (
     ".parquet",
 )
 FILE = "a .csv, .tsv, .txt (each also .gz) or .parquet file"
-# How the note begins that says why a target is missing.
+# The beginning of the note on why a target is missing.
 MEANS_MISSING = "values of the target that mean missing:"
 _PATTERN = frozenset("*?[")
 
@@ -40,26 +40,28 @@ _EXACT: dict[str, Any] = {"float_precision": "round_trip"} if pd.__version__ < "
 def read(
     config: DataConfig, content: Content | None = None, notes: list[str] | None = None
 ) -> tuple[Any, str]:
-    """Return the rows of `config.source` as a data frame, and the SHA-256 of the source's bytes.
+    """Return the rows of `config.source` as a data frame, and the SHA-256 of the source's bytes or a query's result.
 
     Columns that the config names as categories, dates or numbers in a spelling of their own are texts, as the source has
     them. `content` takes every column; the data frame has those that `config.drop` does not name. From Parquet the columns
-    of a large file come one at a time, so that no more than one of those to drop is ever in memory. `notes` takes what was made of the
-    source without being told.
+    of a large file come one at a time, so that no more than one of those to drop is ever in memory. `notes` takes what was
+    inferred from the source without a setting.
 
     Raises:
-        UserError: The source is not there or cannot be read as what it claims to be.
+        UserError: The source does not exist or cannot be read as the kind that its name has.
     """
     content, notes = content or Content(), [] if notes is None else notes
     if config.source.startswith("sklearn:"):
         frame, digest = _read_sample(config.source)
         return _taken(list(frame), frame.items(), config, content, notes), digest
-    with located(config.source, "data.source") as files:
+    if config.source.startswith(sql.PREFIX):
+        return _read_query(config, content, notes)
+    with local_files(config.source, "data.source") as files:
         return _read_files(files, config, content, notes)
 
 
 def as_texts(config: DataConfig) -> set[str]:
-    """Return the columns that have to be texts as the source has them, for what they mean is in their spelling."""
+    """Return the columns to read as texts, because their meaning depends on their spelling."""
     return {*config.categorical, *config.dates, *config.numbers}
 
 
@@ -70,7 +72,7 @@ def _taken(
     content: Content,
     notes: list[str],
 ) -> Any:
-    """Give every column to `content` and return a data frame of those that are not to drop."""
+    """Add every column to `content` and return a data frame of those that are not to drop."""
     content.begin(names)
     around, texts, missing = [], as_texts(config), Missing(config.missing_values)
     kept = {}
@@ -90,7 +92,7 @@ def _taken(
 
 
 def _why_missing(values: Any, config: DataConfig, missing: Missing) -> list[str]:
-    """Return a sentence where values of the target mean "missing"; they might be classes."""
+    """Return a note where values of the target mean "missing", as they might be classes; else none."""
     if may_hold_texts(values):
         texts = pd.Series([text.strip() for text in values if isinstance(text, str)], dtype=object)
         counts = texts[texts.isin(missing.texts - {""})].value_counts()
@@ -99,10 +101,10 @@ def _why_missing(values: Any, config: DataConfig, missing: Missing) -> list[str]
         counts = gone.map(category).value_counts()
     if not len(counts):
         return []
-    told = ", ".join(f"{text!r} ({count:,})" for text, count in counts.items())
+    found = ", ".join(f"{text!r} ({count:,})" for text, count in counts.items())
     others = [word for word in config.missing_values if category(word) not in set(counts.index)]
     line = as_set({"data.missing_values": others})
-    return [f"{MEANS_MISSING} {told}; where such are values: {line}"]
+    return [f"{MEANS_MISSING} {found}; where such are values: {line}"]
 
 
 def _typed(values: Any, config: DataConfig) -> Any:
@@ -117,13 +119,13 @@ def _typed(values: Any, config: DataConfig) -> Any:
 
 
 @contextmanager
-def located(source: str, key: str) -> Iterator[list[Path]]:
-    """Give the files that `source`, the value of `key`, names, in order; from S3 they are fetched for the while.
+def local_files(source: str, key: str) -> Iterator[list[Path]]:
+    """Yield the files that `source`, the value of `key`, names, in order; those from S3 are temporary.
 
-    Of a folder, or of an s3:// URL that ends in a slash, it is all files but such as begin with _ or a dot.
+    Of a folder, or of an s3:// URL that ends in a slash, these are all files but those that begin with _ or a dot.
 
     Raises:
-        UserError: None is there or can be fetched, or they are of different kinds.
+        UserError: None exists or can be fetched, or they are of different kinds.
     """
     if source.startswith("s3://"):
         with scratch() as folder:
@@ -150,7 +152,7 @@ def located(source: str, key: str) -> Iterator[list[Path]]:
 
 
 def is_parquet(file: Path) -> bool:
-    """Tell whether a file is one of Parquet, by its name; all others are CSV."""
+    """Return whether a file is one of Parquet, by its name; all others are CSV."""
     return file.name.lower().endswith(".parquet")
 
 
@@ -160,7 +162,7 @@ def _relative(path: Path) -> str:
 
 def _check_suffix(name: str, source: str, key: str) -> None:
     if not name.lower().endswith(SUFFIXES):
-        sample = "sklearn:NAME, or " if key == "data.source" else ""
+        sample = "sklearn:NAME, sql:PATH.sql, or " if key == "data.source" else ""
         raise UserError(
             f"{key} is {source!r}; accepted: {sample}a path or s3:// URL that ends in"
             f" {', '.join(SUFFIXES)}, a folder or a pattern of such files"
@@ -172,7 +174,7 @@ def _within(folder: Path, source: str, key: str) -> list[Path]:
     parts = [one.name for one in found if one.is_dir()]
     if parts:
         raise UserError(
-            f"{key} {source} holds the folder {parts[0]!r}, and what its name says of the rows would be lost; accepted: a"
+            f"{key} {source} holds the folder {parts[0]!r}, and the values in its name would be lost; accepted: a"
             " folder of files alone, or a pattern like part=*/*.parquet where the names do not matter"
         )
     if not found:
@@ -199,9 +201,17 @@ def _read_sample(source: str) -> tuple[Any, str]:
         )
     sample = getattr(sklearn.datasets, f"load_{name}")(as_frame=True)
     frame = sample.frame
-    if "target_names" in sample:  # benign and malignant say more than 1 and 0
+    if "target_names" in sample:  # benign and malignant mean more than 1 and 0
         frame["target"] = sample.target_names[sample.target]
     return frame, hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
+
+
+def _read_query(config: DataConfig, content: Content, notes: list[str]) -> tuple[Any, str]:
+    result = sql.read(config.source, as_texts(config))
+    header.check_distinct(result.names, config)
+    if not result.rows:
+        raise UserError(f"{config.source} has no rows")
+    return _taken(result.names, result.columns(), config, content, notes), result.digest
 
 
 def _read_files(
@@ -223,7 +233,7 @@ def _read_files(
 
 
 def _read_parquet(files: list[Path], config: DataConfig, content: Content, notes: list[str]) -> Any:
-    with parquet_files.refusing(config):
+    with parquet_files.convert_errors(config):
         names = parquet_files.names(files, config)
         notes += header.notes_of_blanks(names.items())
         columns = parquet_files.columns(files, names, as_texts(config))
@@ -232,13 +242,13 @@ def _read_parquet(files: list[Path], config: DataConfig, content: Content, notes
 
 def _read_csv(files: list[Path], config: DataConfig, notes: list[str]) -> Any:
     words = ["", *config.missing_values]
-    with csv_files.refusing(config):
+    with csv_files.convert_errors(config):
         layout = csv_files.layout(files, config)
         notes += layout.notes
         texts = as_texts(config)
-        # Of the target, what means "missing" is counted by its text.
+        # The target's values that mean "missing" are counted by their text.
         inferred = [name for name in layout.names if name not in {*texts, config.target}]
-        with csv_files.opened(files, config) as (text, _):
+        with csv_files.open_text(files, config) as (text, _):
             frame = pd.read_csv(
                 text,
                 **layout.options(),
@@ -249,5 +259,6 @@ def _read_csv(files: list[Path], config: DataConfig, notes: list[str]) -> Any:
                 low_memory=False,
                 **_EXACT,
             )
-    csv_files.check_fields(frame, layout.names, config)
+        csv_files.check_fields(frame, layout.names, config)
+        decimal_marks.check(frame, files, layout, config)
     return frame

@@ -1,4 +1,4 @@
-"""Find how the numbers or dates of a text column are written, where that is beyond doubt."""
+"""Infer the spelling of the numbers or dates of a text column, where that is beyond doubt."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Found:
 
 @dataclass(frozen=True)
 class _Way:
-    """One way to read a column: what it makes of the distinct texts, and a mask of those that it reads."""
+    """One way to read a column: the values of the distinct texts, and a mask of those that it reads."""
 
     found: Found
     values: Any
@@ -50,16 +50,18 @@ def find(name: str, present: Any, config: DataConfig) -> Found | None:
         return None
     ways = [way for way in ways if _share(way, weights) == best]
     if best < 1 and ways[0].found == Found("numeric", str(usual(config))):
-        return None  # numbers and texts: there is nothing to tell of their spelling
+        return None  # numbers and texts: their spelling is the default
     if best < 1:
         raise _all_but(name, present, texts, ways[0])
     if len(ways) > 1:
         raise _doubt(name, texts, ways)
+    if ways[0].found.kind == "date":
+        _check_date(name, texts, ways[0])
     return ways[0].found
 
 
 def usual(config: DataConfig) -> Spelling:
-    """Return how numbers are written where nothing is said of the column."""
+    """Return the default spelling of numbers, for columns that no setting names."""
     return Spelling(config.thousands, config.decimal)
 
 
@@ -73,7 +75,7 @@ def _ways(texts: list[str]) -> list[_Way]:
 
 
 def of_numbers(name: str, values: Any, config: DataConfig) -> Spelling:
-    """Return how the numbers of a column are written: as the config says, or else the usual way, or one that is found.
+    """Return the spelling of a column's numbers: the one in the config, else the default, or one that is inferred.
 
     Raises:
         ColumnError: As `find`.
@@ -112,12 +114,28 @@ def _doubt(name: str, texts: list[str], ways: list[_Way]) -> ColumnError:
     first, second = ways[:2]
     place = int(np.argmax(first.values != second.values))
     meanings = [_shown(way.values[place]) for way in ways]
-    told = f"holds {_what(first)} like {texts[place]!r}, which may mean {' or '.join(meanings)}"
-    return ColumnError(name, told, *(_out(name, way, said) for way, said in zip(ways, meanings)))
+    predicate = (
+        f"holds {_what(first)} like {texts[place]!r}, which may mean {' or '.join(meanings)}"
+    )
+    remedies = (_out(name, way, meaning) for way, meaning in zip(ways, meanings))
+    return ColumnError(name, predicate, *remedies)
+
+
+def _check_date(name: str, texts: list[str], way: _Way) -> None:
+    """Refuse dates whose years of two digits may be of another century, or no years."""
+    other = date_spelling.other_meaning(way.found.written, way.values)
+    if other is None:
+        return
+    place, besides = other
+    meaning = str(way.values[place])[:10]
+    predicate = f"holds dates like {texts[place]!r}, which may mean {meaning} or {besides} (years of four digits leave no doubt)"
+    # The texts are not wrong in either case.
+    as_texts = Way({"categorical": [name]}, "to keep all as texts")
+    raise ColumnError(name, predicate, as_texts, _out(name, way, meaning))
 
 
 def _out(name: str, way: _Way, meaning: str) -> Way:
-    """Return the way out that names how a column is written."""
+    """Return the remedy that sets a column's spelling."""
     if way.found.kind == "date":
         return Way({"dates": {name: way.found.written}}, f"for {meaning}")
     written = without_sign(str(way.found.written))
@@ -130,14 +148,14 @@ def _all_but(name: str, present: Any, texts: list[str], way: _Way) -> ColumnErro
     others = [text for text, reads in zip(texts, way.reads) if not reads]
     row = int(np.flatnonzero(present == others[0])[0])
     like = next(text for text, reads in zip(texts, way.reads) if reads)
-    told = (
+    predicate = (
         f"holds {_what(way)} like {like!r}, but for {some([repr(text) for text in others], _SHOWN)}"
         f" (the first in row {present.index[row] + 1})"
     )
     texts_kept = Way({"categorical": [name]}, "to keep all as texts")
     if len(others) > _SHOWN:
-        return ColumnError(name, told, texts_kept)
+        return ColumnError(name, predicate, texts_kept)
     as_missing = Way({"missing_values": others}, "where such mean missing")
-    # A text like "<0.006" tells something of a number; no day is that of an impossible date.
+    # A text like "<0.006" carries information about a number; an impossible date stands for no day.
     both = (as_missing, texts_kept) if way.found.kind == "date" else (texts_kept, as_missing)
-    return ColumnError(name, told, *both)
+    return ColumnError(name, predicate, *both)

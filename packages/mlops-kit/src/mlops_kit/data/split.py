@@ -1,4 +1,4 @@
-"""Which rows are held out: decided by content, so that a row keeps its side."""
+"""Split by content: a row stays in its part, the training set or the test set, when data is added."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .settings import TableSettings
 
 Places = npt.NDArray[np.int64]
 
-# Two rows are what the estimators need of each class to fit anything.
+# The estimators need two rows of each class to fit anything.
 _FEWEST = 2
 # Rows are few distinct ones where these are a smaller share, or their copies move more than this share to one side.
 _DISTINCT = 0.1
 
 
-def held_out(content: Content, target: Any, config: TableSettings) -> npt.NDArray[np.bool_]:
-    """Return a mask, shape (rows,), of the rows that fit must not see.
+def test_mask(content: Content, target: Any, config: TableSettings) -> npt.NDArray[np.bool_]:
+    """Return a mask, shape (rows,), of the test set.
 
     Each row gets a number from its content and the seed; within each class (in regression: over all
-    rows) the lowest `split.test_size` of them are held out. So the split is stratified, does not
+    rows) the lowest `split.test_size` of them are the test set. So the split is stratified, does not
     depend on the rows' order, and exact copies, having the same number, stay on one side; but where so
     few rows are distinct that this would miss the share, copies are dealt one by one.
 
@@ -38,7 +38,7 @@ def held_out(content: Content, target: Any, config: TableSettings) -> npt.NDArra
     mask = np.zeros(len(target), dtype=bool)
     for group in pd.unique(groups):
         of_group = groups == group
-        wanted = held_out_rows(int(of_group.sum()), config)
+        wanted = count_test_rows(int(of_group.sum()), config)
         held = _lowest(numbers[of_group], wanted)
         if config.data.policy == "fix" and not _fits(held, wanted):
             held = _lowest(apart(numbers[of_group]), wanted)
@@ -47,18 +47,22 @@ def held_out(content: Content, target: Any, config: TableSettings) -> npt.NDArra
     return mask
 
 
-def held_out_rows(rows: int, config: TableSettings) -> int:
-    """Return how many of the rows of a class (in regression: of all) are to be held out."""
+def count_test_rows(rows: int, config: TableSettings) -> int:
+    """Return how many of the rows of a class (in regression: of all) belong to the test set."""
     return max(1, round(rows * config.split.test_size))
 
 
-def places(rows: Any, target: Any, config: TableSettings) -> tuple[Places, Places]:
+def places(
+    rows: Any, target: Any, config: TableSettings, parts: Any = None
+) -> tuple[Places, Places]:
     """Return each row's place in a shuffled order of its class, and how many the class has; both (rows,).
 
     Copies share a place, but where few rows are distinct. The places modulo a number are stratified folds, and the lowest
-    a stratified part.
+    a stratified part. With `parts`, a number for each row, each part of a class has an order of its own.
     """
     numbers, groups = of(rows).numbers(target, config.seed), _groups(target, config.task)
+    if parts is not None:
+        groups = pd.MultiIndex.from_arrays([groups, parts]).factorize()[0]
     place, distinct = np.zeros((2, len(rows)), dtype=np.int64)
     for group in pd.unique(groups):
         of_group = groups == group
@@ -79,7 +83,7 @@ def _lowest(numbers: Any, wanted: int) -> npt.NDArray[np.bool_]:
 
 
 def _fits(held: npt.NDArray[np.bool_], wanted: int) -> bool:
-    """Tell whether about as many are held out as are wanted, and enough are left."""
+    """Return whether the test set has about as many rows as are wanted, and the training set enough."""
     count = int(held.sum())
     return len(held) - count >= _FEWEST and count <= wanted + _DISTINCT * len(held)
 
@@ -91,10 +95,10 @@ def _check_parts(held: Any, wanted: int, group: Any, config: TableSettings) -> N
     if len(held) - held.sum() < _FEWEST:
         raise UserError(
             f"{len(held)} rows{of_what} are too few for split.test_size {config.split.test_size}:"
-            " at least 2 distinct rows must be left to fit on, and 1 to judge on"
+            " at least 2 distinct rows are needed in the training set, and 1 in the test set"
         )
     raise UserError(
         f"the rows{of_what} are copies of so few distinct rows that duplicates would lie on both"
-        f" sides of the split ({held.sum()} of {len(held)} held out, {wanted} wanted): remove"
-        ' duplicate rows, keep a column that tells them apart, or SET="data.policy=fix"'
+        f" sides of the split ({held.sum()} of {len(held)} in the test set, {wanted} wanted): remove"
+        ' duplicate rows, keep a column that distinguishes them, or SET="data.policy=fix"'
     )

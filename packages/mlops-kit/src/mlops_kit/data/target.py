@@ -1,4 +1,4 @@
-"""The target: whether it holds classes or numbers, and which rows have one that can be learnt."""
+"""The target: classes or numbers, and the rows whose target can be learnt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .columns import as_number, may_hold_texts, plain, shown, without
 from .problems import ColumnError, set_line, some
 from .settings import DataConfig, TableSettings
 from .sources import MEANS_MISSING
-from .split import held_out_rows
+from .split import count_test_rows
 
 # Whole numbers are classes where there are few of them and each comes back.
 _MOST_WHOLE = 20
@@ -27,7 +27,7 @@ _MOST_CLASSES = 100
 
 @dataclass(frozen=True)
 class Target:
-    """The task, the values of the rows that are kept, which rows these are, and what was left out.
+    """The task, the target of the rows that are kept, the mask of these, and what was left out.
 
     `values` are float64 in regression, else int64, bool or text labels; `kept` is a mask, shape (rows of the source,).
     `written` is 1234.5 as the target's texts write it, where that was found.
@@ -43,7 +43,8 @@ class Target:
 def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
     """Find the task, and leave out rows without a target and classes too small to be learnt.
 
-    `notes` are those of reading the source, and take how the target's numbers are written where nobody told.
+    `notes` are those of reading the source, and take the spelling of the target's numbers where it was inferred, and the
+    task where the values leave a doubt.
 
     Raises:
         UserError: Under data.policy strict, a row has no target; too many rows would be left out; or the values do not fit
@@ -61,7 +62,10 @@ def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
         _check_share(missing, len(kept), f"target {name!r} is missing{why}", config)
         left_out.append(f"{missing} {_rows(missing)} without a target")
         values, numbers = values[kept], numbers[kept]
-    task = config.task if config.task != "auto" else found_task(numbers, config.data)
+    task: str = config.task
+    if task == "auto":
+        task = found_task(numbers, config.data)
+        notes += _note_of_task(numbers, task, config.data)
     if task == "regression":
         if written:
             notes.append(f"numbers are read in {name} as {written}")
@@ -71,12 +75,14 @@ def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
     small = [] if config.data.policy == "strict" else _small_classes(labels, config)
     if small:
         of_small = np.isin(labels, small)
-        told = f"{int(of_small.sum())} {_rows(int(of_small.sum()))} of classes of too few rows"
+        small_rows = (
+            f"{int(of_small.sum())} {_rows(int(of_small.sum()))} of classes of too few rows"
+        )
         names = some([str(plain(label)) for label in small])
         _check_share(
-            int(of_small.sum()), len(kept), f"target {name!r} has {told} ({names})", config
+            int(of_small.sum()), len(kept), f"target {name!r} has {small_rows} ({names})", config
         )
-        left_out.append(f"{told} ({names})")
+        left_out.append(f"{small_rows} ({names})")
         labels = labels[~of_small]
         kept[kept] = ~of_small
     if len(pd.unique(labels)) < 2:
@@ -105,8 +111,24 @@ def found_task(values: Any, config: DataConfig) -> str:
     return "classification" if whole and there.nunique() <= few else "regression"
 
 
+def _note_of_task(values: Any, task: str, config: DataConfig) -> list[str]:
+    """Return a note where a target of few whole numbers may as well be of the other task; else none."""
+    if pd.api.types.is_bool_dtype(values) or config.target in config.categorical:
+        return []
+    numbers = as_number(values, spelling.usual(config))
+    distinct = numbers.nunique()
+    if numbers.isna().any() or (numbers % 1 != 0).any() or not 2 < distinct <= _MOST_WHOLE:
+        return []
+    taken, other = (
+        ("classes", "regression") if task == "classification" else ("numbers", "classification")
+    )
+    return [
+        f'the {distinct} whole values of {config.target} are {taken}; otherwise: SET="task={other}"'
+    ]
+
+
 def _in_its_spelling(values: Any, data: DataConfig) -> tuple[Any, str | None]:
-    """Return a target as numbers where all its texts are such, and how these are written where nobody told."""
+    """Return a target as numbers where all its texts are such, and their spelling where it was inferred."""
     if data.target in data.categorical or not may_hold_texts(values):
         return values, None
     try:
@@ -116,21 +138,23 @@ def _in_its_spelling(values: Any, data: DataConfig) -> tuple[Any, str | None]:
     numbers = as_number(values, its)
     if numbers.notna().sum() < values.notna().sum():
         return values, None
-    told = its == spelling.usual(data) or data.target in data.numbers
-    return without(numbers, Missing(data.missing_values)), None if told else str(its)
+    is_known = its == spelling.usual(data) or data.target in data.numbers
+    return without(numbers, Missing(data.missing_values)), None if is_known else str(its)
 
 
-def _check_share(rows: int, total: int, told: str, config: TableSettings) -> None:
+def _check_share(rows: int, total: int, problem: str, config: TableSettings) -> None:
     """Refuse to leave out rows where the policy or their share forbids it."""
     share = rows / total
     if config.data.policy == "strict":
-        raise UserError(f'{told} in {rows} of {total} rows: remove them, or SET="data.policy=fix"')
+        raise UserError(
+            f'{problem} in {rows} of {total} rows: remove them, or SET="data.policy=fix"'
+        )
     if rows == total:
-        raise UserError(f"{told} in every row")
+        raise UserError(f"{problem} in every row")
     if share > config.data.max_left_out:
         allowed = min(1.0, np.ceil(100 * share) / 100)
         raise UserError(
-            f"{told} in {rows} of {total} rows, more than the share that may be left out, data.max_left_out"
+            f"{problem} in {rows} of {total} rows, more than the share that may be left out, data.max_left_out"
             f' {config.data.max_left_out:g}: SET="data.max_left_out={allowed:g}"'
         )
 
@@ -159,9 +183,9 @@ def _labels(values: Any, name: str) -> Any:
 
 
 def _small_classes(labels: Any, config: TableSettings) -> list[Any]:
-    """Return the classes of fewer rows than are wanted, or than both parts of the split need."""
+    """Return the classes of fewer rows than data.min_class_rows, or than both parts of the split need."""
     found, counts = np.unique(labels, return_counts=True)
-    left = np.array([count - held_out_rows(int(count), config) for count in counts])
+    left = np.array([count - count_test_rows(int(count), config) for count in counts])
     return list(found[(counts < config.data.min_class_rows) | (left < 2)])
 
 

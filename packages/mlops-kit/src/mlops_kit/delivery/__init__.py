@@ -1,1 +1,1 @@
-"""The way to users: the image, deployments, Terraform."""
+"""Delivery: the image, deployments, Terraform."""

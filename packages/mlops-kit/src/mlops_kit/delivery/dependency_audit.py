@@ -1,4 +1,4 @@
-"""Ask pip-audit for known vulnerabilities of what the lock installs here."""
+"""Audit what the lock installs here for known vulnerabilities, with pip-audit."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from mlops_kit.core.files import write_json
 from mlops_kit.core.provenance import LOCK
 
 REPORT = Path("reports/audit.json")
+# What targets bring in, and in the template what the kit's own tests need.
+_MORE = ("requirements/*.txt", "packages/*/tests/requirements.txt")
 
 _SECONDS = 300
 
@@ -24,26 +26,27 @@ _SECONDS = 300
 def audit() -> dict[str, Any]:
     """Return the audit's result and write it to reports/audit.json.
 
-    `status` is "clean", "vulnerable", or "not audited" where the advisory service cannot be reached,
-    `reason` then says why. `vulnerable` lists what `make lock` can mend; `held_back` what it cannot,
-    because the lock has the mended release for newer Pythons only or nobody has released one.
+    `status` is "clean", "vulnerable", or "not audited" where the advisory service cannot be reached;
+    `reason` then has the cause. `vulnerable` lists what `make lock` can fix; `held_back` what it cannot,
+    because the lock has the fixed release for newer Pythons only, or there is none yet.
 
     Raises:
         UserError: The lock is missing.
     """
     if not LOCK.is_file():
         raise UserError(f"{LOCK} not found: make lock writes it")
-    report = judge(LOCK, [LOCK], "--require-hashes")
+    locks = [LOCK, *sorted(path for pattern in _MORE for path in Path().glob(pattern))]
+    report = audit_pins(locks, locks, "--require-hashes")
     write_json(REPORT, report)
     return report
 
 
-def judge(pins: Path, locks: Iterable[Path], *options: str) -> dict[str, Any]:
-    """Return what audit() says, of the packages in `pins`; `locks` tell which releases could be had.
+def audit_pins(pins: Iterable[Path], locks: Iterable[Path], *options: str) -> dict[str, Any]:
+    """Return a report as audit() does, of the packages in the files `pins`; `locks` have the releases that could be installed.
 
     The options are pip-audit's.
     """
-    found, reason = _ask(pins, *options)
+    found, reason = _run_pip_audit(pins, *options)
     if found is None:
         return {"status": "not audited", "reason": reason}
     newest = _newest_pins("".join(lock.read_text(encoding="utf-8") for lock in locks))
@@ -57,16 +60,17 @@ def sentences(report: dict[str, Any]) -> list[str]:
     """Return one line for each problem of a report."""
     return [
         f"{kind.replace('_', ' ')}: {problem['package']} {problem['version']}, {problem['advisory']}"
-        f" (mended in: {', '.join(problem['fixed_in']) or 'no release yet'})"
+        f" (fixed in: {', '.join(problem['fixed_in']) or 'no release yet'})"
         for kind in ("vulnerable", "held_back")
         for problem in report.get(kind, [])
     ]
 
 
-def _ask(pins: Path, *options: str) -> tuple[list[dict[str, Any]] | None, str]:
-    """Return the advisories on the pins for this Python, or None and why there are none."""
+def _run_pip_audit(pins: Iterable[Path], *options: str) -> tuple[list[dict[str, Any]] | None, str]:
+    """Return the advisories on the pins for this Python, or None and the reason why there are none."""
     command = [sys.executable, "-m", "pip_audit", "--strict", "--disable-pip", *options]
-    command += ["--progress-spinner", "off", "--format", "json", "--requirement", str(pins)]
+    command += ["--progress-spinner", "off", "--format", "json"]
+    command += [word for path in pins for word in ("--requirement", str(path))]
     try:
         done = subprocess.run(  # nosec B603 # a fixed command, no shell
             command, capture_output=True, text=True, timeout=_SECONDS, check=False
@@ -76,7 +80,7 @@ def _ask(pins: Path, *options: str) -> tuple[list[dict[str, Any]] | None, str]:
     try:
         answer = json.loads(done.stdout)
     except ValueError:
-        lines = done.stderr.strip().splitlines() or ["pip-audit said nothing"]
+        lines = done.stderr.strip().splitlines() or ["pip-audit printed nothing"]
         return None, lines[-1].rpartition("ERROR:pip_audit._cli:")[2]
     return [
         {
@@ -102,7 +106,7 @@ def _newest_pins(lock: str) -> dict[str, Version]:
 
 
 def _held_back(problem: dict[str, Any], newest: dict[str, Version]) -> bool:
-    """Tell whether the lock, as fresh as it is, cannot bring a mended release to this Python."""
+    """Return whether the lock, as fresh as it is, cannot bring a fixed release to this Python."""
     here = Version(problem["version"])
     fixes = [Version(fix) for fix in problem["fixed_in"]]
     newer = [fix for fix in fixes if fix > here]

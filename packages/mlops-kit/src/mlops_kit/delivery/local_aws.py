@@ -1,4 +1,4 @@
-"""The AWS on this machine behind ENV=local: `ecs_local run` tells by AWS_ENDPOINT_URL where it is, and its clock."""
+"""The emulator of AWS behind ENV=local: its address in AWS_ENDPOINT_URL, which `ecs_local run` sets, and its clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def port() -> int:
     """Return the port of the emulator; production's listener has the next one, the test listener the one after.
 
     Raises:
-        UserError: AWS is not an emulator on this machine, so nothing may be made in it.
+        UserError: AWS is not an emulator on this machine, so nothing may be created in it.
     """
     found = _port()
     if found is None:
@@ -30,7 +30,7 @@ def port() -> int:
 
 
 def seconds_of_a_minute() -> float:
-    """Return how many seconds a minute of ECS takes: 60, and in the emulator what it says by LOCAL_MINUTE."""
+    """Return how many seconds a minute of ECS takes: 60, and in the emulator LOCAL_MINUTE."""
     return 60.0 if _port() is None else float(os.environ.get("LOCAL_MINUTE") or 60)
 
 

@@ -1,4 +1,4 @@
-"""The region that everything is in."""
+"""The AWS region of everything."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlops_kit.core.errors import UserError
 def region() -> str:
     """Return the region in the order of AWS's SDKs: AWS_REGION, AWS_DEFAULT_REGION, the profile's; else the project's own.
 
-    boto3 alone does not know AWS_REGION. The project's own, which the Makefile hands over, is not exported under AWS's
+    boto3 alone does not know AWS_REGION. The project's own, which the Makefile passes, is not exported under AWS's
     names: there it would go before the profile's.
 
     Raises:

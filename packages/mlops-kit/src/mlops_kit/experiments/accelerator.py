@@ -1,4 +1,4 @@
-"""The GPU, by RAPIDS' cuml.accel, where ACCELERATOR=cuml asks for it; the scikit-learn code stays what it is."""
+"""The GPU, by RAPIDS' cuml.accel, where ACCELERATOR=cuml asks for it; the code uses scikit-learn alone."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mlops_kit.core.console import say
+from mlops_kit.core.console import echo
 from mlops_kit.core.errors import UserError, one_line
 
 CPU = "cpu"
 
 
 def install() -> None:
-    """Let cuml take the place of scikit-learn's estimators; to be called before scikit-learn is imported.
+    """Replace scikit-learn's estimators by cuml's; to be called before scikit-learn is imported.
 
-    Without cuml or a GPU one line says so, and all goes on by scikit-learn.
+    Without cuml or a GPU it prints a note, and scikit-learn fits on the CPU.
 
     Raises:
         UserError: ACCELERATOR is neither cpu, cuml nor empty.
@@ -36,21 +36,21 @@ def install() -> None:
     # Without a GPU or its driver, CUDA's libraries fail in ways of their own.
     except Exception as error:
         sys.modules.pop("cuml.accel", None)
-        say(f"note: no cuml or no GPU here, the CPU fits ({one_line(error)})")
+        echo(f"note: no cuml or no GPU here, the CPU fits ({one_line(error)})")
 
 
-def fitted(fit: Callable[[], Any]) -> tuple[Any, str]:
-    """Return the pipeline that `fit` returns, as scikit-learn's own, and what fitted its last step: cpu or the GPU's name."""
+def fit(fit_pipeline: Callable[[], Any]) -> tuple[Any, str]:
+    """Return the pipeline that `fit_pipeline` returns, as scikit-learn's own, and the device of its last step: cpu or the GPU's name."""
     if "cuml.accel" not in sys.modules:
-        return fit(), CPU
+        return fit_pipeline(), CPU
     import cuml.accel
 
     with cuml.accel.profile(quiet=True) as calls:
-        pipeline = _plain(fit())
+        pipeline = _plain(fit_pipeline())
     name = type(pipeline.steps[-1][1]).__name__
-    told = calls.method_calls.get(f"{name}.fit")
-    if told is None or not told.gpu_calls:
-        say(f"note: cuml left {name} to the CPU")
+    fits = calls.method_calls.get(f"{name}.fit")
+    if fits is None or not fits.gpu_calls:
+        echo(f"note: cuml left {name} to the CPU")
         return pipeline, CPU
     return pipeline, _gpu()
 
@@ -62,7 +62,7 @@ def _gpu() -> str:
 
 
 def _plain(pipeline: Any) -> Any:
-    """Put scikit-learn's fitted estimators in the place of cuml's stand-ins, which nothing else could load."""
+    """Return the pipeline with scikit-learn's fitted estimators in place of cuml's proxies, which nothing else can load."""
     copied = io.BytesIO()
     _Unwrapping(copied).dump(pipeline)
     return pickle.loads(copied.getvalue())  # nosec B301 # written by the line above
@@ -74,7 +74,7 @@ class _Unwrapping(pickle.Pickler):
 
         if not cuml.accel.is_proxy(value) or isinstance(value, type):
             return NotImplemented
-        # A stand-in is pickled as its path and the estimator that it stands for.
+        # A proxy is pickled as its path and the estimator that it stands for.
         return _same, (value.__reduce__()[1][-1],)
 
 

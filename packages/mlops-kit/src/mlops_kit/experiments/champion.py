@@ -1,4 +1,4 @@
-"""The champion beside a run, on held-out rows that the champion was not fitted on either."""
+"""Compare a run with the champion, on rows of the test set that the champion was not fitted on either."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ from .predictions import Predictions, predict
 from .settings import CHAMPION, TrainConfig, metric_names
 
 _FEWEST_ROWS = 20
+# What is not recorded of a run with another split, and what a model may have seen besides the rows themselves.
+_UNITS = {"time": "up to which time", "group": "which groups"}
+_KIN = {"time": "on later ones", "group": "on others of their groups"}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of it: `gain` in the config's metric with its interval, or why there is none.
+    """The result: `gain` in the config's metric with its interval, or `why_not`, the reason why there is none.
 
     `version` is the champion's, empty where there is none; `metrics` has for each metric its `value` and the run's `gain`.
     """
@@ -56,20 +59,21 @@ def check_columns(client: Any, config: TrainConfig, dataset: Dataset) -> None:
         "gone": [name for name in before if name not in now],
         "of another kind": [n for n in now if n in before and now[n] != before[n]],
     }
-    told = [f"{what} ({some(names)})" for what, names in changes.items() if names]
-    if told:
+    changed = [f"{what} ({some(names)})" for what, names in changes.items() if names]
+    if changed:
         raise UserError(
             f"{config.data.source}: since version {champion.version} of {config.registered_model} columns are"
-            f" {', '.join(told)}, which data.policy strict refuses: SET=\"data.policy=fix\""
+            f" {', '.join(changed)}, which data.policy strict refuses: SET=\"data.policy=fix\""
         )
 
 
 def compare(
     client: Any, run: runs.Run, config: TrainConfig, dataset: Dataset, predictions: Predictions
 ) -> Comparison:
-    """Compare a run, by its `predictions` of the held-out rows, with the champion of its registered model.
+    """Compare a run, by its `predictions` of the test set, with the champion of its registered model.
 
-    A seed, a share or a column that has changed deals the rows anew, and a model does better on rows that it was fitted on.
+    A seed, a share or a column that has changed deals the rows anew, and a model does better on rows that it was fitted on,
+    on others of their groups, and on those that are earlier.
 
     Raises:
         UserError: The champion cannot be read.
@@ -91,22 +95,25 @@ def compare(
             f"the champion, {name} of {config.registered_model}, cannot be read: {error};"
             f" restore it, or take the alias {CHAMPION!r} from it (make mlflow-ui)"
         ) from error
-    if its_run.config.task != config.task or not _can_judge(stored, dataset):
+    if its_run.config.task != config.task or not _takes(stored, dataset):
         return Comparison(version, f"not compared: {name} takes other data")
     new = _new_to(its_run, stored, dataset)
-    if new is None:
-        return Comparison(
-            version, f"not compared: {name} does not tell which rows it was fitted on"
-        )
-    if new.sum() < _FEWEST_ROWS:
-        known = len(new) - new.sum()
-        reason = f"not compared: {name} was fitted on {known} of the {len(new)} held-out rows"
+    apart = _apart_from(its_run, config, dataset)
+    if new is None or apart is None:
+        what = "which rows" if new is None else _UNITS[config.split.by]
+        return Comparison(version, f"not compared: {name} has no record of {what} it was fitted on")
+    if (new & apart).sum() < _FEWEST_ROWS:
+        known = len(new) - (new & apart).sum()
+        reason = f"not compared: {name} was fitted on {known} of the {len(new)} test rows"
+        if not apart.all():
+            reason += f" or {_KIN[config.split.by]}"
         return Comparison(version, reason)
+    new &= apart
     return _on_rows(version, stored, config, dataset, predictions, new)
 
 
-def _can_judge(stored: StoredModel, dataset: Dataset) -> bool:
-    """Tell whether an earlier model takes these rows, and knows all their classes."""
+def _takes(stored: StoredModel, dataset: Dataset) -> bool:
+    """Return whether an earlier model takes these rows, and knows all their classes."""
     kinds = dataset.columns.kinds
     known = getattr(stored.pipeline, "classes_", dataset.test_target)
     same = all(kinds.get(name) == kind for name, kind in stored.columns.kinds.items())
@@ -116,13 +123,33 @@ def _can_judge(stored: StoredModel, dataset: Dataset) -> bool:
 def _new_to(
     its_run: runs.Run, stored: StoredModel, dataset: Dataset
 ) -> npt.NDArray[np.bool_] | None:
-    """Return a mask, shape (held-out rows,), of those that a run was not fitted on; None where it does not tell."""
+    """Return a mask, shape (rows of the test set,), of those that a run was not fitted on; None without a record."""
     fitted = runs.fitted_rows(its_run)
     if fitted is None:
         return None
     as_it_sees_them = dataset.test_rows[list(stored.columns.kinds)]
     known = np.isin(fingerprints(as_it_sees_them, dataset.test_target), fitted)
     return np.asarray(~known, dtype=np.bool_)
+
+
+def _apart_from(
+    its_run: runs.Run, config: TrainConfig, dataset: Dataset
+) -> npt.NDArray[np.bool_] | None:
+    """Return a mask, shape (rows of the test set,): those of no group that a run was fitted on, or later than its rows.
+
+    None without a record, because the run was split by something else. By content all of them are.
+    """
+    ours, theirs, units = config.split, its_run.config.split, dataset.test_units
+    if units is None:
+        return np.ones(len(dataset.test_rows), dtype=np.bool_)
+    known = (
+        runs.fitted_units(its_run) if (ours.by, ours.column) == (theirs.by, theirs.column) else None
+    )
+    if known is None or known.dtype.kind != units.dtype.kind:
+        return None
+    return np.asarray(
+        units > known.max() if ours.by == "time" else ~np.isin(units, known), dtype=np.bool_
+    )
 
 
 def _on_rows(
@@ -133,11 +160,12 @@ def _on_rows(
     predictions: Predictions,
     mask: npt.NDArray[np.bool_],
 ) -> Comparison:
-    """Compare on the held-out rows that `mask` selects."""
+    """Compare on the rows of the test set that `mask` selects."""
     rows = dataset.test_rows.loc[mask, list(stored.columns.kinds)]
-    theirs = predict(stored.pipeline, rows, dataset.test_target[mask], config.task)
     names, metric = metric_names(config.task), config.validation.metric
     ours, confidence = predictions.part(mask), config.validation.confidence
+    target = dataset.test_target[mask]
+    theirs = predict(stored.pipeline, rows, target, config.task, ours.weights)
     found = gains(names, ours, theirs, confidence, config.seed)
     if math.isnan(found[metric].value):
         return Comparison(version, f"not compared: {metric} is not defined on these rows")

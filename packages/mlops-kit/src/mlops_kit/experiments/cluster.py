@@ -1,6 +1,6 @@
-"""A Dask cluster: one on this machine for the while, or the one that DASK_SCHEDULER names.
+"""A Dask cluster: a temporary one on this machine, or the one that DASK_SCHEDULER names.
 
-Work is sent as futures: what a killed worker had begun is begun again elsewhere.
+Work is sent as futures: the tasks of a killed worker are run again elsewhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mlops_kit.core.errors import UserError, one_line
 
 VARIABLE = "DASK_SCHEDULER"
 
-# How often a task that failed by itself, say on the network, is tried again.
+# How often a task that failed by itself, as on the network, is retried.
 RETRIES = 3
 
 _ANSWER_SECONDS = 10
@@ -48,14 +48,14 @@ class _UsesProject(WorkerPlugin):  # type: ignore[misc] # distributed has no typ
 
 
 @contextmanager
-def connected(workers: int | None = None) -> Iterator[Client]:
-    """Give a client of the cluster in force; of one on this machine, `workers` processes (default: one a core).
+def connect(workers: int | None = None) -> Iterator[Client]:
+    """Yield a client of the cluster; of one on this machine, with `workers` processes (default: one a core).
 
     Raises:
         UserError: DASK_SCHEDULER does not answer within 10 seconds, has no workers within 60, or its workers
             hold other versions.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters becomes a sentence
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors become a UserError
     address = os.environ.get(VARIABLE)
     if address:
         with _joined(address) as client:
@@ -64,7 +64,7 @@ def connected(workers: int | None = None) -> Iterator[Client]:
             client.register_plugin(_UsesProject(project.current()))
             yield client
         return
-    # An interrupt ends this process at once, and Python's own helper would warn of what it left.
+    # An interrupt ends this process at once, and Python's resource tracker would warn of leaks.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     count = workers or cpu_count.cores()
@@ -81,7 +81,7 @@ def connected(workers: int | None = None) -> Iterator[Client]:
 def keep(client: Client, value: Any) -> Any:
     """Put a value on the cluster and return its future, to be given to tasks.
 
-    As what a task returned: when the worker that holds it dies it is made anew, while `Client.scatter` loses it.
+    As a task's result: when the worker that holds it dies it is computed anew, while `Client.scatter` loses it.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sending large graph")
@@ -89,7 +89,7 @@ def keep(client: Client, value: Any) -> Any:
 
 
 def finished(client: Client, futures: Iterable[Any]) -> Iterator[Any]:
-    """Yield the futures as they end.
+    """Yield the futures as they finish.
 
     Raises:
         UserError: The scheduler is gone, or has had no worker for 60 seconds.
@@ -111,7 +111,7 @@ def finished(client: Client, futures: Iterable[Any]) -> Iterator[Any]:
 
 
 def result(client: Client, future: Any) -> Any:
-    """Return what a task that has ended returned.
+    """Return the result of a finished task.
 
     Raises:
         UserError: The task's own; or every worker that took the task died, or the scheduler is gone.
@@ -151,7 +151,7 @@ def _await_workers(client: Client, address: str) -> None:
 
 
 def _check_versions(client: Client, address: str) -> None:
-    """Compare what decides an answer on every worker with what is here."""
+    """Check that every worker has the versions and the source code that are used here."""
     remedy = "start its workers from this commit and its lock, as make image-train packs them"
     try:
         found = client.run(_versions, project.current().package)

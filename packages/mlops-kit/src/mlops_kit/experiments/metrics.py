@@ -1,7 +1,8 @@
 """Metrics with bootstrap intervals, and the paired comparison of two models on the same rows.
 
 Every metric is a function of row weights: weights of one give its value, and the counts of a bootstrap
-resample (Efron, 1979) give the value on that resample, for many resamples in one array operation.
+resample (Efron, 1979) give the value on that resample, for many resamples in one array operation. Where rows have weights
+of their own, these take the place of ones, and multiply the counts.
 """
 
 from __future__ import annotations
@@ -40,20 +41,19 @@ class Estimate:
 
 def value(name: str, predictions: Predictions) -> float:
     """Return a metric's value; NaN where the rows do not define it."""
-    return float(_function(name)(predictions, np.ones((1, len(predictions))))[0])
+    return float(
+        _function(name)(predictions, _weighed(predictions, np.ones((1, len(predictions)))))[0]
+    )
 
 
 def estimates(
     names: tuple[str, ...], predictions: Predictions, confidence: float, seed: int
 ) -> dict[str, Estimate]:
     """Return each metric's value with its interval, from one set of resamples."""
-    drawn: dict[str, list[Array]] = {name: [] for name in names}
-    for weights in _resamples(len(predictions), seed):
-        for name in names:
-            drawn[name].append(_function(name)(predictions, weights))
+    drawn = _sample(names, predictions, seed)
     found = {}
     for name in names:
-        lower, upper = _interval(np.concatenate(drawn[name]), confidence)
+        lower, upper = _interval(drawn[name], confidence)
         found[name] = Estimate(value(name, predictions), lower, upper)
     return found
 
@@ -66,7 +66,8 @@ def gains(
     Both are measured on the same resamples, so what the rows contribute cancels out.
     """
     drawn: dict[str, list[Array]] = {name: [] for name in names}
-    for weights in _resamples(len(new), seed):
+    for counts in _resamples(len(new), seed):
+        weights = _weighed(new, counts)
         for name in names:
             measure = _function(name)
             drawn[name].append(measure(new, weights) - measure(old, weights))
@@ -78,8 +79,29 @@ def gains(
     return found
 
 
-def good_enough(name: str, measured: float, worst: float) -> bool:
-    """Tell whether a metric's value is no worse than `worst`; NaN never is."""
+def gains_apart(
+    names: tuple[str, ...], new: Predictions, old: Predictions, confidence: float, seed: int
+) -> dict[str, Estimate]:
+    """Return by how much `new` is better than `old` in each metric (negative: worse), each on rows of its own.
+
+    Their resamples are drawn independently of each other, as the rows were.
+    """
+    ours, theirs = (
+        _sample(names, predictions, its_seed)
+        for predictions, its_seed in zip((new, old), np.random.SeedSequence(seed).spawn(2))
+    )
+    found = {}
+    for name in names:
+        sign = goodness(name, 1.0)
+        pairs = min(len(ours[name]), len(theirs[name]))
+        differences = ours[name][:pairs] - theirs[name][:pairs]
+        lower, upper = _interval(sign * differences, confidence)
+        found[name] = Estimate(sign * (value(name, new) - value(name, old)), lower, upper)
+    return found
+
+
+def meets_threshold(name: str, measured: float, worst: float) -> bool:
+    """Return whether a metric's value is no worse than `worst`; NaN never is."""
     return goodness(name, measured) >= goodness(name, worst)
 
 
@@ -89,15 +111,31 @@ def goodness(name: str, measured: float) -> float:
 
 
 def is_loss(name: str) -> bool:
-    """Tell whether less is better of a metric."""
+    """Return whether less is better of a metric."""
     own = _own().get(name)
     return name in LOSSES if own is None else own.loss
 
 
-def _resamples(rows: int, seed: int) -> Iterator[Array]:
+def _sample(
+    names: tuple[str, ...], predictions: Predictions, seed: int | np.random.SeedSequence
+) -> dict[str, Array]:
+    """Return each metric's value on each of the resamples."""
+    drawn: dict[str, list[Array]] = {name: [] for name in names}
+    for counts in _resamples(len(predictions), seed):
+        weights = _weighed(predictions, counts)
+        for name in names:
+            drawn[name].append(_function(name)(predictions, weights))
+    return {name: np.concatenate(values) for name, values in drawn.items()}
+
+
+def _weighed(predictions: Predictions, counts: Array) -> Array:
+    return counts if predictions.weights is None else counts * predictions.weights
+
+
+def _resamples(rows: int, seed: int | np.random.SeedSequence) -> Iterator[Array]:
     """Yield how often each row is drawn, shape (resamples, rows), a block at a time."""
     generator = np.random.default_rng(seed)
-    # A large test part needs fewer resamples: its intervals are narrow anyway.
+    # A large test set needs fewer resamples: its intervals are narrow anyway.
     left = int(np.clip(20_000_000 // rows, 200, _RESAMPLES))
     while left > 0:
         block = max(1, min(left, _WEIGHTS_AT_ONCE // rows))

@@ -1,4 +1,4 @@
-"""The model card (Mitchell et al., 2019): what people have to say of a model, beside what is known of its run."""
+"""The model card (Mitchell et al., 2019): the texts that people write about a model, beside the facts of its run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .report.numbers import interval, number
 from .runs import Run
 from .settings import ModelCardConfig
 
-# Where a card that is not written yet is written.
+# The file of the texts.
 SOURCE = "configs/model-card.yaml"
 
 _TITLES = {
@@ -22,30 +22,32 @@ _TITLES = {
     "risks": "Risks",
     "owner": "Owner",
 }
-_VERDICTS = {"passed": "It passed validation.", "failed": "It did NOT pass validation."}
+_RESULTS = {"passed": "It passed validation.", "failed": "It did NOT pass validation."}
 
 
-def text(run: Run, verdict: Optional[dict[str, Any]], human: ModelCardConfig, version: str) -> str:
-    """Return the card of a registered version in Markdown; `verdict` is what `make validate` kept of its run."""
+def text(
+    run: Run, validation: Optional[dict[str, Any]], human: ModelCardConfig, version: str
+) -> str:
+    """Return the card of a registered version in Markdown; `validation` is the result that `make validate` kept of its run."""
     sections = {
         "intended_use": [],
         "not_for": [],
         "data": _data(run),
         "metrics": _metrics(run),
-        "slices": _slices(verdict or {}),
+        "slices": _slices(validation or {}),
         "limits": [],
         "risks": [],
         "owner": [],
         "versions": _versions(run),
     }
     titles = {**_TITLES, "metrics": "Metrics", "slices": "Worst groups", "versions": "Versions"}
-    said = human.model_dump()
+    texts = human.model_dump()
     lines = [f"# Model card: {_plain(run.config.registered_model)} version {version}", ""]
     lines += [_summary(run), ""]
     for key, known in sections.items():
         lines += [f"## {titles[key]}", ""]
-        if key in said:
-            written = (said[key] or "").strip()
+        if key in texts:
+            written = (texts[key] or "").strip()
             lines += [written or f"*Nobody has written this yet: `{key}` in {SOURCE}.*", ""]
         lines += known
     return "\n".join(lines).rstrip() + "\n"
@@ -55,7 +57,7 @@ def _summary(run: Run) -> str:
     config = run.config
     return (
         f"A {config.task} of {_plain(config.data.target)} by {_plain(config.model.kind)}."
-        f" {_VERDICTS.get(run.tags.get('validation', ''), 'It was not validated.')}"
+        f" {_RESULTS.get(run.tags.get('validation', ''), 'It was not validated.')}"
     )
 
 
@@ -77,12 +79,12 @@ def _metrics(run: Run) -> list[str]:
         [name, number(estimate.get("value")), interval(estimate)]
         for name, estimate in run.estimates().items()
     ]
-    head = ["on the held-out rows", "value", f"{confidence:g} % interval"]
+    head = ["on the test set", "value", f"{confidence:g} % interval"]
     return table(head, found)
 
 
-def _slices(verdict: dict[str, Any]) -> list[str]:
-    found = verdict.get("slices") or {}
+def _slices(validation: dict[str, Any]) -> list[str]:
+    found = validation.get("slices") or {}
     if not found.get("worst"):
         return ["None is known.", ""]
     rows = [
@@ -95,11 +97,11 @@ def _slices(verdict: dict[str, Any]) -> list[str]:
         ]
         for each in found["worst"]
     ]
-    told = (
-        f"The lowest of {found['groups']} groups of at least {found['min_rows']} held-out rows;"
+    note = (
+        f"The lowest of {found['groups']} groups of at least {found['min_rows']} test rows;"
         " of so many, some are low by chance."
     )
-    return [told, "", *table(["column", "value", "rows", found["metric"], "interval"], rows)]
+    return [note, "", *table(["column", "value", "rows", found["metric"], "interval"], rows)]
 
 
 def _versions(run: Run) -> list[str]:
@@ -116,5 +118,5 @@ def _versions(run: Run) -> list[str]:
 
 
 def _plain(value: str) -> str:
-    """Return a name in which Markdown and HTML read nothing; `table` looks after its own bars."""
+    """Return a name escaped for Markdown and HTML; `table` escapes its own bars."""
     return re.sub(r"([\\`*_\[\]<>&#~$])", r"\\\1", value)

@@ -1,4 +1,4 @@
-"""How a fitted pipeline is stored and loaded: by skops, which runs no code from the file.
+"""Store and load a fitted pipeline by skops, which runs no code from the file.
 
 The module is a flavor in MLflow's sense (`mlflow.models.Model.log` calls `save_model`, `mlflow.pyfunc`
 calls `_load_pyfunc`). This package itself loads a model by `load` alone, which first compares the file
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import skops.io
 
 from mlops_kit.core import project, skops_file
 from mlops_kit.core.errors import UserError, one_line
@@ -32,15 +31,18 @@ PROFILE = "profile.json"
 HELD_OUT = "held_out.parquet"
 FILES = (MODEL, COLUMNS, PROFILE, HELD_OUT)
 
+# Before MLflow: skops looks for its functions in every module that is imported.
+_skops = skops_file.skops_io()
+
 _MOST_HELD_OUT = 10_000
 _EXAMPLE = "input_example.json"
 _EXAMPLE_ROWS = 5
-_RUNS_ON = ["mlflow", "pandas", "scikit-learn", "skops"]
+_RUNS_ON = ["mlflow-skinny", "pandas", "scikit-learn", "skops"]
 
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A fitted pipeline, the columns it takes, the profile of the rows it was fitted on, held-out rows."""
+    """A fitted pipeline, the columns it takes, the profile of its training set, rows of its test set."""
 
     pipeline: Any
     columns: Columns
@@ -53,8 +55,8 @@ def save_model(
 ) -> None:
     """Write `pipeline` as an MLflow model folder with signature and input example.
 
-    The profile of the `rows` it was fitted on and at most 10,000 of the `held_out` rows go along, so that
-    the model can be exported and proved right wherever it is, without its data source.
+    It includes the profile of the training set `rows` and at most 10,000 of the test set's rows `held_out`, so that
+    the model can be exported and verified anywhere, without its data source.
 
     Raises:
         UserError: The pipeline stores a type that nobody has reviewed.
@@ -70,7 +72,7 @@ def _write(
 ) -> None:
     from mlflow.models import infer_signature
 
-    skops.io.dump(pipeline, folder / MODEL)
+    _skops.dump(pipeline, folder / MODEL)
     _check_types(folder / MODEL)
     (folder / COLUMNS).write_text(json.dumps(columns.to_dict(), indent=2), encoding="utf-8")
     (folder / PROFILE).write_text(json.dumps(profile(columns, rows), indent=2), encoding="utf-8")
@@ -97,7 +99,7 @@ class CannotLoadError(UserError):
 
 
 def digest(folder: Path) -> str:
-    """Return the SHA-256 of the stored pipeline in `folder`, followed by what was stored with it."""
+    """Return the SHA-256 of the stored pipeline in `folder` and of the files stored with it."""
     stored = hashlib.sha256()
     for name in FILES:
         stored.update((folder / name).read_bytes())
@@ -109,12 +111,12 @@ def load(folder: Path, expected: str, what: str) -> StoredModel:
 
     Raises:
         UserError: A file is missing, or the SHA-256 is not `expected`.
-        CannotLoadError: The files are right, but hold what cannot be loaded here.
+        CannotLoadError: The files are as stored, but cannot be loaded here.
     """
     _check_digest(folder, expected, what)
     try:
         stored = _read(folder)
-    except Exception as error:  # what a file of another release holds can fail in any way
+    except Exception as error:  # a file of another release can fail in any way
         raise CannotLoadError(f"{what} cannot be loaded here: {one_line(error)}") from error
     derived = derived_by(stored.pipeline)
     if derived and derived.digest != project.current().features_digest:
@@ -148,7 +150,7 @@ def _check_digest(folder: Path, expected: str, what: str) -> None:
 
 
 def _check_types(file: Path) -> None:
-    unknown = sorted(set(skops.io.get_untrusted_types(file=file)) - set(trusted_types()))
+    unknown = sorted(set(_skops.get_untrusted_types(file=file)) - set(trusted_types()))
     if unknown:
         raise UserError(
             f"the fitted pipeline stores {', '.join(unknown)}: read what such a type does when it is"
@@ -165,7 +167,7 @@ def _read(folder: Path) -> StoredModel:
 
 
 class _Predictor:
-    """What `mlflow.pyfunc` calls for predictions."""
+    """The model that `mlflow.pyfunc` calls for predictions."""
 
     def __init__(self, folder: Path) -> None:
         self.model = _read(folder)
@@ -177,5 +179,5 @@ class _Predictor:
 def _load_pyfunc(path: str) -> _Predictor:
     from mlflow.models import Model
 
-    project.use_that_of(Model.load(path).flavors["skops"]["package"])
+    project.use_package(Model.load(path).flavors["skops"]["package"])
     return _Predictor(Path(path))

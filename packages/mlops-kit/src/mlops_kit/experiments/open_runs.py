@@ -8,18 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path("mlflow.db.open")  # an empty file for each process
+FOLDER = Path(
+    "mlflow.db.open"
+)  # an empty file for each process, whose name begins with the id of the experiment
 
 _TAG = "process"
 
 
 @contextmanager
-def held() -> Iterator[dict[str, str]]:
-    """Hold a lock, and yield the tags that runs get that are written meanwhile."""
+def hold(experiment: str) -> Iterator[dict[str, str]]:
+    """Hold a lock, and yield the tags for the runs written meanwhile in the experiment with this id."""
     from filelock import FileLock
 
     FOLDER.mkdir(exist_ok=True)
-    name = secrets.token_hex(8)
+    name = f"{experiment}.{secrets.token_hex(8)}"
     file = FOLDER / name
     try:
         with FileLock(str(file)):
@@ -29,7 +31,7 @@ def held() -> Iterator[dict[str, str]]:
 
 
 def close_killed(client: Any) -> None:
-    """Give the runs of this checkout that nobody writes any more the status KILLED; else they were RUNNING for ever."""
+    """Set the status of this checkout's runs whose process has ended to KILLED; else they would stay RUNNING."""
     from filelock import FileLock, Timeout
 
     for file in FOLDER.glob("*"):
@@ -47,6 +49,7 @@ def close_killed(client: Any) -> None:
 
 
 def _running(client: Any, name: str) -> list[Any]:
-    experiments = [each.experiment_id for each in client.search_experiments()]
+    # By its id, because a store may have more experiments than one page lists.
+    experiment = name.rpartition(".")[0]
     wanted = f"tags.{_TAG} = '{name}' and attributes.status = 'RUNNING'"
-    return list(client.search_runs(experiments, wanted))
+    return list(client.search_runs([experiment], wanted))

@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from .model_storage import StoredModel
 
 LAST = Path("reports/train.json")
-VERDICT = "validation.json"
-VERDICT_TAG = "validation"  # passed, failed or unfinished
+VALIDATION = "validation.json"
+VALIDATION_TAG = "validation"  # passed, failed or unfinished
 FITTED = "fitted_rows.npy"
+FITTED_UNITS = "fitted_units.npy"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training run: its id, the config it was made by, its tags and metrics, when it began (UTC)."""
+    """A finished training run: its id, its config, its tags and metrics, the folder of its artifacts, its start (UTC)."""
 
     run_id: str
     config: TrainConfig
@@ -83,14 +84,14 @@ def find(client: Any, run_id: str) -> Run:
     """
     import mlflow
 
-    found = client.search_runs(
-        [e.experiment_id for e in client.search_experiments()],
-        filter_string=f"attributes.run_id = '{run_id}'",
-        max_results=1,
-    )
-    if not found:
+    try:
+        run = client.get_run(run_id)
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        run = None
+    if run is None or run.info.lifecycle_stage == "deleted":
         raise UserError(f"run {run_id} is not in {store.redacted(store.uri())}: make train")
-    run = found[0]
     if run.info.status != "FINISHED" or "model.sha256" not in run.data.tags:
         raise UserError(f"run {run_id} did not finish ({run.info.status}): make train")
     try:
@@ -106,7 +107,12 @@ def find(client: Any, run_id: str) -> Run:
 
 def champion(client: Any, name: str) -> Any | None:
     """Return the version of the model `name` with the alias `champion`, or None if there is none."""
-    number = (_aliases(client, name) or {}).get(CHAMPION)
+    return aliased(client, name, CHAMPION)
+
+
+def aliased(client: Any, name: str, alias: str) -> Any | None:
+    """Return the version of the model `name` with `alias`, or None if there is none."""
+    number = (_aliases(client, name) or {}).get(alias)
     return None if number is None else client.get_model_version(name, number)
 
 
@@ -132,7 +138,7 @@ def _aliases(client: Any, name: str) -> dict[str, str] | None:
 
 
 def keep(run: Run, file: Path) -> None:
-    """Put a file beside what else the run holds, in place of the one with its name."""
+    """Store a file among the run's artifacts, in place of the one with its name."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     # Not by the client, which remembers where a run's artifacts were before the repository was copied.
@@ -140,43 +146,58 @@ def keep(run: Run, file: Path) -> None:
         get_artifact_repository(run.artifacts).log_artifact(str(file))
 
 
-def verdict(run: Run) -> dict[str, Any] | None:
-    """Return what `make validate` kept of the run, or None if it has not judged it."""
+def validation(run: Run) -> dict[str, Any] | None:
+    """Return the result that `make validate` kept of the run, or None if it was not validated."""
     import mlflow
 
     try:
-        return dict(mlflow.artifacts.load_dict(f"{run.artifacts}/{VERDICT}"))
+        return dict(mlflow.artifacts.load_dict(f"{run.artifacts}/{VALIDATION}"))
     except (mlflow.exceptions.MlflowException, OSError):
         return None
 
 
-def keep_fitted_rows(dataset: data.Dataset) -> None:
-    """Put into the active run which rows it was fitted on: whoever judges it later must not ask it about those."""
+def keep_fitted_rows(dataset: data.Dataset, by: str) -> None:
+    """Log to the active run which rows it was fitted on, and which groups or up to which time, by `split.by`.
+
+    A later comparison must not use those.
+    """
     import mlflow
 
-    with scratch() as folder:
-        file = folder / FITTED
-        np.save(file, dataset.train_fingerprints)
-        with named_if_full(mlflow.get_artifact_uri()):
-            mlflow.log_artifact(str(file))
+    kept = {FITTED: dataset.train_fingerprints}
+    if dataset.train_units is not None:
+        found = np.unique(dataset.train_units)
+        kept[FITTED_UNITS] = found[-1:] if by == "time" else found
+    with scratch() as folder, named_if_full(mlflow.get_artifact_uri()):
+        for name, values in kept.items():
+            np.save(folder / name, values)
+        mlflow.log_artifacts(str(folder))
 
 
 def fitted_rows(run: Run) -> npt.NDArray[np.uint64] | None:
     """Return the fingerprints of the rows that `run` was fitted on, or None where it has none."""
+    return _kept_array(run, FITTED)
+
+
+def fitted_units(run: Run) -> npt.NDArray[Any] | None:
+    """Return the groups that `run` was fitted on, or the latest time, by its own `split.column`; None where it has neither."""
+    return _kept_array(run, FITTED_UNITS)
+
+
+def _kept_array(run: Run, name: str) -> npt.NDArray[Any] | None:
     import mlflow
 
     with scratch() as folder:
         try:
-            artifact = f"{run.artifacts}/{FITTED}"
+            artifact = f"{run.artifacts}/{name}"
             path = mlflow.artifacts.download_artifacts(artifact, dst_path=str(folder))
-            found: npt.NDArray[np.uint64] = np.load(path, allow_pickle=False)
+            found: npt.NDArray[Any] = np.load(path, allow_pickle=False)
         except (mlflow.exceptions.MlflowException, OSError, ValueError):
             return None
         return found
 
 
 def load_data(run: Run, config: TrainConfig) -> data.Dataset:
-    """Load the rows that the run was trained and measured on, by the run's config or one made of it.
+    """Load the rows that the run was trained and evaluated on, by the run's config or one derived from it.
 
     Raises:
         UserError: They have changed since, or as `data.load`.

@@ -1,4 +1,4 @@
-"""What a run, a search and a model card are told: configs/train.yaml, search.yaml and model-card.yaml."""
+"""The settings of a run, a search and a model card: configs/train.yaml, search.yaml and model-card.yaml."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ CARD_FILE = (
 SEARCH = Path("configs/search.yaml")
 
 CHAMPION = "champion"  # the alias of the registered version that is served
+CHALLENGER = "challenger"  # and of one that may be served in its shadow
 
 # The kit's metrics; metric_names() adds the project's.
 METRICS: dict[str, tuple[str, ...]] = {
@@ -43,7 +44,7 @@ class ModelConfig(Section):
 
 
 class Thresholds(Section):
-    """The worst acceptable value of each metric, on the held-out rows."""
+    """The worst acceptable value of each metric, on the test set."""
 
     accuracy: Optional[float] = _FROM_0_TO_1
     balanced_accuracy: Optional[float] = _FROM_0_TO_1
@@ -83,7 +84,7 @@ class ValidationConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _take_own_thresholds(cls, given: Any) -> Any:
-        """Move what `thresholds` says of the project's own metrics, which that section has no fields for."""
+        """Move the `thresholds` of the project's own metrics, which that section has no fields for."""
         if not (isinstance(given, dict) and isinstance(given.get("thresholds"), dict)):
             return given
         names = {name for of_task in project.current().metrics.values() for name in of_task}
@@ -119,19 +120,23 @@ class TrainConfig(TableSettings):
         Raises:
             UserError: A metric or a slice's metric is named that is none of the task.
         """
-        judged, names = self.validation, metric_names(task)
-        given, own = judged.thresholds.given(), judged.own_thresholds
+        current, names = self.validation, metric_names(task)
+        given, own = current.thresholds.given(), current.own_thresholds
         changed = {
-            "metric": judged.metric or DEFAULT_METRICS[task],
+            "metric": current.metric or DEFAULT_METRICS[task],
             "thresholds": Thresholds(**{m: worst for m, worst in given.items() if m in names}),
             "own_thresholds": {m: worst for m, worst in own.items() if m in names},
         }
-        validation = judged.model_copy(update=changed)
+        validation = current.model_copy(update=changed)
         try:
             _check_metrics(validation, [task])
         except ValueError as error:
             raise UserError(f"{error}; data.target {self.data.target!r} is one of {task}") from None
         return self.model_copy(update={"task": task, "validation": validation})
+
+    def not_for(self, task: str) -> list[str]:
+        """Return the metrics that have a threshold but are none of the task, so that the threshold does not count."""
+        return [name for name in self.validation.worst() if name not in metric_names(task)]
 
 
 def _check_metrics(validation: ValidationConfig, tasks: list[str]) -> None:
@@ -151,7 +156,7 @@ _TEXT = "a text, or nothing"
 
 
 class ModelCardConfig(Section):
-    """The whole of configs/model-card.yaml: what people have to say of a model."""
+    """The whole of configs/model-card.yaml: the texts that people write about a model."""
 
     intended_use: Optional[str] = Field(None, description=_TEXT)
     not_for: Optional[str] = Field(None, description=_TEXT)
@@ -161,7 +166,7 @@ class ModelCardConfig(Section):
     owner: Optional[str] = Field(None, description=_TEXT)
 
     def empty(self) -> list[str]:
-        """Return the keys under which nobody has written anything."""
+        """Return the keys without a text."""
         return [name for name, value in self if not (value or "").strip()]
 
 
@@ -191,7 +196,7 @@ class SearchConfig(Section):
 
 
 def is_range(choice: Any) -> bool:
-    """Tell whether `choice` is a mapping of `low` and `high`, numbers, and `log`, true or false."""
+    """Return whether `choice` is a mapping of `low` and `high`, numbers, and `log`, true or false."""
     if not isinstance(choice, dict) or not {"low", "high"} <= set(choice) <= {"low", "high", "log"}:
         return False
     low, high, log = choice["low"], choice["high"], choice.get("log", False)

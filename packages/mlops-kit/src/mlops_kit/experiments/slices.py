@@ -1,4 +1,4 @@
-"""How a model does in groups of the held-out rows."""
+"""Metrics in slices, groups of rows of the test set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_GROUPS = 100
 class Slice:
     """The rows in which `column` has the value, or lies in the quarter, that `group` names.
 
-    `code` tells apart what has one name: a category called "missing", quarters closer than six digits.
+    `code` distinguishes groups of one name: a category called "missing", quarters closer than six digits.
     """
 
     column: str
@@ -34,7 +34,7 @@ class Slice:
 
 
 def check(config: TrainConfig, rows: Any) -> None:
-    """Make sure that the column whose groups are validated is a feature.
+    """Check that the column whose groups are validated is a feature.
 
     Raises:
         UserError: It is none.
@@ -64,7 +64,7 @@ def of_column(
 
 
 def worst_first(metric: str, found: list[Slice]) -> list[Slice]:
-    """Return the slices in the order of their value, the worst first."""
+    """Return the slices by their value, the worst first."""
     return sorted(found, key=lambda each: goodness(metric, each.value))
 
 
@@ -85,12 +85,12 @@ def worst(
         if not (rows[column].dtype == object and rows[column].nunique() > _MOST_GROUPS)
         for each in of_column(metric, rows, column, predictions, min_rows)
     ]
-    told = []
+    described = []
     for each in worst_first(metric, found)[:most]:
         of_group = predictions.part(_groups(rows[each.column])[0] == each.code)
         interval = estimates((metric,), of_group, confidence, seed)[metric]
-        told.append({**vars(each), **vars(interval)})
-    return {"metric": metric, "min_rows": min_rows, "groups": len(found), "worst": told}
+        described.append({**vars(each), **vars(interval)})
+    return {"metric": metric, "min_rows": min_rows, "groups": len(found), "worst": described}
 
 
 def _groups(values: Any) -> tuple[npt.NDArray[np.intp], list[str]]:

@@ -1,4 +1,4 @@
-"""The kit's own metrics, each a function of predictions and row weights; metrics.py says how they are used."""
+"""The kit's own metrics, each a function of predictions and row weights; metrics.py uses them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .predictions import Array, Predictions
 
 
 def _mean(per_row: npt.NDArray[Any], weights: Array) -> Array:
-    return np.asarray(weights @ per_row / weights.sum(axis=1))
+    return _ratio(weights @ per_row, weights.sum(axis=1))
 
 
 def _accuracy(p: Predictions, weights: Array) -> Array:

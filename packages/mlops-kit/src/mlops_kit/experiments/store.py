@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -15,8 +16,9 @@ from typing import Any
 
 import requests
 
-from mlops_kit.core.console import say
+from mlops_kit.core.console import echo
 from mlops_kit.core.errors import UserError, one_line
+from mlops_kit.core.files import scratch
 
 from . import open_runs
 
@@ -27,6 +29,7 @@ _VARIABLE = "MLFLOW_TRACKING_URI"
 _LOCK = Path("mlflow.db.lock")
 _LOCK_SECONDS = 300
 _SERVER_SECONDS = 10
+_PROBE = ".writable"
 
 # MLflow stores absolute artifact paths in these tables of its SQLite file.
 _MOVE_PATHS = (
@@ -53,7 +56,7 @@ def _embedded() -> str:
 
 
 @contextmanager
-def connected() -> Iterator[Any]:
+def connect() -> Iterator[Any]:
     """Yield an `mlflow.MlflowClient`; the `mlflow` module uses the same store. Runs of killed processes are closed first.
 
     Raises:
@@ -75,7 +78,7 @@ def connected() -> Iterator[Any]:
         raise UserError(_failure(error)) from error
     finally:
         if given is None:
-            os.environ.pop(_VARIABLE, None)  # MLflow sets it to what it was told
+            os.environ.pop(_VARIABLE, None)  # MLflow sets it to the URI that it was given
 
 
 def _open() -> Any:
@@ -84,7 +87,7 @@ def _open() -> Any:
 
     try:
         if uri() == _embedded():
-            with one_at_a_time():
+            with hold_lock():
                 _open_embedded()
         mlflow.set_tracking_uri(uri())
         client = mlflow.MlflowClient()
@@ -103,8 +106,8 @@ def _failure(error: Exception) -> str:
 
 
 @contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Let one process of this checkout at a time into the block; a killed one frees the way."""
+def hold_lock() -> Iterator[None]:
+    """Hold the lock of this checkout, so that one process at a time is in the block; a killed one releases it."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(str(_LOCK), timeout=_LOCK_SECONDS)
@@ -135,8 +138,37 @@ def experiment_id(client: Any, name: str) -> str:
     return str(experiment.experiment_id)
 
 
+def check_artifacts(client: Any, experiment: str) -> None:
+    """Check, before a long fit, that artifacts of the experiment with this id can be written, by writing an empty file.
+
+    In a remote store the file stays.
+
+    Raises:
+        UserError: It cannot be written; the sentence names the location.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    location = client.get_experiment(experiment).artifact_location
+    try:
+        repository = get_artifact_repository(location)
+        here = getattr(repository, "artifact_dir", None)
+        if here is not None:
+            Path(here).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=here):
+                return
+        with scratch() as folder:
+            (folder / _PROBE).touch()
+            repository.log_artifact(str(folder / _PROBE))
+    except Exception as error:  # every kind of storage has errors of its own
+        raise UserError(
+            f"artifacts of {redacted(uri())} go to {redacted(location)}, which cannot be written from here:"
+            f" {redacted(one_line(error))}; give this machine access, or let the server write them"
+            " (mlflow server --artifacts-destination)"
+        ) from error
+
+
 def show(port: int) -> None:
-    """Serve MLflow's pages for the store in force on 127.0.0.1 until Ctrl-C.
+    """Serve MLflow's UI for the store in force on 127.0.0.1 until Ctrl-C.
 
     Raises:
         UserError: `port` is taken, or MLFLOW_TRACKING_URI is a server that has pages of its own.
@@ -149,11 +181,11 @@ def show(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise UserError(f"port {port} is taken: give PORT=…") from None
-    with connected():
+    with connect():
         from mlflow.cli import cli
 
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # nine idle processes
-    say(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
     store, artifacts = ["--backend-store-uri", uri()], ["--default-artifact-root", str(ARTIFACTS)]
     cli.main(
         ["ui", "--port", str(port), "--workers", "1", *store, *artifacts], standalone_mode=False
@@ -188,7 +220,7 @@ def _await_server() -> None:
 
 
 def _open_embedded() -> None:
-    """Make the store if it is not there, and follow the repository if it was moved.
+    """Create the store if there is none, and update its paths if the repository was moved.
 
     Four processes that migrate one fresh SQLite file crash each other, and one that is killed leaves
     half a schema: so the caller holds the lock, and a new store gets its name when it is complete.

@@ -14,7 +14,7 @@ from mlops_kit.core.provenance import tags, versions
 from mlops_kit.data import Dataset
 from mlops_kit.data.spelling import without_sign
 
-from . import accelerator, model_storage, open_runs
+from . import accelerator, inputs, model_storage, open_runs
 from . import pipeline as model
 from . import runs, slices, store
 from .metrics import Estimate
@@ -28,6 +28,7 @@ _SMALL = 2_000_000
 # MLflow's own limit for the value of a parameter.
 _LONGEST = 6000
 _OF_COLUMNS = ("data.dates", "data.numbers")
+_OF_ESTIMATOR = "model.params."
 
 
 def threads(cells: int) -> int:
@@ -38,15 +39,13 @@ def threads(cells: int) -> int:
 
 
 def describe(dataset: Dataset) -> str:
-    """Return the task, the numbers of rows and columns and what was left out, as the `data` line shows them."""
+    """Return a summary of the data: the task, the numbers of rows and columns, what was left out, the notes."""
     text = (
-        f"{dataset.task}, {len(dataset.train_rows)} rows to fit on, {len(dataset.test_rows)} held out,"
+        f"{dataset.task}, {dataset.sizes()},"
         f" {len(dataset.columns.kinds)} columns ({dataset.columns.summary()})"
     )
     if dataset.repeated:
-        text += (
-            f"; {dataset.repeated} held-out rows are duplicates of rows to fit on, which flatters"
-        )
+        text += f"; {dataset.repeated} test rows are duplicates of training rows, which flatters"
     if dataset.left_out:
         text += f"; left out: {', '.join(dataset.left_out)}"
     return "; ".join([text, *dataset.notes])
@@ -60,13 +59,14 @@ def fit(config: TrainConfig, dataset: Dataset) -> tuple[Any, str]:
             whose groups are validated is no feature.
     """
     slices.check(config, dataset.train_rows)
-    return accelerator.fitted(lambda: _fit(config, dataset))
+    return accelerator.fit(lambda: _fit(config, dataset))
 
 
 def _fit(config: TrainConfig, dataset: Dataset) -> Any:
-    pipeline = model.build(config, dataset.columns)
+    pipeline = model.build(config, dataset.columns, dataset.train_rows, dataset.train_target)
     try:
-        model.fit(pipeline, dataset.columns, dataset.train_rows, dataset.train_target)
+        train = dataset.train_rows, dataset.train_target, dataset.train_weights
+        model.fit(pipeline, dataset.columns, *train)
     except (ValueError, TypeError, MemoryError) as error:
         reason = one_line(error) or "not enough memory"
         raise UserError(f"model.kind {config.model.kind} could not be fitted: {reason}") from error
@@ -87,7 +87,7 @@ def track(
     predictions: Predictions,
     measured: dict[str, Estimate],
 ) -> dict[str, Any]:
-    """Log the run, its metrics and its model to MLflow; return what reports/train.json keeps of it."""
+    """Log the run, its metrics and its model to MLflow; return the content of reports/train.json."""
     import mlflow
 
     origin = {
@@ -96,7 +96,7 @@ def track(
         "device": device,
         "data.source": config.data.source,
         "data.digest": dataset.digest,
-        "data.rows": f"{len(dataset.train_rows)} to fit on, {len(dataset.test_rows)} held out",
+        "data.rows": dataset.sizes(),
         "data.columns": dataset.columns.summary(),
         "data.left_out": ", ".join(dataset.left_out) or "nothing",
         "data.notes": "; ".join(dataset.notes) or "none",
@@ -106,11 +106,12 @@ def track(
         found = without_sign(dataset.target_format)
         settings["data"]["numbers"][config.data.target] = found
     with (
-        open_runs.held() as mark,
+        open_runs.hold(experiment) as mark,
         mlflow.start_run(experiment_id=experiment, tags={**origin, **mark}) as run,
         named_if_full(run.info.artifact_uri),
     ):
         mlflow.log_params(parameters(settings))
+        inputs.log(config.data.source, dataset)
         mlflow.log_metrics(_with_bounds(measured))
         with scratch() as folder:
             write_json(folder / "config.json", settings)
@@ -119,7 +120,7 @@ def track(
             plots.save(drawn, pipeline, *test, predictions)
             with named_if_full(run.info.artifact_uri):
                 mlflow.log_artifacts(str(folder))
-        runs.keep_fitted_rows(dataset)
+        runs.keep_fitted_rows(dataset, config.split.by)
         logged = _log_model(pipeline, dataset)
     return {
         "run_id": run.info.run_id,
@@ -154,12 +155,13 @@ def _log_model(pipeline: Any, dataset: Dataset) -> dict[str, str]:
 def parameters(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
     """Return nested settings as MLflow parameters with dotted names; unset ones are left out.
 
-    Mappings by columns' names are one parameter each: MLflow takes few characters in the name of a parameter, and at most
-    250. A value that is too long for it is cut; the run has them all in config.json.
+    Mappings by names of columns or classes are one parameter each, also those in `model.params`: MLflow takes few characters
+    in the name of a parameter, and at most 250. A value that is too long for it is cut; the run has them all in config.json.
     """
     flat = {}
     for key, value in settings.items():
-        if isinstance(value, dict) and f"{prefix}{key}" not in _OF_COLUMNS:
+        by_names = f"{prefix}{key}" in _OF_COLUMNS or prefix == _OF_ESTIMATOR
+        if isinstance(value, dict) and not by_names:
             flat.update(parameters(value, f"{prefix}{key}."))
         elif value is not None:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,7 +1,8 @@
-"""Judge the last run: thresholds, the champion, the worst slice, the time of a prediction."""
+"""Validate the last run: thresholds, the champion, the worst slice, the time of a prediction."""
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from mlops_kit.data import Dataset
 
 from . import runs, slices, store
 from .champion import Comparison, compare
-from .metrics import estimates, good_enough, is_loss
+from .metrics import Estimate, estimates, is_loss, meets_threshold
 from .predictions import Predictions, predict
 from .settings import SliceConfig, TrainConfig, metric_names
 
@@ -27,7 +28,7 @@ _TIMED_CALLS = 30
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the verdict: what was measured, what was asked, and whether that is good enough."""
+    """One check: the measured value, the threshold (`asked`), and whether it is met."""
 
     name: str
     measured: str
@@ -36,11 +37,11 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Validation:
     """All checks of one run; for the report and the model card, the champion's metrics and the worst groups.
 
-    `champion` has its version when the run was judged (empty: none) and, where the two were compared, on how many rows, and for
-    each metric its `value` and the run's `gain` over it.
+    `champion` has its version at that time (empty: none) and, where the two were compared, on how many rows, and for each
+    metric its `value` and the run's `gain` over it.
     """
 
     run_id: str
@@ -54,10 +55,10 @@ class Verdict:
         return all(check.passed for check in self.checks)
 
 
-def validate(config: TrainConfig, run_id: str = "") -> Verdict:
-    """Judge a run, by default the one that reports/train.json names, by the validation section of `config`.
+def validate(config: TrainConfig, run_id: str = "") -> Validation:
+    """Validate a run, by default the one that reports/train.json names, by the validation section of `config`.
 
-    The rows are the run's own held-out part: data, split and seed are taken from the run. The run is
+    The rows are the run's own test set: data, split and seed are taken from the run. The run is
     tagged `validation: passed` or `failed`, and `reports/validation.json` is written; the run keeps a copy.
 
     Raises:
@@ -65,60 +66,66 @@ def validate(config: TrainConfig, run_id: str = "") -> Verdict:
             feature.
     """
     REPORT.unlink(missing_ok=True)
-    with store.connected() as client:
+    with store.connect() as client:
         run = runs.find(client, run_id or runs.last())
-        # An earlier verdict must not outlive the question.
-        client.set_tag(run.run_id, runs.VERDICT_TAG, "unfinished")
+        # An earlier result must not outlive a validation that stops.
+        client.set_tag(run.run_id, runs.VALIDATION_TAG, "unfinished")
+        unused = config.not_for(run.config.task)
         config = _combined(run.config, config)
         with step("data") as running:
             dataset = runs.load_data(run, config)
             slices.check(config, dataset.test_rows)
-            running.detail = f"{len(dataset.test_rows)} held-out rows"
-        with step("judge") as running, threadpool_limits(1):
-            verdict = _judge(client, run, config, dataset)
+            running.detail = f"{len(dataset.test_rows)} test rows"
+        with step("validate") as running, threadpool_limits(1):
+            result = _validate(client, run, config, dataset)
             running.detail = f"run {run.run_id}"
-        _keep(run, verdict)
-        client.set_tag(run.run_id, runs.VERDICT_TAG, "passed" if verdict.passed else "failed")
-    return verdict
+            if unused:
+                running.detail += (
+                    f"; a threshold of {', '.join(unused)} does not count for {config.task}"
+                )
+        _keep(run, result)
+        client.set_tag(run.run_id, runs.VALIDATION_TAG, "passed" if result.passed else "failed")
+    return result
 
 
-def _keep(run: runs.Run, verdict: Verdict) -> None:
-    """Give the run its verdict before the report gets it, which another command of this checkout may replace."""
-    told = {**asdict(verdict), "passed": verdict.passed}
+def _keep(run: runs.Run, result: Validation) -> None:
+    """Store the result with the run before the report, which another command of this checkout may replace."""
+    report = {**asdict(result), "passed": result.passed}
     with scratch() as folder:
-        file = folder / runs.VERDICT
-        write_json(file, told)
+        file = folder / runs.VALIDATION
+        write_json(file, report)
         runs.keep(run, file)
-    write_json(REPORT, told)
+    write_json(REPORT, report)
 
 
 def _combined(trained: TrainConfig, current: TrainConfig) -> TrainConfig:
-    """Judge what was trained by the thresholds that hold now."""
+    """Return the run's config with the present config's validation section."""
     if current.task not in (trained.task, "auto"):
         raise UserError(
-            f"the last run is a {trained.task}, the config says {current.task}: make train"
+            f"the last run is a {trained.task}, the config's task is {current.task}: make train"
         )
     return trained.model_copy(update={"validation": current.for_task(trained.task).validation})
 
 
-def _judge(client: Any, run: runs.Run, config: TrainConfig, dataset: Dataset) -> Verdict:
-    pipeline, judged = runs.load_model(run).pipeline, config.validation
-    predictions = predict(pipeline, dataset.test_rows, dataset.test_target, config.task)
+def _validate(client: Any, run: runs.Run, config: TrainConfig, dataset: Dataset) -> Validation:
+    pipeline, settings = runs.load_model(run).pipeline, config.validation
+    test = dataset.test_rows, dataset.test_target
+    predictions = predict(pipeline, *test, config.task, dataset.test_weights)
     checks = _thresholds(config, predictions)
     compared = compare(client, run, config, dataset, predictions)
     checks.append(_against_champion(config, compared))
-    if judged.slices:
-        checks.append(_worst_slice(judged.slices, dataset, predictions))
+    if settings.slices:
+        checks.append(_worst_slice(settings.slices, dataset, predictions))
     checks.append(_prediction_time(config, pipeline, dataset))
     worst = slices.worst(
-        judged.metric, dataset.test_rows, predictions, judged.confidence, config.seed
+        settings.metric, dataset.test_rows, predictions, settings.confidence, config.seed
     )
     champion = {
         "version": compared.version,
         "rows": compared.rows,
         "metrics": compared.metrics,
     }
-    return Verdict(run.run_id, checks, champion, worst)
+    return Validation(run.run_id, checks, champion, worst)
 
 
 def _thresholds(config: TrainConfig, predictions: Predictions) -> list[Check]:
@@ -127,16 +134,22 @@ def _thresholds(config: TrainConfig, predictions: Predictions) -> list[Check]:
     return [
         Check(
             name,
-            f"{found.value:.4f} ({found.lower:.4f} to {found.upper:.4f})",
-            _asked(name, wanted[name]) if name in wanted else "–",
-            name not in wanted or good_enough(name, found.value, wanted[name]),
+            _measured(found),
+            _threshold(name, wanted[name]) if name in wanted else "–",
+            name not in wanted or meets_threshold(name, found.value, wanted[name]),
         )
         for name, found in measured.items()
     ]
 
 
+def _measured(found: Estimate) -> str:
+    if math.isnan(found.value):
+        return "NaN: not defined on the test set"
+    return f"{found.value:.4f} ({found.lower:.4f} to {found.upper:.4f})"
+
+
 def _against_champion(config: TrainConfig, found: Comparison) -> Check:
-    """Fail only when the whole interval of the paired difference lies on the champion's side."""
+    """Return the check, failed only when the whole interval of the paired difference is in the champion's favour."""
     name = f"{config.validation.metric} against champion"
     if found.gain is None:
         return Check(name, found.why_not, "not worse", True)
@@ -148,16 +161,16 @@ def _against_champion(config: TrainConfig, found: Comparison) -> Check:
 def _worst_slice(config: SliceConfig, dataset: Dataset, predictions: Predictions) -> Check:
     metric, column = config.metric, config.column
     found = slices.of_column(metric, dataset.test_rows, column, predictions, config.min_rows)
-    asked = _asked(metric, config.worst)
+    threshold = _threshold(metric, config.worst)
     if not found:
-        nothing = f"no group of {config.min_rows} held-out rows"
-        return Check(f"{metric} by {column}", nothing, asked, True)
+        nothing = f"no group of {config.min_rows} test rows"
+        return Check(f"{metric} by {column}", nothing, threshold, True)
     worst = slices.worst_first(metric, found)[0]
     return Check(
         f"{metric} where {column} is {worst.group}",
         f"{worst.value:.4f}",
-        asked,
-        good_enough(metric, worst.value, config.worst),
+        threshold,
+        meets_threshold(metric, worst.value, config.worst),
     )
 
 
@@ -179,5 +192,5 @@ def _prediction_time(config: TrainConfig, pipeline: Any, dataset: Dataset) -> Ch
     )
 
 
-def _asked(metric: str, worst: float) -> str:
+def _threshold(metric: str, worst: float) -> str:
     return f"{'≤' if is_loss(metric) else '≥'} {worst:g}"

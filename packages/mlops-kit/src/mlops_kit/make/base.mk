@@ -1,5 +1,8 @@
 # What the root Makefile and the other files here use. The root's comes first: PYTHONS, PACKAGE and KIT are its own.
 
+# An older make, or another one, would read what follows wrong.
+$(if $(filter order-only,$(.FEATURES)),,$(error error: make is $(MAKE_VERSION); accepted: GNU make 3.81 or newer))
+
 # make expands a variable of its caller where a line here names it: `$(shell …)` in one would run.
 $(foreach name,ACCELERATOR CI_CACHE ENV IMAGE_TAG PYTHON RESUME,$(if $(findstring $$,$(value $(name))),\
     $(error error: $(name) has a $$ in it, which make would expand: give it without)))
@@ -8,7 +11,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m $(PACKAGE)
 UV := $(BIN)/python -IS $(KIT)/make/uv.py
+# What is installed: the lock, and in the template what the kit's own tests need as well.
+LOCKS := requirements.txt $(wildcard packages/mlops-kit/tests/requirements.txt)
 INSTALLED := $(VENV)/.installed$(if $(PYTHON),-$(subst /,-,$(PYTHON)))
+# $(WITH)NAME: what requirements/NAME.txt lists is installed beside it, as only some targets need it.
+WITH := $(VENV)/.with-
+# What a target needs that asks AWS: for ENV=local, the one on this machine, what that imports as well.
+AWS := $(if $(and $(filter local,$(ENV)),$(wildcard packages/ecs-local)),$(WITH)local,$(INSTALLED))
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 # What the gates look at: the team's own code. packages/mlops-kit/tests/tests.mk, which is not shipped, adds the packages.
@@ -39,10 +48,10 @@ export MYPY_CACHE_DIR := $(abspath $(CI_CACHE))/mypy
 export RUFF_CACHE_DIR := $(abspath $(CI_CACHE))/ruff
 endif
 
-# In place of the shell runs what notes how long each target took; `make ci-times` shows it. Without a python3: the shell.
+# In place of the shell runs what notes how long each target took; `make ci-times` shows it. Without a Python: the shell.
 TIMER := $(wildcard $(KIT)/ci/metrics/timed.py)
-TIMER_PYTHON := $(shell python3 -ISc 'import os, sys; sys.version_info > (3, 7) and print(os.path.realpath(sys.executable).replace(" ", "\ "))' 2>/dev/null)
-UNTIMED := help help-all clean serve mlflow-ui notebook $(KIT)/make/base.mk
+TIMER_PYTHON := $(shell for python in python3 $(BIN)/python; do "$$python" -ISc 'import os, sys; sys.version_info < (3, 7) and sys.exit(1); print(os.path.realpath(sys.executable).replace(" ", "\ "))' 2>/dev/null && break; done)
+UNTIMED := help help-all clean serve ship mlflow-ui notebook $(KIT)/make/base.mk
 SHELL = $(if $(and $(TIMER),$(TIMER_PYTHON),$(filter-out $(UNTIMED),$@)),$(TIMER_PYTHON) -IS $(TIMER) $@,/bin/sh)
 
 MAKEFLAGS += --no-builtin-rules --keep-going

@@ -10,9 +10,9 @@ if_there = $(if $(strip $(2)),$(1) $(2),true)
 .PHONY: ci-lint
 ci-lint: lint-workflows lint-schemas lint-docker lint-shell lint-makefile ## Lint the pipeline, the Dockerfile, shell scripts and this file
 
-# zizmor reads workflows for what an attacker could use. What older Pythons have of it, and of the schemas, is too old.
+# zizmor looks for vulnerabilities in workflows. Its releases for older Pythons, and those of the schemas, are too old.
 .PHONY: lint-workflows
-lint-workflows: $(INSTALLED)
+lint-workflows: $(WITH)dev
 	@$(call if_there,$(BIN)/actionlint,$(WORKFLOWS))
 	@if test -x $(BIN)/zizmor; then \
 	    $(BIN)/zizmor --quiet --offline --persona pedantic $(WORKFLOWS) .github/dependabot.yml; \
@@ -21,7 +21,7 @@ lint-workflows: $(INSTALLED)
 	fi
 
 .PHONY: lint-schemas
-lint-schemas: $(INSTALLED)
+lint-schemas: $(WITH)dev
 	@check() { schema=$$1; shift; $(BIN)/python -m check_jsonschema --quiet --builtin-schema "vendor.$$schema" "$$@"; }; \
 	test ! -x $(BIN)/check-jsonschema || { \
 	$(call if_there,check github-workflows,$(WORKFLOWS)) && \
@@ -32,11 +32,13 @@ lint-schemas: $(INSTALLED)
 	$(call if_there,check compose-spec,$(wildcard docker/compose.yaml)); }
 
 .PHONY: lint-docker
-lint-docker: $(INSTALLED)
+lint-docker: $(WITH)dev
 	@$(call if_there,$(BIN)/hadolint,$(wildcard docker/Dockerfile))
 
 .PHONY: lint-shell
-lint-shell: $(INSTALLED)
+lint-shell: $(WITH)dev
+	@git rev-parse --git-dir >/dev/null || \
+	    { echo "error: git, which knows the scripts, is missing or failed, see above" >&2; exit 2; }
 	@git grep -lIz -E '^#!/(usr/)?bin/(env )?(ba)?sh' | xargs -0 sh -c 'test $$# -eq 0 || $(BIN)/shellcheck "$$@"' sh
 
 .PHONY: lint-makefile
@@ -44,15 +46,15 @@ lint-makefile: $(INSTALLED)
 	@$(RUN) lint-makefile
 
 .PHONY: ci-summary
-ci-summary: $(INSTALLED) ## Show on the CI system's page what the run has to say
+ci-summary: $(INSTALLED) ## Show the run's summary on the CI system's page
 	@$(RUN) ci-summary
 
 .PHONY: ci-outputs
-ci-outputs: $(INSTALLED) ## Tell a workflow's next steps the pushed image's name and digest
+ci-outputs: $(INSTALLED) ## Pass the pushed image's name and digest to a workflow's next steps
 	@$(RUN) ci-outputs
 
 .PHONY: ci-identity
-ci-identity: $(INSTALLED) ## Say whom this job's identity token names: what a role in AWS has to trust
+ci-identity: $(INSTALLED) ## Print the subject of this job's identity token, which a role in AWS has to trust
 	@$(RUN) ci-identity
 
 .PHONY: ci-switch
@@ -60,13 +62,13 @@ ci-switch: $(INSTALLED) ## Put another CI system's pipeline in place (TO=github,
 	@$(RUN) ci-switch
 
 .PHONY: notify
-notify: $(INSTALLED) ## Tell Slack and e-mail: STATUS=success|failure|cancelled WHAT=train (SUMMARY=reports/summary.md)
+notify: $(INSTALLED) ## Notify Slack and e-mail: STATUS=success|failure|cancelled WHAT=train (SUMMARY=reports/summary.md)
 	@$(RUN) notify
 
 .PHONY: ci-times
-ci-times: $(INSTALLED) ## Table what each target took, compare and track it (MLflow's experiment ci)
+ci-times: $(INSTALLED) ## Show, compare and track the duration of each target (MLflow's experiment ci)
 	@$(RUN) ci-times
 
 .PHONY: ci-report
-ci-report: $(INSTALLED) ## Tell what this month's runners cost, by GitHub's API (GITHUB_REPOSITORY=… GITHUB_TOKEN=…)
+ci-report: $(INSTALLED) ## Report what this month's runners cost, by GitHub's API (GITHUB_REPOSITORY=… GITHUB_TOKEN=…)
 	@$(RUN) ci-report

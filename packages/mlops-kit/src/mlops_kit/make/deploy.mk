@@ -1,39 +1,39 @@
 ##@ More to deploy
 #@ ENV=local|staging|production  DEPLOY_SET="key=value …"
 
-# The images of what stands below are the environment's: its repository, by digest. ENV=local is an AWS on this machine
-# (packages/ecs-local/): the deployer asks it as it asks the real one. `run` tells it where by AWS's own variables, and
-# refuses where the emulator of this folder does not run, whoever else has its port.
+# The targets below use the environment's images: its repository, by digest. ENV=local is an AWS on this machine
+# (packages/ecs-local/): the deployer calls it as it calls the real one. `run` sets its address in AWS's own variables, and
+# refuses where the emulator of this folder does not run, also where another process has its port.
 export LOCAL_COMMANDS := make local-{}
 LOCAL := $(BIN)/python -m ecs_local
 DEPLOY = $(if $(filter local,$(ENV)),$(LOCAL) run) $(RUN)
 
 .PHONY: push
-push: $(INSTALLED) | $(call after,image image-test image-scan local-up) ## Push the image to the repository of ENV, once, as a release
+push: $(AWS) | $(call after,image image-test image-scan local-up) ## Push the image to the repository of ENV, once, as a release
 	@$(DEPLOY) push
 
 .PHONY: deploy-plan
-deploy-plan: $(INSTALLED) | $(call after,push) ## Show what make deploy would change (ENV=… IMAGE_TAG=…)
+deploy-plan: $(AWS) | $(call after,push) ## Show what make deploy would change (ENV=… IMAGE_TAG=…)
 	@$(DEPLOY) deploy-plan
 
 .PHONY: verify
-verify: $(INSTALLED) | $(call after,push) ## Look at all that a deployment to ENV needs; changes nothing
+verify: $(AWS) | $(call after,push) ## Check all that a deployment to ENV needs; changes nothing
 	@$(DEPLOY) verify
 
 .PHONY: logs
-logs: $(INSTALLED) ## Show what the service in ENV logged (MINUTES=15)
+logs: $(AWS) ## Show what the service in ENV logged (MINUTES=15)
 	@$(DEPLOY) logs
 
 .PHONY: local-up
-local-up: $(INSTALLED) ## Start an AWS for ENV=local on this machine: ECS with real tasks, a load balancer, a registry
+local-up: $(WITH)local ## Start an AWS for ENV=local on this machine: ECS with real tasks, a load balancer, a registry
 	@$(LOCAL) up
 	@$(LOCAL) run $(RUN) local-account
 
 .PHONY: local-down
-local-down: $(INSTALLED) ## Stop it and its tasks; what was deployed stays for the next local-up
+local-down: $(WITH)local ## Stop it and its tasks; what was deployed stays for the next local-up
 	@$(LOCAL) down
 
 .PHONY: local-release
-local-release: $(INSTALLED) | $(call after,export local-up)
+local-release: $(WITH)local | $(call after,export local-up)
 	@$(LOCAL) run $(RUN) local-release
 	@$(DEPLOY) push

@@ -1,7 +1,7 @@
-"""Print what a bug report needs: `doctor.py PACKAGE PROFILE PYTHONS`.
+"""Print the facts for a bug report: `doctor.py PACKAGE PROFILE PYTHONS`.
 
-It is run as a file, by whatever Python is there, because a broken installation is what it is asked about. It knows only the
-standard library, changes nothing, and shows no secret.
+It is run as a file, by any Python, because it has to work with a broken installation. It needs only the standard
+library, changes nothing, and shows no secret.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import shutil
-import subprocess  # nosec B404 # it asks tools for their versions
+import subprocess  # nosec B404 # it gets the versions of tools
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 VENV = Path(".venv")
 LOCK = Path("requirements.txt")
-PACKAGES = ("mlflow", "scikit-learn", "numpy", "pandas", "onnxruntime", "skops", "uv")
-# Each command prints its version in its first line; that of the engine needs it to run.
+PACKAGES = ("mlflow-skinny", "scikit-learn", "numpy", "pandas", "onnxruntime", "skops", "uv")
+# Each command prints its version in its first line; that of the engine only while it runs.
 TOOLS = {
     "make": ("make", "--version"),
     "git": ("git", "--version"),
@@ -27,9 +27,9 @@ TOOLS = {
     "docker engine": ("docker", "version", "--format", "{{.Server.Version}}"),
     "terraform": ("terraform", "version"),
 }
-_PATIENCE = 20  # seconds; an engine that hangs is one that does not answer
+_PATIENCE = 20  # seconds; then an engine counts as not running
 
-# The variables that change what the targets do: these, and those with these beginnings.
+# The variables that change the targets: these names, and those with these prefixes.
 _NAMES = frozenset(
     (
         "CI",
@@ -55,7 +55,7 @@ _SECRET = re.compile("AUTH|CREDENTIAL|KEY|MAIL|PASS|SECRET|TOKEN|WEBHOOK")
 
 
 def shown(name: str, value: str) -> str:
-    """Return the variable as a report may show it: no secret, of an address no more than scheme, host and port."""
+    """Return the variable without secrets: of an address only scheme, host and port."""
     if _SECRET.search(name.upper()):
         return f"{name} is set (hidden)"
     return f"{name}={' '.join(_shown_word(word) for word in value.split())}"
@@ -73,7 +73,7 @@ def _shown_word(word: str) -> str:
 
 
 def settings(given: Mapping[str, str]) -> list[str]:
-    """Return those of the variables that change what the targets do, each as a report may show it."""
+    """Return the variables that change the targets, without secrets."""
     return [
         shown(name, value)
         for name, value in sorted(given.items())
@@ -82,14 +82,14 @@ def settings(given: Mapping[str, str]) -> list[str]:
 
 
 def system() -> str:
-    """Return the operating system, and how much there is of processors, memory and disk."""
+    """Return the operating system, the number of processors, the memory and the free disk space."""
     free = shutil.disk_usage(".").free
     parts = [platform.platform(), f"{os.cpu_count()} CPUs"]
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         parts.append(f"{memory / 2**30:.1f} GiB of memory")
     except (ValueError, OSError):
-        pass  # this system does not tell
+        pass  # not known on this system
     return ", ".join([*parts, f"{free / 2**30:.1f} GiB free in this folder"])
 
 
@@ -110,7 +110,7 @@ def pythons() -> str:
 
 
 def packages() -> str:
-    """Return the versions of the packages in .venv that faults depend on."""
+    """Return the versions of the main packages in .venv."""
     found = []
     for name in PACKAGES:
         folders = VENV.glob(f"lib/python*/site-packages/{name.replace('-', '_')}-*.dist-info")
@@ -122,7 +122,7 @@ def packages() -> str:
 
 
 def tools() -> str:
-    """Return the version of each tool, or that it is not there."""
+    """Return the version of each tool, or that it is missing."""
     found = []
     for name, command in TOOLS.items():
         version = re.search(r"\d+(\.\d+)+", _output(*command).partition("\n")[0])
@@ -131,7 +131,7 @@ def tools() -> str:
 
 
 def problems(package: str, accepted: str) -> Iterator[str]:
-    """Yield a sentence, with the command that mends it, for each thing that is wrong."""
+    """Yield a sentence for each problem, with the command that fixes it."""
     python = VENV / "bin/python"
     if not VENV.exists():
         yield f"there is no {VENV}: make install"
@@ -157,7 +157,7 @@ def problems(package: str, accepted: str) -> Iterator[str]:
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str] | None:
-    """Run the command; without it, or when it hangs, there is nothing."""
+    """Return the completed command, or None where it is missing or hangs."""
     try:
         return subprocess.run(  # nosec B603 # commands of this file
             command,
@@ -177,7 +177,7 @@ def _output(*command: str) -> str:
 
 
 def main(package: str, profile: str, accepted: str) -> None:
-    """Print the report; that something is wrong is no failure of it."""
+    """Print the report; problems do not make it fail."""
     parts = {
         "system": [system()],
         "project": [project(package, profile)],

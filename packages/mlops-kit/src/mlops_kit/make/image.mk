@@ -4,11 +4,11 @@
 IMAGE_TESTS := tests/image
 
 .PHONY: image-test
-image-test: $(INSTALLED) | $(call after,image) ## Test the built image (or IMAGE=…) in real containers
+image-test: $(WITH)dev | $(call after,image) ## Test the built image (or IMAGE=…) in real containers
 	@$(BIN)/python -m pytest -q -rs $(IMAGE_TESTS)
 
 .PHONY: image-scan
-image-scan: $(INSTALLED) | $(call after,image) ## Scan what is in the image for known vulnerabilities
+image-scan: $(WITH)dev | $(call after,image) ## Scan what is in the image for known vulnerabilities
 	@$(RUN) image-scan
 
 .PHONY: image-push
@@ -21,7 +21,7 @@ image-train: $(INSTALLED) ## Build the image that trains (BASE=… with CUDA and
 
 .PHONY: image-lock
 image-lock: $(INSTALLED) ## Refresh docker/requirements-*.txt with the versions of requirements.txt
-	@for pins in onnx:--group=$(KIT)/make/pyproject.toml:serving skops:--group=$(KIT)/make/pyproject.toml:serving-skops mlflow:docker/requirements-mlflow.in; do \
+	@for pins in onnx:--group=$(KIT)/make/pyproject.toml:serving skops:--group=$(KIT)/make/pyproject.toml:serving-skops; do \
 	    $(UV) pip compile --quiet "$${pins#*:}" --constraint requirements.txt --universal \
 	        --python-version $(lastword $(PYTHONS)) --generate-hashes --no-strip-extras \
 	        --custom-compile-command "make image-lock" \

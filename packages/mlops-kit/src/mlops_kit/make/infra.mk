@@ -4,7 +4,7 @@
 # Terraform itself is not installed by make: its licence is its own. OpenTofu does as well: TERRAFORM=tofu
 export TERRAFORM ?= terraform
 
-# In an environment of its own, because its dependencies are not ours; only infra-check needs it.
+# In an environment of its own, because its dependencies conflict with ours; only infra-check needs it.
 CHECKOV := $(VENV)/checkov
 $(CHECKOV)/.installed: infra/requirements-checkov.txt $(INSTALLED)
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(CHECKOV)
@@ -20,7 +20,7 @@ infra-plan: $(INSTALLED) ## Show what would change in ENV=bootstrap, shared, sta
 	@$(RUN) infra-plan
 
 .PHONY: infra-apply
-infra-apply: $(INSTALLED) ## Show it, ask (AUTO_APPROVE=1: do not), and make it so
+infra-apply: $(INSTALLED) ## Show what would change, ask (AUTO_APPROVE=1: do not), and apply it
 	@$(RUN) infra-apply
 
 .PHONY: infra-destroy
@@ -34,9 +34,9 @@ infra-cost: $(INSTALLED) ## Estimate what ENV, or each environment, costs in a m
 .PHONY: infra-lock
 infra-lock: $(INSTALLED) ## Refresh infra/requirements-checkov.txt
 	@echo checkov | $(UV) pip compile --quiet - --universal --python-version 3.9 \
-	    --generate-hashes --upgrade --custom-compile-command "make infra-lock" \
+	    --generate-hashes --upgrade --no-emit-find-links --custom-compile-command "make infra-lock" \
 	    --output-file infra/requirements-checkov.txt
 
 .PHONY: train-remote
-train-remote: $(INSTALLED) ## Train on ECS in ENV and follow it (CONFIG=… SET=…)
+train-remote: $(AWS) ## Train on ECS in ENV and follow it (CONFIG=… SET=…)
 	@$(DEPLOY) train-remote

@@ -1,10 +1,31 @@
+##@ Record
+
+.PHONY: ship
+ship: $(INSTALLED) ## Ship the service's records to another folder or S3, while both run (SERVE_SET="record.folder=… record.to=…")
+	@$(RUN) serve --ship
+
 ##@ Monitor
-#@ MONITOR_SET="key=value …"
+#@ MONITOR_SET="key=value …"  SINCE=2026-11-20  UNTIL=…
+
+# ENV=local uses the emulator.
+MONITORED = $(if $(and $(filter local,$(ENV)),$(wildcard packages/ecs-local)),$(BIN)/python -m ecs_local run) $(RUN)
 
 .PHONY: monitor
-monitor: $(INSTALLED) ## Compare what the service was asked lately with the champion's own rows (MONITOR_SET="source=…")
-	@$(RUN) monitor
+monitor: $(AWS) ## Compare recent requests to the service with the champion's own rows (ENV=… or MONITOR_SET="source=…")
+	@$(MONITORED) monitor
 
 .PHONY: retrain
-retrain: $(INSTALLED) ## monitor, and past its limits train, validate and register
-	@$(RUN) retrain
+retrain: $(AWS) ## monitor, and past its limits train, validate and register a challenger
+	@$(MONITORED) retrain
+
+.PHONY: labels
+labels: $(AWS) ## Join the labels in DATA=… to what was predicted, and show how good it was, day by day (ENV=…)
+	@$(MONITORED) labels
+
+.PHONY: compare
+compare: $(AWS) ## Compare what the challenger predicted with what the champion did, with the labels in DATA=… (ENV=…)
+	@$(MONITORED) compare
+
+.PHONY: promote
+promote: $(INSTALLED) ## Make the challenger, which retrain left, the champion; one that compare found worse needs REASON="…"
+	@$(RUN) promote

@@ -1,6 +1,6 @@
-"""Run uv for this checkout, whatever its caller has set for other projects: `uv.py pip sync …`.
+"""Run uv for this checkout, without the user's settings for other projects: `uv.py pip sync …`.
 
-It is run as a file, by a Python that may have nothing installed yet, and knows only the standard library.
+It is run as a file, by a Python that may have nothing installed yet, and needs only the standard library.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 UV = Path(".venv/bin/uv")
 
-# Where packages come from and how they get here is the machine's to say; all else (UV_PYTHON, UV_TARGET, …) is another
-# project's, and would fill or empty another environment.
+# The machine's settings of index, network and cache are kept; all others (UV_PYTHON, UV_TARGET, …) are another project's,
+# and would change another environment.
 _KEPT = (
     *("UV_CACHE_DIR", "UV_CONCURRENT", "UV_CONFIG_FILE", "UV_CREDENTIALS", "UV_DEFAULT_INDEX"),
     *("UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_HTTP", "UV_INDEX", "UV_INSECURE_HOST"),
@@ -32,7 +32,7 @@ _NOISE = (" + ", " - ", " ~ ", " Downloaded ", "Using ", "Audited ")
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for uv: what pip knows of index, proxy and certificates stands in where uv is told nothing."""
+    """Return the variables for uv; pip's index, proxy and certificates are the defaults of uv's own."""
     kept = {
         name: value
         for name, value in given.items()
@@ -62,14 +62,14 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def pip_settings(given: Mapping[str, str]) -> dict[str, str]:
-    """Return those of pip's settings that uv needs, by the key of pip.conf; a variable beats a file, a later file an earlier."""
+    """Return pip's settings that uv needs, by the key of pip.conf; variables go before files, later files before earlier."""
     found: dict[str, str] = {}
     for file in _pip_files(given):
         parser = configparser.RawConfigParser()
         try:
             parser.read(file, encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError, OSError):
-            continue  # pip tells
+            continue  # pip reports it
         for section in ("global", "install"):
             if parser.has_section(section):
                 found.update((k, v) for k, v in parser.items(section) if k in _PIP)
@@ -103,13 +103,16 @@ def _cache(given: Mapping[str, str]) -> Path:
 
 
 def _can_be_written(folder: Path) -> bool:
-    """Tell whether the folder, or the first one above it that is there, can be written."""
+    """Return whether the folder, or its nearest existing parent, can be written."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def main(words: list[str]) -> int:
-    """Run uv, show what it says but for its list of packages, and return its exit code."""
+    """Run uv, show its output without the list of packages, and return its exit code."""
+    if not UV.exists():
+        sys.stderr.write(f"error: {UV} is not there: make clean install\n")
+        return 2
     variables = environment(os.environ)
     if "UV_NO_CACHE" in set(variables) - set(os.environ):
         home = "nothing is kept for the next installation (UV_CACHE_DIR=folder keeps it)"

@@ -1,1 +1,1 @@
-"""What the service was asked lately, against the rows that its model was measured on."""
+"""Monitoring: drift of recent requests against the rows that the model was measured on, and performance on labels."""

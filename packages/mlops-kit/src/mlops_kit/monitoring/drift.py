@@ -1,8 +1,8 @@
-"""Whether two samples of rows are of one kind: column by column, and what the model says of them.
+"""Drift between two samples of rows: of each column, and of the model's predictions.
 
 Each finding has a distance from 0 to 1 and a p-value, by SciPy: of numbers the two-sample test of Kolmogorov and
 Smirnov, of categories Pearson's chi-squared, of shares Fisher's exact test. Both together decide: with many rows
-a difference that matters to nobody is significant, and with few a large one may be chance.
+an irrelevant difference is significant, and with few a large one may be chance.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from mlops_kit.experiments.report.rows import said
+from mlops_kit.experiments.report.rows import summary
 
 from .settings import MonitorConfig
 
@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float64]
 
 SHARES = ("missing", "unseen")
 
-# Pearson's test is right where each cell is expected to hold about so many (Cochran, 1954).
+# Pearson's test is valid where each cell is expected to hold about so many (Cochran, 1954).
 _LEAST_EXPECTED = 5
 
 
@@ -42,9 +42,9 @@ class Finding:
 
 
 class Column(NamedTuple):
-    """One column of a sample: the values that are there, and how many of all `rows` are missing or unseen.
+    """One column of a sample: its present values, and how many of all `rows` are missing or unseen.
 
-    `values` are none where a column is private.
+    `values` is empty where a column is private.
     """
 
     kind: str
@@ -55,27 +55,27 @@ class Column(NamedTuple):
 
 
 def of_values(described: dict[str, Any], values: Any) -> Column:
-    """Return a column of values in the model's types, that model.json describes."""
+    """Return a column of values in the model's types; `described` is its entry in model.json."""
     present = values.dropna()
     unseen = int((~_seen(described, present)).sum())
     return Column(described["kind"], len(values), len(values) - len(present), unseen, present)
 
 
 def of_flags(described: dict[str, Any], flags: Any) -> Column:
-    """Return a private column, of which the service has written flags."""
+    """Return a private column, of which the service has recorded flags."""
     counts = [int((flags == flag).sum()) for flag in ("missing", "unseen")]
     return Column(described["kind"], len(flags), *counts)
 
 
 def _seen(described: dict[str, Any], present: Any) -> Any:
-    """Tell of each value whether it is a category that training saw, or within its range."""
+    """Return for each value whether it is a category of the training set, or within its range."""
     kind = described["kind"]
     if kind == "categorical":
         return present.isin(described["categories"])
     if kind == "boolean":
         return present.notna()
     low, high = described["minimum"], described["maximum"]
-    if low is None:  # training saw none but missing values
+    if low is None:  # all values in training were missing
         return present.isna()
     if kind == "date":
         low, high = np.datetime64(low), np.datetime64(high)
@@ -95,24 +95,24 @@ def compare(name: str, before: Column, now: Column) -> list[Finding]:
 
 
 def compare_answers(name: str, before: Any, now: Any) -> Finding:
-    """Compare what the model says, a series of numbers or classes each."""
+    """Compare two series of predictions, numbers or classes."""
     is_number = pd.api.types.is_float_dtype(before)
     if is_number:
-        # What is served may differ from scikit-learn's answers far behind the point, and trees give few numbers.
+        # The service's numbers may differ from scikit-learn's in the last digits, and trees predict few distinct ones.
         now = pd.Series(_snapped(now.to_numpy(dtype=float), before.to_numpy()))
     return _values(name, "answers", "numeric" if is_number else "categorical", before, now)
 
 
-def judged(findings: list[Finding], config: MonitorConfig) -> list[Finding]:
-    """Return the findings with p adjusted for how many they are, and whether each has drifted; the worst first."""
+def decide(findings: list[Finding], config: MonitorConfig) -> list[Finding]:
+    """Return the findings with p adjusted for their number, and whether each has drifted; the worst first."""
     if not findings:
         return []
     adjusted = stats.false_discovery_control([each.p for each in findings])
-    told = [
+    decided = [
         replace(each, p=float(p), drifted=bool(p <= config.false_alarms and _matters(each, config)))
         for each, p in zip(findings, adjusted)
     ]
-    return sorted(told, key=lambda each: (not each.drifted, -each.distance))
+    return sorted(decided, key=lambda each: (not each.drifted, -each.distance))
 
 
 def _matters(found: Finding, config: MonitorConfig) -> bool:
@@ -133,7 +133,7 @@ def _values(name: str, what: str, kind: str, before: Any, now: Any) -> Finding:
         distance, p = float(done.statistic), float(done.pvalue)
     else:
         distance, p = _categories(before, now)
-    return Finding(name, what, said(before, kind), said(now, kind), distance, p)
+    return Finding(name, what, summary(before, kind), summary(now, kind), distance, p)
 
 
 def _categories(before: Any, now: Any) -> tuple[float, float]:
@@ -150,10 +150,10 @@ def _categories(before: Any, now: Any) -> tuple[float, float]:
 
 
 def _cells(names: list[str], counts: Array) -> npt.NDArray[np.int64]:
-    """Return the number of each category's cell: its own, or one with other rare ones that is expected to hold enough.
+    """Return the number of each category's cell: its own, or one that it shares with other rare categories.
 
-    One cell for all rare categories would hide whatever moves among them. Which of them meet is decided by a hash and
-    by the sums over both samples: had it anything to do with how these differ, p would be wrong.
+    One cell for all rare categories would hide drift among them. The hash of the names and the sums over both samples
+    decide which of them share one: if it depended on the differences of the samples, p would be wrong.
     """
     expected = counts.sum(axis=1) * counts.sum(axis=0).min() / counts.sum()
     rare = np.flatnonzero(expected < _LEAST_EXPECTED)
@@ -166,18 +166,18 @@ def _cells(names: list[str], counts: Array) -> npt.NDArray[np.int64]:
             cell, held = cell + 1, 0.0
         cells[each] = cell
         held += expected[each]
-    if held < _LEAST_EXPECTED and cell > first:  # what is left over is no cell of its own
+    if held < _LEAST_EXPECTED and cell > first:  # the rest is too small for a cell of its own
         cells[cells == cell] = cell - 1
     return cells
 
 
 def _hash(name: str) -> bytes:
-    # Python's own hash() of a text is another one in each process.
+    # Python's own hash() of a text differs between processes.
     return hashlib.blake2b(name.encode(errors="backslashreplace"), digest_size=8).digest()
 
 
 def _snapped(values: Array, known: Array) -> Array:
-    """Return `values`, each that is next to a known one replaced by it."""
+    """Return `values`, each replaced by a known one that is close to it."""
     order = np.unique(known)
     after = np.clip(np.searchsorted(order, values), 1, len(order) - 1) if len(order) > 1 else 0
     low, high = order[np.maximum(np.asarray(after) - 1, 0)], order[after]

@@ -1,9 +1,10 @@
-"""Compare a window of what the service was asked with the rows that its model was measured on."""
+"""Compare a window of requests to the service with the rows that its model was measured on."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,46 +17,70 @@ from mlops_kit.core.console import step
 from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.experiments import open_runs, runs, store
 from mlops_kit.experiments.model_storage import StoredModel
+from mlops_kit.experiments.settings import CHALLENGER
 
 from . import drift, performance, recorded_rows, reports
 from .result import CLEAN, DRIFTED, Outcome
 from .settings import MonitorConfig
+from .span import Span, utc
 
 
-def watch(config: MonitorConfig, name: str, alias: str) -> Outcome:
-    """Judge the last `config.days` of the version of the model `name` that has `alias`.
+class Opened(NamedTuple):
+    """A model, and the window of its predictions."""
+
+    client: Any
+    run: runs.Run
+    stored: StoredModel
+    window: recorded_rows.Window
+    version: str
+
+
+def measure_drift(config: MonitorConfig, span: Span, name: str, alias: str) -> Outcome:
+    """Evaluate the rows of `config.source` in a span that the version with `alias` of the model `name` predicted.
 
     Writes reports/monitor.json and .html and a section of the summary, and tracks it as a run.
 
     Raises:
-        UserError: There is no such model, or what was recorded or the labels cannot be read.
+        UserError: There is no such model, or the records or the labels cannot be read.
     """
-    until = datetime.now(timezone.utc)
-    since = until - timedelta(days=config.days)
-    with store.connected() as client:
-        with step("load") as running:
-            number = runs.of_alias(client, name, alias)
-            run = runs.find(client, number.run_id)
-            stored = runs.load_model(run)
-            running.detail = f"{name} version {number.version}"
-        outcome = Outcome(name, str(number.version), _utc(since), _utc(until))
+    with opened(config, span, name, alias) as (client, run, stored, window, version):
+        outcome = Outcome(name, version, utc(span.since), utc(span.until))
         outcome.before = run.estimates()
-        with step("read") as running, recorded_rows.located(config.source or "") as folder:
-            window = recorded_rows.window(folder, stored.columns, name, outcome.version, since)
-            running.detail = f"{len(window):,} rows since {outcome.since}"
+        challenger = runs.aliased(client, name, CHALLENGER)
+        if challenger is not None:  # its rows are expected: make compare evaluates them
+            window.others.pop(recorded_rows.title(name, str(challenger.version)), None)
         with step("compare") as running, threadpool_limits(1):
-            _judge(config, run, stored, window, outcome)
+            _evaluate(config, run, stored, window, outcome)
             running.detail = f"{len(outcome.findings)} comparisons"
         reports.write(outcome)
         _track(client, config, outcome)
     return outcome
 
 
-def _utc(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%MZ}"
+@contextmanager
+def opened(config: MonitorConfig, span: Span, name: str, alias: str) -> Iterator[Opened]:
+    """Yield the store's client, the run, its model, the rows that it predicted in the span, and its version.
+
+    Raises:
+        UserError: There is no such model, or the records cannot be read.
+    """
+    with store.connect() as client:
+        with step("load") as running:
+            number = runs.of_alias(client, name, alias)
+            run = runs.find(client, number.run_id)
+            stored = runs.load_model(run)
+            version = str(number.version)
+            running.detail = f"{name} version {version}"
+        with (
+            step("read") as running,
+            recorded_rows.located(config.source or "", span) as files,
+        ):
+            window = recorded_rows.window(files, stored.columns, name, version, span)
+            running.detail = f"{len(window):,} rows from {utc(span.since)} to {utc(span.until)}"
+        yield Opened(client, run, stored, window, version)
 
 
-def _judge(
+def _evaluate(
     config: MonitorConfig,
     run: runs.Run,
     stored: StoredModel,
@@ -70,6 +95,8 @@ def _judge(
         before = outcome.before.get(run.config.validation.metric, {})
         done = performance.measure(config.labels, window, run.config, before, config.rows)
         outcome.performance = done
+        if done.replaced:
+            outcome.notes.append(f"{done.replaced:,} labels replace earlier ones")
         if not done.metrics:
             known = f"{done.labels:,} labels" if done.labels else "no labels yet"
             note = f"performance is not judged: {known}, {config.rows:,} are needed"
@@ -89,10 +116,10 @@ def _judge(
 def compare(
     config: MonitorConfig, stored: StoredModel, window: recorded_rows.Window
 ) -> list[drift.Finding]:
-    """Compare each column, and the answers, with the held-out rows that are stored with the model.
+    """Compare each column, and the predictions, with the test set that is stored with the model.
 
     Raises:
-        UserError: `ignore` names a column that the model has not.
+        UserError: `ignore` names a column that the model does not have.
     """
     names = list(stored.columns.kinds)
     for name in config.ignore:
@@ -111,20 +138,20 @@ def compare(
         if name in window.flags:
             hidden = before._replace(values=())
             found += drift.compare(name, hidden, drift.of_flags(column, window.flags[name]))
-    return drift.judged(found, config)
+    return drift.decide(found, config)
 
 
 def _answers(stored: StoredModel, window: recorded_rows.Window) -> list[drift.Finding]:
-    """Compare the predicted numbers; or the predicted classes, and how sure the model was of them."""
-    said = outputs(stored.pipeline, stored.held_out)
+    """Compare the predicted numbers; or the predicted classes, and their probabilities."""
+    known = outputs(stored.pipeline, stored.held_out)
     now = window.answers["prediction"]
     if not hasattr(stored.pipeline, "classes_"):
-        return [drift.compare_answers("prediction", pd.Series(said[:, 0]), now)]
-    before = pd.Series(np.asarray(stored.pipeline.classes_)[said.argmax(axis=1)])
-    sure = window.answers.drop(columns="prediction").max(axis=1)
+        return [drift.compare_answers("prediction", pd.Series(known[:, 0]), now)]
+    before = pd.Series(np.asarray(stored.pipeline.classes_)[known.argmax(axis=1)])
+    highest = window.answers.drop(columns="prediction").max(axis=1)
     return [
         drift.compare_answers("prediction", before, now),
-        drift.compare_answers("highest probability", pd.Series(said.max(axis=1)), sure),
+        drift.compare_answers("highest probability", pd.Series(known.max(axis=1)), highest),
     ]
 
 
@@ -140,10 +167,10 @@ def _track(client: Any, config: MonitorConfig, outcome: Outcome) -> None:
     }
     metrics = list(reports.metrics(outcome).items())
     with (
-        open_runs.held() as mark,
+        open_runs.hold(experiment) as mark,
         mlflow.start_run(experiment_id=experiment, tags={**tags, **mark}),
     ):
-        for first in range(0, len(metrics), 1000):  # a server takes no more at once
+        for first in range(0, len(metrics), 1000):  # a server accepts no more at once
             mlflow.log_metrics(dict(metrics[first : first + 1000]))
         for file in (reports.JSON, reports.PAGE):
             mlflow.log_artifact(str(file))

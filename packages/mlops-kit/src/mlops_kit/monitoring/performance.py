@@ -1,8 +1,8 @@
-"""How good the answers were, where it is known by now what came out."""
+"""The performance of predictions whose labels are known."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.core.values import Missing
 from mlops_kit.data import Columns, batches
 from mlops_kit.data.columns import as_number, plain, tidy
+from mlops_kit.data.number_spelling import parse
 from mlops_kit.data.settings import DataConfig
-from mlops_kit.data.sources import located
-from mlops_kit.data.spelling import of_numbers
+from mlops_kit.data.sources import local_files
+from mlops_kit.data.spelling import of_numbers, usual
 from mlops_kit.experiments.metrics import Estimate, estimates, goodness
 from mlops_kit.experiments.predictions import Predictions
 from mlops_kit.experiments.settings import TrainConfig, metric_names
@@ -22,41 +23,77 @@ from mlops_kit.experiments.settings import TrainConfig, metric_names
 from .recorded_rows import Window
 
 ID, ROW = "request_id", "row"
+WEIGHT = "weight"  # of each row, 1 where the run has no data.weight
+LEAST_OF_A_DAY = 20  # labels; with fewer an interval is meaningless
 _TYPES = {ID: str, ROW: float}
 
 
 @dataclass(frozen=True)
+class Day:
+    """The labelled rows of one day, in UTC, and the metric that the run was validated by."""
+
+    day: str
+    labels: int
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
 class Performance:
-    """The metrics of the labelled rows; `worse` tells whether the one that the run was judged by has fallen."""
+    """The metrics of the labelled rows; `worse`: the one that the run was validated by has become worse.
+
+    `replaced` counts labels that a later one of the same row replaces, `unknown` those of rows that were not recorded.
+    """
 
     labels: int
     metric: str
     metrics: dict[str, Estimate]
     worse: bool
+    days: list[Day] = field(default_factory=list)
+    replaced: int = 0
+    unknown: int = 0
 
 
 def measure(
     source: str, window: Window, run_config: TrainConfig, before: dict[str, float], least: int
 ) -> Performance:
-    """Measure the rows of the window whose labels the file `source` holds; with fewer than `least`, nothing.
+    """Measure the rows of the window with labels in the file `source`; with fewer than `least` there are no metrics.
 
-    It is worse where the whole interval lies on the wrong side of `before`, the interval on the held-out rows
+    It is worse where the whole interval is on the wrong side of `before`, the interval on the test set
     (`lower` and `upper`).
 
     Raises:
-        UserError: The file cannot be read, or holds labels that the model does not know.
+        UserError: The file cannot be read, or has labels that the model does not know.
     """
     metric = run_config.validation.metric
-    rows = _labelled(source, window, run_config)
-    if len(rows) < least:
-        return Performance(len(rows), metric, {}, False)
-    found = estimates(
-        metric_names(run_config.task),
-        _predictions(source, rows, window, run_config.task),
-        run_config.validation.confidence,
-        run_config.seed,
-    )
-    return Performance(len(rows), metric, found, _is_worse(metric, found[metric], before))
+    labels, replaced = latest_labels(source, run_config)
+    rows = labelled(labels, window)
+    days = _by_day(source, rows, window, run_config)
+    found: dict[str, Estimate] = {}
+    if len(rows) >= least:
+        found = _estimates(metric_names(run_config.task), source, rows, window, run_config)
+    worse = bool(found) and _is_worse(metric, found[metric], before)
+    unknown = len(labels) - len(rows)
+    return Performance(len(rows), metric, found, worse, days, replaced, unknown)
+
+
+def _estimates(
+    names: tuple[str, ...], source: str, rows: Any, window: Window, run_config: TrainConfig
+) -> dict[str, Estimate]:
+    found = predictions(source, rows, window, run_config.task)
+    return estimates(names, found, run_config.validation.confidence, run_config.seed)
+
+
+def _by_day(source: str, rows: Any, window: Window, run_config: TrainConfig) -> list[Day]:
+    """Return the days with enough labelled rows, in order."""
+    if not len(rows):
+        return []
+    metric = run_config.validation.metric
+    days = pd.to_datetime(window.keys.loc[rows.index, "time"], utc=True).dt.strftime("%Y-%m-%d")
+    return [
+        Day(str(day), len(its), _estimates((metric,), source, its, window, run_config)[metric])
+        for day, its in rows.groupby(days)
+        if len(its) >= LEAST_OF_A_DAY
+    ]
 
 
 def _is_worse(metric: str, now: Estimate, before: dict[str, float]) -> bool:
@@ -66,48 +103,76 @@ def _is_worse(metric: str, now: Estimate, before: dict[str, float]) -> bool:
     return best < min(goodness(metric, before["lower"]), goodness(metric, before["upper"]))
 
 
-def _labelled(source: str, window: Window, run_config: TrainConfig) -> Any:
-    """Return the answers that have a label, with it in the column `label`; the place in the window is the index."""
+def latest_labels(source: str, run_config: TrainConfig) -> tuple[Any, int]:
+    """Return one label of each row, the last one that is not missing, and how many earlier ones it replaces.
+
+    Raises:
+        UserError: The file `source` cannot be read.
+    """
     labels = _read(source, run_config)
-    twice = labels[labels.duplicated([ID, ROW])]
-    if len(twice):
-        raise UserError(
-            f"labels {source}: {ID} {twice[ID].iloc[0]!r}, {ROW} {twice[ROW].iloc[0]:g}, is there twice"
-        )
-    # Without a row, the columns of a window have types that no others can be merged with.
-    keys = window.keys[[ID, ROW]].reset_index().astype(_TYPES)
-    return keys.merge(labels, on=[ID, ROW]).dropna(subset="label").set_index("index").sort_index()
+    known = labels.dropna(subset="label").drop_duplicates([ID, ROW, "label"], keep="last")
+    latest = known.drop_duplicates([ID, ROW], keep="last")
+    return latest, len(known) - len(latest)
 
 
-def _classes(window: Window) -> list[str]:
+def labelled(labels: Any, window: Window) -> Any:
+    """Return the predictions with a label, in the column `label`; the index is the place in the window."""
+    keys = keys_of(window).merge(labels, on=[ID, ROW])
+    return keys.set_index("index").sort_index()
+
+
+def keys_of(window: Window) -> Any:
+    """Return request and row of each prediction, and its place in the window in the column `index`."""
+    # Without rows, the columns of a window have types that cannot be merged with others.
+    return window.keys[[ID, ROW]].reset_index().astype(_TYPES)
+
+
+def classes(window: Window) -> list[str]:
+    """Return the classes of the window's predictions, none where they are numbers."""
     return [name for name in window.answers if name != "prediction"]
 
 
 def _read(source: str, run_config: TrainConfig) -> Any:
-    # What sentences call it; the rest is as training read the target.
+    # The name in messages; the rest is as training read the target.
     config = run_config.data.model_copy(update={"source": f"labels {source}"})
-    with located(source, "labels") as files:
-        table = batches.opened(files, config)
-        for name in (ID, config.target):
+    with local_files(source, "labels") as files:
+        table = batches.open_table(files, config)
+        weights = [] if config.weight is None else [config.weight]
+        for name in (ID, config.target, *weights):
             if name not in table.types:
+                # Metrics with weights cannot be compared with those without.
+                why = " (data.weight of the run)" if name in weights else ""
                 raise UserError(
-                    f"labels {source} has no column {name!r}{did_you_mean(name, table.types)}"
+                    f"labels {source} has no column {name!r}{why}{did_you_mean(name, table.types)}"
                 )
-        parts = [
-            _keyed(batch, config.target) for batch in table.batches({config.target: "categorical"})
-        ]
+        kinds = dict.fromkeys([config.target, *weights], "categorical")
+        parts = [_keyed(batch, config) for batch in table.batches(kinds)]
     # A file of Parquet without rows has no batch either.
-    every = pd.concat(parts) if parts else pd.DataFrame(columns=[ID, ROW, "label"])
+    every = pd.concat(parts) if parts else pd.DataFrame(columns=[ID, ROW, "label", WEIGHT])
     every = every.reset_index(drop=True).astype(_TYPES)
     return every.assign(label=_labels(every["label"], run_config, config))
 
 
-def _keyed(batch: batches.Batch, target: str) -> Any:
-    # Ids and places as the file has them: "0012" is no 12, and place 0 is not missing where data.missing_values has 0.
-    label = batch.values[target]
+def _keyed(batch: batches.Batch, config: DataConfig) -> Any:
+    # Ids and rows as in the file: "0012" is no 12, and row 0 is not missing where data.missing_values has 0.
+    label = batch.values[config.target]
     rows = as_number(_series(batch.kept[ROW])) if ROW in batch.kept else 0.0
-    told = {ID: _series(batch.kept[ID]), ROW: rows, "label": label.to_numpy()}
-    return pd.DataFrame(told, index=label.index)
+    columns = {ID: _series(batch.kept[ID]), ROW: rows, "label": label.to_numpy()}
+    columns[WEIGHT] = (
+        1.0 if config.weight is None else _weights(batch.values[config.weight], config)
+    )
+    return pd.DataFrame(columns, index=label.index)
+
+
+def _weights(values: Any, config: DataConfig) -> Any:
+    its = parse(config.numbers.get(str(config.weight), str(usual(config))))
+    weights = as_number(values, its).to_numpy()
+    wrong = ~((weights >= 0) & np.isfinite(weights))
+    if wrong.any():
+        raise UserError(
+            f"{config.source} holds {plain(values[wrong].iloc[0])!r} in {config.weight!r}; accepted: numbers, 0 or more"
+        )
+    return weights
 
 
 def _labels(labels: Any, run_config: TrainConfig, config: DataConfig) -> Any:
@@ -121,7 +186,7 @@ def _labels(labels: Any, run_config: TrainConfig, config: DataConfig) -> Any:
         coerced = target.coerce(labels.to_frame(name))[name]
     except UserError as error:
         raise UserError(f"{config.source}: {error}") from None
-    # As in training: to a feature infinite is missing, and no target is.
+    # As in training: infinite is missing in a feature, but not in a target.
     numbers = as_number(tidied, its)
     return coerced.where(~np.isinf(numbers), numbers)
 
@@ -130,14 +195,20 @@ def _series(values: Any) -> Any:
     return values if isinstance(values, pd.Series) else values.to_pandas()
 
 
-def _predictions(source: str, rows: Any, window: Window, task: str) -> Predictions:
-    answers = window.answers.loc[rows.index]
+def predictions(source: str, rows: Any, window: Window, task: str) -> Predictions:
+    """Return the window's predictions with their labels, `rows` of `labelled`.
+
+    Raises:
+        UserError: The model does not know a label.
+    """
+    answers, weights = window.answers.loc[rows.index], rows[WEIGHT].to_numpy(dtype=float)
     if task == "regression":
         truth = as_number(rows["label"])
         _refuse(source, rows["label"][~np.isfinite(truth)], "accepted: finite numbers")
-        return Predictions(truth.to_numpy(), answers["prediction"].to_numpy(dtype=float))
-    labels = _classes(window)
-    # Classes that differ in zeros alone are texts, and only the same texts are these.
+        predicted = answers["prediction"].to_numpy(dtype=float)
+        return Predictions(truth.to_numpy(), predicted, weights=weights)
+    labels = classes(window)
+    # Classes that differ in zeros only are texts, and only equal texts match them.
     alike = len({_spelled(label) for label in labels}) == len(labels)
     spell = _spelled if alike else str
     places = {spell(label): place for place, label in enumerate(labels)}
@@ -145,11 +216,13 @@ def _predictions(source: str, rows: Any, window: Window, task: str) -> Predictio
     _refuse(source, rows["label"][~spelled.isin(places)], f"accepted: {', '.join(labels)}")
     probabilities = answers[labels].to_numpy(dtype=float)
     truth = spelled.map(places).to_numpy(dtype=int)
-    return Predictions(truth, probabilities.argmax(axis=1), probabilities)
+    predicted = probabilities.argmax(axis=1)
+    of_model = tuple(window.classes.get(label, label) for label in labels)
+    return Predictions(truth, predicted, probabilities, of_model, weights)
 
 
 def _spelled(label: Any) -> str:
-    """Return a label as one text, whatever file it is from: true for True, 3 for 3.0."""
+    """Return a label as the same text from any kind of file: true for True, 3 for 3.0."""
     text = str(plain(label))
     if text.lower() in ("true", "false"):
         return text.lower()

@@ -1,12 +1,11 @@
-"""What the service has recorded (serving/recorder.py): into Parquet, and the rows of a window out of it."""
+"""The service's records (serving/recorder.py): convert them to Parquet, and read the rows of a window."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,21 +18,23 @@ from pyarrow import compute, parquet
 from mlops_kit.core.errors import UserError, one_line
 from mlops_kit.core.files import scratch
 from mlops_kit.data import Columns
-from mlops_kit.data.arrow_types import OF_KIND, of_answers
-from mlops_kit.data.s3 import download_all
-from mlops_kit.serving.recorder import LINES, PARQUET
+from mlops_kit.data.arrow_types import OF_KIND, of_predictions
+from mlops_kit.data.s3 import download_parts
+from mlops_kit.serving.record_files import LINES, PARQUET, taken, whole_lines
 
-_MODEL = b"model"  # under which Parquet keeps the first line
+from .span import Span
+
+_MODEL = b"model"  # the key of the first line in Parquet's metadata
 
 
 @dataclass
 class Window:
-    """The rows of one version of a model since some time.
+    """The rows of one version of a model in some span.
 
-    `keys` has the columns time, request_id and row; `answers` has prediction and, of classes, each one's
-    probability under its name. `inputs` and `flags` have a series for each column: values in the model's types,
-    and of private columns `missing`, `seen` or `unseen`. `others` counts the rows of other versions, `damaged`
-    the lines that cannot be read.
+    `keys` has the columns time, request_id, row and the request's seconds; `answers` has prediction and, of classes,
+    each one's probability under its name, of which `classes` has the class as the model has it: 1 of "1". `inputs` and
+    `flags` have a series for each column: values in the model's types, and of private columns `missing`, `seen` or
+    `unseen`. `others` counts the rows of other versions, `damaged` the lines that cannot be read.
     """
 
     keys: Any
@@ -42,36 +43,40 @@ class Window:
     flags: dict[str, Any] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
     damaged: int = 0
+    classes: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)
 
 
 @contextmanager
-def located(source: str) -> Iterator[Path]:
-    """Give the folder that `source` names, its finished files as Parquet; from S3 it is fetched for the while.
+def located(source: str, span: Span) -> Iterator[list[Path]]:
+    """Yield the files in `source` that may hold rows of the span; from S3 they are downloaded to a temporary folder.
+
+    `source` is a recorder's folder, whose finished files become Parquet, or a folder or s3:// URL that they are shipped to.
 
     Raises:
-        UserError: It is not there or cannot be fetched.
+        UserError: It does not exist or cannot be downloaded.
     """
     if source.startswith("s3://"):
         with scratch() as fetched:
-            download_all(source, fetched, (LINES, PARQUET), "source")
-            yield fetched
+            download_parts(source, span.day_folders(), span.may_hold, fetched, "source")
+            yield sorted(fetched.iterdir())
         return
     folder = Path(source)
     if not folder.is_dir():
         raise UserError(
-            f"source {source} is no folder; accepted: the record.folder of configs/serve.yaml, or an s3:// URL"
+            f"source {source} is no folder; accepted: record.folder or record.to of configs/serve.yaml, or an s3:// URL"
         )
     for path in sorted(folder.glob(f"*{LINES}")):
-        with suppress(FileNotFoundError):  # the service has removed it, because it was the oldest
-            _to_parquet(path)
-    yield folder
+        _to_parquet(path)
+    days = [folder / day for day in span.day_folders()]
+    found = [*folder.glob("*"), *(path for day in days for path in day.glob("*/*"))]
+    yield sorted(path for path in found if span.may_hold(path.name))
 
 
-def window(folder: Path, columns: Columns, model: str, version: str, since: datetime) -> Window:
-    """Return the rows of `version` of `model`, whose columns are `columns`, since a time in UTC.
+def window(files: list[Path], columns: Columns, model: str, version: str, span: Span) -> Window:
+    """Return the rows of `version` of `model`, whose columns are `columns`, in the span.
 
     Raises:
         UserError: A file is none that a service has recorded.
@@ -79,17 +84,26 @@ def window(folder: Path, columns: Columns, model: str, version: str, since: date
     found: list[tuple[dict[str, Any], Any]] = []
     others: Counter[str] = Counter()
     damaged = 0
-    for path in sorted((*folder.glob(f"*{LINES}"), *folder.glob(f"*{PARQUET}"))):
-        told, table, wrong = _read(path)
+    for path in files:
+        head, table, wrong = _read(path)
         damaged += wrong
         if table is None:
             continue
-        table = table.filter(compute.greater_equal(table["time"], pyarrow.scalar(since)))
-        if (told["model"], told["version"]) != (model, version):
-            others[f"{told['model']} version {told['version']}"] += table.num_rows
+        since, until = (pyarrow.scalar(time) for time in span)
+        time = table["time"]
+        table = table.filter(
+            compute.and_(compute.greater_equal(time, since), compute.less(time, until))
+        )
+        if (head["model"], head["version"]) != (model, version):
+            others[title(head["model"], head["version"])] += table.num_rows
         elif table.num_rows:
-            found.append((told, table.flatten().to_pandas()))
+            found.append((head, table.flatten().to_pandas()))
     return _joined(found, columns, +others, damaged)
+
+
+def title(model: str, version: str) -> str:
+    """Return the name of a version, also among the `others` of a window."""
+    return f"{model} version {version}"
 
 
 def _joined(
@@ -98,15 +112,16 @@ def _joined(
     frames = [frame for _, frame in found]
     together = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     joined = Window(
-        together.reindex(columns=["time", "request_id", "row"]),
+        together.reindex(columns=["time", "request_id", "row", "seconds"]),
         together.reindex(columns=["prediction"]).join(_under("probabilities", together)),
         others=others,
         damaged=damaged,
+        classes={_label(each): each for head, _ in found for each in head["classes"]},
     )
     for name, kind in columns.kinds.items():
-        # A column may have become private in the middle of it.
-        open_in = [frame for told, frame in found if name not in told["private"]]
-        private_in = [frame for told, frame in found if name in told["private"]]
+        # A column may have become private during the window.
+        open_in = [frame for head, frame in found if name not in head["private"]]
+        private_in = [frame for head, frame in found if name in head["private"]]
         if open_in:
             values = pd.concat([frame[f"inputs.{name}"] for frame in open_in], ignore_index=True)
             joined.inputs[name] = Columns({name: kind}).coerce(values.to_frame(name))[name]
@@ -122,28 +137,26 @@ def _under(name: str, frame: Any) -> Any:
 
 
 def _to_parquet(path: Path) -> None:
-    """Turn a file that nobody writes any more into Parquet; a kill in between leaves one of the two, or both."""
+    """Convert a finished file to Parquet; a kill meanwhile leaves one of the two, or both."""
     target = path.with_suffix(PARQUET)
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with taken(path) as file:
+        if file is None:
             return
         if not target.exists():
-            told, table, _ = _parsed(path, file.read())
+            head, table, _ = _parsed(path, file.read())
             if table is None:
                 return
             unfinished = target.with_suffix(".unfinished")
-            kept = table.replace_schema_metadata({_MODEL: json.dumps(told)})
+            kept = table.replace_schema_metadata({_MODEL: json.dumps(head)})
             parquet.write_table(kept, unfinished)
             unfinished.replace(target)
         path.unlink()
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Any, int]:
-    """Return what a file tells of the model, its rows as a table, and how many lines are damaged.
+    """Return a file's head, which describes the model, its rows as a table, and how many lines are damaged.
 
-    There is no table where the file is gone by now, or holds no whole line.
+    There is no table where the file is gone, or has no complete line.
     """
     try:
         if path.suffix == LINES:
@@ -152,20 +165,19 @@ def _read(path: Path) -> tuple[dict[str, Any], Any, int]:
             return _parsed(path, path.read_bytes())
         table = parquet.read_table(path)
         return json.loads(table.schema.metadata[_MODEL]), table, 0
-    except FileNotFoundError:  # the service has removed it, because it was the oldest
+    except FileNotFoundError:  # the service has removed it as the oldest
         return {}, None, 0
     except (pyarrow.ArrowException, KeyError, TypeError) as error:
         raise UserError(f"{path} was not recorded by a service: {one_line(error)}") from None
 
 
 def _parsed(path: Path, content: bytes) -> tuple[dict[str, Any], Any, int]:
-    # A process that was killed, or a full disk, may have cut the last line.
-    first, *lines = content.split(b"\n")[:-1] or [b""]
+    first, *lines = whole_lines(content).split(b"\n")[:-1] or [b""]
     if not first:
         return {}, None, 0
     try:
-        told = json.loads(first)
-        schema, dates = _schema(told), _dates(told)
+        head = json.loads(first)
+        schema, dates = _schema(head), _dates(head)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} was not recorded by a service: {one_line(error)}") from None
     rows, damaged = [], 0
@@ -179,15 +191,15 @@ def _parsed(path: Path, content: bytes) -> tuple[dict[str, Any], Any, int]:
             rows.append(row)
         except (ValueError, KeyError, TypeError):
             damaged += 1
-    return told, pyarrow.Table.from_pylist(rows, schema=schema), damaged
+    return head, pyarrow.Table.from_pylist(rows, schema=schema), damaged
 
 
-def _schema(told: dict[str, Any]) -> Any:
-    """Return the Arrow types of a file's rows; Parquet has no group without columns, so what is empty is left out."""
-    kinds, classes = told["kinds"], told["classes"]
+def _schema(head: dict[str, Any]) -> Any:
+    """Return the Arrow types of a file's rows; empty groups are left out, since Parquet has none."""
+    kinds, classes = head["kinds"], head["classes"]
     groups = {
-        "inputs": {n: OF_KIND[kind] for n, kind in kinds.items() if n not in told["private"]},
-        "private": dict.fromkeys(told["private"], pyarrow.string()),
+        "inputs": {n: OF_KIND[kind] for n, kind in kinds.items() if n not in head["private"]},
+        "private": dict.fromkeys(head["private"], pyarrow.string()),
         "probabilities": {_label(each): pyarrow.float64() for each in classes},
     }
     return pyarrow.schema(
@@ -195,7 +207,8 @@ def _schema(told: dict[str, Any]) -> Any:
             "time": pyarrow.timestamp("ms", "UTC"),
             "request_id": pyarrow.string(),
             "row": pyarrow.int32(),
-            "prediction": of_answers(classes),
+            "seconds": pyarrow.float64(),
+            "prediction": of_predictions(classes),
             **{name: pyarrow.struct(list(g.items())) for name, g in groups.items() if g},
         }
     )
@@ -205,6 +218,6 @@ def _label(each: Any) -> str:
     return each if isinstance(each, str) else json.dumps(each)
 
 
-def _dates(told: dict[str, Any]) -> list[str]:
-    kinds = told["kinds"].items()
-    return [name for name, kind in kinds if kind == "date" and name not in told["private"]]
+def _dates(head: dict[str, Any]) -> list[str]:
+    kinds = head["kinds"].items()
+    return [name for name, kind in kinds if kind == "date" and name not in head["private"]]

@@ -1,4 +1,4 @@
-"""What a comparison leaves: reports/monitor.json, a page that needs nothing else, a section of the summary, metrics."""
+"""The reports of monitoring: reports/monitor.json, a self-contained page, a section of the summary, metrics."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from mlops_kit.core import job_summary
 from mlops_kit.core.files import write_json, write_text
 from mlops_kit.experiments.report.numbers import interval, number
-from mlops_kit.experiments.report.templates import rendered
+from mlops_kit.experiments.report.templates import render
 
 from .result import CLEAN, DRIFTED, Outcome
 
 JSON = Path("reports/monitor.json")
 PAGE = Path("reports/monitor.html")
 
-_MOST_TOLD = 20
+_MOST_LISTED = 20
 
 
 def write(outcome: Outcome) -> None:
@@ -25,14 +25,14 @@ def write(outcome: Outcome) -> None:
     Raises:
         OSError: A file cannot be written.
     """
-    told = {**asdict(outcome), "tripped": outcome.tripped()}
-    write_json(JSON, told)
-    write_text(PAGE, rendered("monitor.html", {**told, "verdict": verdict(outcome)}))
+    content = {**asdict(outcome), "tripped": outcome.tripped()}
+    write_json(JSON, content)
+    write_text(PAGE, render("monitor.html", {**content, "verdict": verdict(outcome)}))
     job_summary.put_section("Monitor", _section(outcome))
 
 
 def verdict(outcome: Outcome) -> str:
-    """Return what came of it in one sentence."""
+    """Return the result in one sentence."""
     if outcome.status == DRIFTED:
         return f"Drifted: {len(outcome.tripped())} of {_compared(outcome)} comparisons are past their limit"
     if outcome.status == CLEAN:
@@ -41,7 +41,7 @@ def verdict(outcome: Outcome) -> str:
 
 
 def metrics(outcome: Outcome) -> dict[str, float]:
-    """Return what MLflow keeps; its names have fewer characters than those of columns may have."""
+    """Return the metrics for MLflow, whose names allow fewer characters than those of columns."""
     found = {f"{each.what} {each.column}": each.distance for each in outcome.findings}
     if outcome.performance:
         found.update((f"now {n}", e.value) for n, e in outcome.performance.metrics.items())
@@ -66,13 +66,13 @@ def _section(outcome: Outcome) -> list[str]:
         f"**{verdict(outcome)}.**",
         "",
     ]
-    lines += [f"- {each}" for each in tripped[:_MOST_TOLD]]
-    if len(tripped) > _MOST_TOLD:
-        lines.append(f"- and {len(tripped) - _MOST_TOLD} more: {PAGE}")
+    lines += [f"- {each}" for each in tripped[:_MOST_LISTED]]
+    if len(tripped) > _MOST_LISTED:
+        lines.append(f"- and {len(tripped) - _MOST_LISTED} more: {PAGE}")
     lines += [f"- note: {note}" for note in outcome.notes]
     done = outcome.performance
     if done and done.metrics:
-        head = ["metric", "now", "interval", "held out"]
+        head = ["metric", "now", "interval", "test set"]
         rows = [
             [
                 name,

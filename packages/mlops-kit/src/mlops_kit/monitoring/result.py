@@ -1,4 +1,4 @@
-"""What a comparison found."""
+"""The result of monitoring."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_JUDGED, CLEAN, DRIFTED = "not judged", "clean", "drifted"
 
 @dataclass
 class Outcome:
-    """What was found: `status` is not judged, clean or drifted; times are ISO texts in UTC."""
+    """The findings: `status` is "not judged", "clean" or "drifted"; times are ISO texts in UTC."""
 
     model: str
     version: str
@@ -29,16 +29,16 @@ class Outcome:
     before: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def tripped(self) -> list[str]:
-        """Return a sentence for each thing that is past its limit; none holds a value of the data."""
-        said = [_sentence(each) for each in self.findings if each.drifted]
+        """Return a sentence for each finding past its limit; none has a value of the data."""
+        sentences = [_sentence(each) for each in self.findings if each.drifted]
         done = self.performance
         if done and done.worse:
             now, before = vars(done.metrics[done.metric]), self.before[done.metric]
-            said.append(
+            sentences.append(
                 f"{done.metric} is {number(now['value'])} ({interval(now)}) on {done.labels:,} labelled rows,"
-                f" worse than {number(before['value'])} ({interval(before)}) on the held-out rows"
+                f" worse than {number(before['value'])} ({interval(before)}) on the test set"
             )
-        return said
+        return sentences
 
 
 def _sentence(found: Finding) -> str:

@@ -1,4 +1,4 @@
-"""What configs/monitor.yaml says: what is compared, and how far apart is too far."""
+"""The settings in configs/monitor.yaml: what is compared, and the limits of drift."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ MONITOR = Path("configs/monitor.yaml")
 
 
 class MonitorConfig(Section):
-    """The whole of configs/monitor.yaml: what is compared, and how far apart is too far."""
+    """All settings of configs/monitor.yaml: what is compared, and the limits of drift."""
 
     source: Optional[str] = Field(
         None, min_length=1, description="a folder, an s3:// URL of one, or nothing"
     )
+    environment: Optional[str] = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9-]{0,30}$",
+        description="the name of an environment, or nothing",
+    )
     labels: Optional[str] = Field(
-        None, description="a path or s3:// URL that ends in .csv, .csv.gz or .parquet, or nothing"
+        None,
+        description="a .csv, .csv.gz or .parquet file, a folder, an s3:// URL of one, or nothing",
     )
     days: float = Field(7, gt=0, le=366, description="days, more than 0, at most 366")
     rows: int = Field(200, ge=20, le=1_000_000, description="a whole number, 20 to 1000000")

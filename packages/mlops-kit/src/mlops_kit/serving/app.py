@@ -27,9 +27,12 @@ from .batching import Batcher
 from .bodies import Bodies, Body
 from .document import Answers, FieldProblems, Problem
 from .metrics import Measures
-from .middleware import Observed
+from .middleware import Middleware
 from .recorder import Recorder
-from .settings import LimitsConfig, RecordConfig
+from .response import ResponseWriter
+from .settings import ChallengerConfig, LimitsConfig, RecordConfig
+from .shadow import Shadow
+from .variant import CHALLENGERS, CHAMPIONS, Variant
 from .work import Work
 
 # For the document; _check_key does the check.
@@ -39,6 +42,7 @@ PATHS = frozenset(("/", "/predict", "/healthz", "/readyz", "/version", "/metrics
 _VERSION = (
     "registered_model",
     "version",
+    "challenger",
     "run_id",
     "git_commit",
     "git_dirty",
@@ -63,30 +67,42 @@ class Service:
         release: str = "",
         record: Optional[RecordConfig] = None,
         root_path: str = "",
+        challenger: Optional[ChallengerConfig] = None,
+        variant: Optional[Model] = None,
     ) -> None:
-        """Take a loaded model; without `api_key` everybody may ask it. /version tells `release`.
+        """Take a loaded model; without `api_key` requests need none. /version shows `release`.
 
-        From outside all paths begin with `root_path`; here they may, too.
+        For clients all paths begin with `root_path`; here they may, too. `challenger` are the settings of the
+        challenger, which is `variant` where it answers a share of the requests.
 
         Raises:
-            UserError: What `record` asks for cannot be recorded.
+            UserError: `record` cannot be fulfilled, or `challenger` names a missing column.
         """
         card, example = model.card, model.card["golden"][0]["row"]
         self._model, self._limits, self._api_key = model, limits, api_key.encode()
         self._checker = request_schema.Checker(card["columns"], example, limits.rows)
-        self._batcher = Batcher(model.form)
+        self._batcher, self._response = Batcher(model.form), ResponseWriter(model)
         most_bytes = 1024 * limits.body_kilobytes
         self._bodies, self._work = Bodies(most_bytes), Work(limits.waiting, most_bytes)
         self._is_right = False
         self.measures = Measures(card)
         to_keep = record if record and record.folder else None
         self.recorder = Recorder(to_keep, card, self.measures) if to_keep else None
-        self._page = page.render(card, needs_key=bool(api_key))
+        self.shadow = self.variant = beside = None
+        if challenger and challenger.mode == "shadow":
+            self.shadow = Shadow(self.measures)
+            beside = {"version": card["challenger"]["version"], "mode": "shadow"}
+        elif challenger and variant:
+            self.variant = Variant(
+                variant, challenger.share, card["columns"], to_keep, self.measures
+            )
+            beside = {"version": variant.card["version"], "mode": "share"}
+        self._page = page.render(card, bool(api_key), beside)
         self._version = to_json(
             {"release": release or None, **{key: card[key] for key in _VERSION}}
         )
         self.app = self._routes(request_schema.body_schema(card["columns"], example, limits.rows))
-        self.observed = Observed(self.app, self.measures, PATHS, root_path)
+        self.observed = Middleware(self.app, self.measures, PATHS, root_path)
 
     def _routes(self, schema: dict[str, Any]) -> FastAPI:
         card = self._model.card
@@ -95,13 +111,13 @@ class Service:
             version=card["version"],
             docs_url=None,
             redoc_url=None,
-            redirect_slashes=False,  # it would send clients wherever their Host header says
+            redirect_slashes=False,  # it would redirect clients to any host in their Host header
         )
         app.add_exception_handler(Exception, _unexpected)
         problems: dict[Union[int, str], Any] = {
             code: {"model": Problem} for code in (401, 408, 413, 500, 503, 504)
         }
-        # The first route answers; the second documents it. FastAPI's own way to the endpoint takes as long as the model.
+        # The first route responds; the second documents it. FastAPI's own dispatch takes as long as the model.
         app.add_route("/predict", self.predict, methods=["POST"])
         app.post(
             "/predict",
@@ -120,7 +136,7 @@ class Service:
         for route in [one for one in app.routes if isinstance(one, APIRoute)]:
             if "GET" in (route.methods or ()):
                 app.head(route.path, include_in_schema=False)(route.endpoint)
-        # Put into the finished document, because FastAPI takes every null out of what it is given, also of the example.
+        # Put into the finished document, because FastAPI removes every null, also from the example.
         body = app.openapi()["paths"]["/predict"]["post"]["requestBody"]
         body["content"] = {"application/json": {"schema": schema}}
         return app
@@ -136,7 +152,7 @@ class Service:
 
     async def _answer(self, request: Request) -> Response:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        # A timer costs a tenth of asyncio.wait_for, which every request would pay twice.
+        # A timer costs a tenth of asyncio.wait_for, which every request would need twice.
         timer = loop.call_later(self._limits.seconds, task.cancel) if task else None
         has_body = False
         try:
@@ -160,40 +176,49 @@ class Service:
     async def _predicted(self, request: Request, body: Body) -> Response:
         start = time.perf_counter()
         try:
-            parsed = self._checker.rows(body)
+            values = self._checker.values(body)
         except RefusedRowsError as error:
             self._work.refused(len(body), time.perf_counter() - start)
             return JSONResponse({"detail": error.problems}, 422)
-        request.state.rows = len(parsed)
+        request.state.rows = len(next(iter(values.values())))
+        is_probe = request.state.is_probe
+        if self.variant and not is_probe:
+            answered = await self.variant.answered(request, values, start)
+            if answered is not None:
+                return Response(answered, media_type="application/json", headers=CHALLENGERS)
         encoder = self._model.encoder
         try:
-            outputs = await self._batcher.predict(encoder.matrix(parsed))
-        except ValueError as error:  # scikit-learn's word for numbers that overflow on their way
+            outputs = await self._batcher.predict(encoder.matrix(values))
+        except ValueError as error:  # scikit-learn's error for numbers that overflow
             problem = {"type": "refused", "loc": ["body", "rows"], "msg": one_line(error)}
             return JSONResponse({"detail": [problem]}, 422)
         if not np.isfinite(outputs).all():  # JSON has no such numbers
             return JSONResponse({"detail": _unanswered(outputs)}, 422)
-        answers = self._model.answers(outputs)
-        if not request.state.is_probe:
-            self.measures.predicted(answers, encoder.unseen(parsed))
+        answer = self._response.write(outputs)
+        if not is_probe:
+            labels, unseen = self._model.labels(outputs), encoder.unseen(values)
+            self.measures.predicted(len(outputs), labels, unseen)
             if self.recorder:
-                self.recorder.offer(request.state.request_id, parsed, answers)
-        answer = {"model_version": self._model.card["version"], "predictions": answers}
-        return Response(to_json(answer), media_type="application/json")
+                seconds, answers = time.perf_counter() - start, self._model.answers(outputs)
+                self.recorder.offer(request.state.request_id, values, answers, seconds)
+            if self.shadow:
+                self.shadow.offer(request.state.request_id, len(outputs), answer, bytes(body))
+        headers = CHAMPIONS if self.variant else None
+        return Response(answer, media_type="application/json", headers=headers)
 
     def _check_key(self, request: Request) -> None:
-        given = request.headers.get("x-api-key", "").encode("latin-1")  # as it came
+        given = request.headers.get("x-api-key", "").encode("latin-1")  # as received
         if self._api_key and not hmac.compare_digest(given, self._api_key):
             detail = "the header X-API-Key is missing or wrong"
-            # HTTP wants a scheme told; for one that they do not know browsers ask no password.
+            # HTTP requires a scheme; for an unknown one browsers show no password prompt.
             raise HTTPException(401, detail, {"WWW-Authenticate": "APIKey"})
 
     async def healthz(self) -> dict[str, str]:
-        """Tell that the process answers."""
+        """Return 200 while the process responds."""
         return {"status": "alive"}
 
     async def readyz(self) -> JSONResponse:
-        """Tell whether the model answers its golden rows rightly and requests are welcome."""
+        """Return 200 if the model reproduces its golden predictions and the service is not shutting down, else 503."""
         if self.observed.draining:
             return JSONResponse({"detail": "shutting down"}, 503)
         if not self._is_right:
@@ -205,15 +230,15 @@ class Service:
         return JSONResponse({"status": "ready"})
 
     async def version(self) -> Response:
-        """Tell which model this is and what it was made from."""
+        """Return the model's version and provenance."""
         return Response(self._version, media_type="application/json")
 
     async def metrics(self) -> Response:
-        """Tell Prometheus."""
+        """Return the metrics, in Prometheus' format."""
         return Response(self.measures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def page(self) -> Response:
-        """Show the form."""
+        """Return the page with the form."""
         return Response(
             self._page,
             media_type="text/html; charset=utf-8",
@@ -221,12 +246,12 @@ class Service:
         )
 
     async def docs(self, request: Request) -> Response:
-        """Show the document; FastAPI's own page does not escape its title."""
+        """Return the page of the API document; FastAPI's own does not escape its title."""
         where = f"{request.scope['root_path']}/openapi.json"
         return get_swagger_ui_html(openapi_url=where, title=html.escape(self._model.name))
 
     async def static(self, name: str) -> Response:
-        """Give a file of the page."""
+        """Return a file of the page."""
         try:
             content, media_type = page.static_file(name)
         except KeyError:
@@ -245,6 +270,6 @@ def _unanswered(outputs: Array) -> list[dict[str, Any]]:
 
 
 async def _unexpected(request: Request, _error: Exception) -> JSONResponse:
-    """Answer what nobody foresaw; Starlette raises it once more, so that Observed logs it."""
+    """Return 500 for an unexpected error; Starlette raises it again, so that the middleware logs it."""
     number = request.state.request_id
-    return JSONResponse({"detail": f"unexpected error; the log tells more under {number}"}, 500)
+    return JSONResponse({"detail": f"unexpected error; the log has more under {number}"}, 500)

@@ -1,4 +1,4 @@
-"""A batch of rows and what the model says of them."""
+"""Predictions for a batch of rows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mlops_kit.core.errors import UserError
 from mlops_kit.data import Columns
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.data.spelling import usual
-from mlops_kit.experiments.pipeline import DateParts, arrays
+from mlops_kit.experiments.encode import DateParts, arrays
 
 
 @dataclass
 class New:
-    """By column, how many values training did not know."""
+    """The number of values by column that training had not seen."""
 
     missing: Counter[str] = field(default_factory=Counter)
     unseen: Counter[str] = field(default_factory=Counter)
@@ -30,7 +30,7 @@ class New:
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of a batch in the model's types, the columns that are added, and what was new to the model."""
+    """The rows of a batch in the model's types, the added columns, and the values that were new to the model."""
 
     rows: Any
     columns: dict[str, Any]
@@ -38,10 +38,10 @@ class Answer:
 
 
 def answer(model: Model, values: Any, before: int, config: DataConfig) -> Answer:
-    """Return what the model says of `values`, a batch of `config.source` that `before` rows precede.
+    """Return the predictions for `values`, a batch of `config.source` that `before` rows precede.
 
     Raises:
-        UserError: A value is none of its column's kind.
+        UserError: A value is not of its column's kind.
     """
     new, rows = New(), _coerced(columns(model, config), values, before, config.source)
     encoded = matrix(model.card["columns"], model.card["derived"], rows, new)
@@ -49,9 +49,9 @@ def answer(model: Model, values: Any, before: int, config: DataConfig) -> Answer
 
 
 def columns(model: Model, config: DataConfig) -> Columns:
-    """Return the columns that the model takes, with texts meaning what they meant in training.
+    """Return the columns that the model takes, with texts parsed as in training.
 
-    How a column's numbers are written is what `config.numbers` says of it, else what training found, else the usual way.
+    The number format of a column is that in `config.numbers`, else that of training, else the usual one.
     """
     described = model.card["columns"]
     kinds = {column["name"]: column["kind"] for column in described}
@@ -64,27 +64,29 @@ def columns(model: Model, config: DataConfig) -> Columns:
 
 
 def types(model: Model) -> dict[str, Any]:
-    """Return the columns that are added, with their Arrow types."""
+    """Return the added columns, with their Arrow types."""
     import pyarrow
 
     from mlops_kit.data import arrow_types
 
     labels = model.card["golden"][0]["answer"].get("probabilities", {})  # in the order of classes
-    first = arrow_types.of_answers(model.classes)
+    first = arrow_types.of_predictions(model.classes)
     return {"prediction": first, **{f"probability_{label}": pyarrow.float64() for label in labels}}
 
 
 def matrix(described: list[dict[str, Any]], derived: list[str], rows: Any, new: New) -> Array:
-    """Return what `serving.encoding.Encoder` makes of the rows, by columns; count what is new to the model."""
+    """Return the encoded rows, as `artifact.encoding.Encoder` does it, column by column; count values new to the model."""
     of_kind = {
         kind: [column for column in described if column["kind"] == kind]
         for kind in ("categorical", "numeric", "boolean", "date")
     }
-    parts = [_codes(column, rows[column["name"]], new) for column in of_kind["categorical"]]
+    codes, means = _categories(of_kind["categorical"], rows, new)
+    parts = codes + means
     plain = [column["name"] for column in of_kind["numeric"] + of_kind["boolean"]]
     parts += [rows[name].to_numpy(dtype=np.float64) for name in plain]
     if of_kind["date"]:
-        parts.append(DateParts().transform(rows[[column["name"] for column in of_kind["date"]]]))
+        its_parts = {column["name"]: column["parts"] for column in of_kind["date"]}
+        parts.append(DateParts(its_parts).transform(rows[list(its_parts)]))
     if derived:
         parts.append(features.matrix(arrays(rows[[each["name"] for each in described]]), derived))
     for column in described:
@@ -95,21 +97,29 @@ def matrix(described: list[dict[str, Any]], derived: list[str], rows: Any, new: 
     return stacked
 
 
-def _codes(column: dict[str, Any], texts: Any, new: New) -> Array:
-    known = dict(zip(column["categories"], column["codes"]))
-    places, distinct = pd.factorize(texts)  # a missing text has place -1, the last
-    codes = [known.get(text, column["unseen_code"]) for text in distinct]
-    is_new = np.array([text not in known for text in distinct] + [False])
-    if is_new.any():
-        new.unseen[column["name"]] += int(is_new[places].sum())
-    # NumPy makes NaN of None.
-    table: Array = np.array([*codes, column["missing_code"]], dtype=np.float64)
-    codes_of_rows: Array = table[places]
-    return codes_of_rows
+def _categories(
+    columns: list[dict[str, Any]], rows: Any, new: New
+) -> tuple[list[Array], list[Array]]:
+    """Return the codes of the columns that have them, and the mean targets."""
+    found: dict[str, list[Array]] = {"code": [], "mean": []}
+    for column in columns:
+        places, distinct = pd.factorize(rows[column["name"]])  # a missing text has place -1
+        known = {text: place for place, text in enumerate(column["categories"])}
+        unseen = len(known)
+        of_distinct = [known.get(text, unseen) for text in distinct]
+        of_rows = np.array([*of_distinct, unseen + 1])[places]
+        if count := int((of_rows == unseen).sum()):
+            new.unseen[column["name"]] += count
+        for what, of_columns in found.items():
+            if f"{what}s" in column:
+                values = [*column[f"{what}s"], column[f"unseen_{what}"], column[f"missing_{what}"]]
+                # NumPy converts None to NaN.
+                of_columns.append(np.array(values, dtype=np.float64)[of_rows])
+    return found["code"], found["mean"]
 
 
 def _coerced(its_columns: Columns, values: Any, before: int, data: str) -> Any:
-    """Return the model's columns in its types; a wrong value is told with its row in the file."""
+    """Return the model's columns in its types; the error for a wrong value has its row in the file."""
 
     def in_the_file(found: re.Match[str]) -> str:
         return f"in row {int(found[1]) + before}"
@@ -121,7 +131,7 @@ def _coerced(its_columns: Columns, values: Any, before: int, data: str) -> Any:
 
 
 def _answers(model: Model, encoded: Array) -> dict[str, Any]:
-    """Return the columns that are added, as `Model.answers` does it row by row."""
+    """Return the added columns, as `Model.answers` does it row by row."""
     names = list(types(model))
     outputs = model.form(encoded) if len(encoded) else np.empty((0, max(1, len(model.classes))))
     if not model.classes:

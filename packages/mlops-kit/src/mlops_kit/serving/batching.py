@@ -1,4 +1,4 @@
-"""Requests that arrive together are predicted together: no timer, so nobody waits for company."""
+"""Micro-batching: requests that arrive together are predicted together, without a timer that delays single ones."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from itertools import accumulate
 import numpy as np
 
 from mlops_kit.artifact.encoding import Array
-from mlops_kit.artifact.predictor import Form
+from mlops_kit.artifact.predictor import PredictFn
 
-# A batch this small is predicted at once, which is cheaper than handing it to a thread; a larger one goes to the
-# thread, so that the event loop goes on answering.
+# A batch this small is predicted inline, which is cheaper than a thread; a larger one goes to the thread, so that the
+# event loop is not blocked.
 _INLINE_ROWS = 64
 _BATCH_ROWS = 4096
-# While the thread is busy no batch is formed, and whoever gives up meanwhile is forgotten only at such a length.
+# While the thread is busy no batch is formed, and cancelled requests are removed only at such a length.
 _FEWEST_TO_SWEEP = 64
 
 _Waiting = list[tuple[Array, "asyncio.Future[Array]"]]
 
 
 class Batcher:
-    """Hands the model everything that has arrived since it was last free."""
+    """Predicts in batches of all requests that arrived since the last batch."""
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: PredictFn) -> None:
         """Take the model's form; it is called by one thread at a time."""
         self._form = form
         self._waiting: _Waiting = []
@@ -33,7 +33,7 @@ class Batcher:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
 
     def predict(self, matrix: Array) -> asyncio.Future[Array]:
-        """Return the form's output for `matrix` (rows, width) when it is there."""
+        """Return a future of the form's output for `matrix` (rows, width)."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Array] = loop.create_future()
         if len(self._waiting) >= self._sweep_at:
@@ -60,7 +60,7 @@ class Batcher:
             in_thread.add_done_callback(lambda done: self._settle(loop, batch, done.result()))
 
     def _answers(self, parts: list[Array]) -> list[Array | Exception]:
-        """Predict all parts at once; where that fails, one by one: none fails for the rows of another."""
+        """Predict all parts at once; where that fails, one by one, so that none fails for the rows of another."""
         try:
             outputs = self._form(parts[0] if len(parts) == 1 else np.concatenate(parts))
         except Exception as error:
@@ -69,9 +69,9 @@ class Batcher:
         return [outputs[end - len(part) : end] for part, end in zip(parts, ends)]
 
     def _sweep(self) -> None:
-        """Forget the requests that have given up: they have left the service's count, so nothing else bounds them."""
+        """Remove cancelled requests: the service no longer counts them, so nothing else bounds their number."""
         self._waiting = [one for one in self._waiting if not one[1].done()]
-        # At twice what is left a sweep costs each request the same, however many wait.
+        # At twice the remaining length the amortized cost of sweeps is constant for each request.
         self._sweep_at = max(_FEWEST_TO_SWEEP, 2 * len(self._waiting))
 
     def _next_batch(self) -> _Waiting:
@@ -89,7 +89,7 @@ class Batcher:
         self, loop: asyncio.AbstractEventLoop, batch: _Waiting, answers: list[Array | Exception]
     ) -> None:
         for (_, future), answer in zip(batch, answers):
-            if future.done():  # its request has given up
+            if future.done():  # its request was cancelled
                 continue
             if isinstance(answer, Exception):
                 future.set_exception(answer)

@@ -1,4 +1,4 @@
-"""The bodies of requests: how large each may be, and how much all that are on their way may take together."""
+"""The bodies of requests: limits of each one's size, and of the memory of all incomplete ones together."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from starlette.types import Receive
 
 Body = Union[bytes, bytearray]
 
-TOGETHER = 16  # so many of the largest that are accepted may be on their way, and in work
+TOGETHER = 16  # so many bodies of the largest accepted size may be incomplete, and in work
 
 
 class _Arriving:
-    """A body that did not come at once."""
+    """A body that arrives in parts."""
 
     def __init__(self) -> None:
         self.task = asyncio.current_task()
         self.body = bytearray()
-        self.has_given_way = False
+        self.is_dropped = False
 
 
 class Bodies:
-    """Reads bodies; where those on their way take too much, the one that began first gives way."""
+    """Reads bodies; where incomplete ones take too much memory, the oldest is dropped."""
 
     def __init__(self, most: int) -> None:
-        """Take how many bytes a body may have."""
+        """Take the most bytes of a body."""
         self._most = most
         self._arriving: dict[_Arriving, None] = {}
         self._bytes = 0
@@ -36,11 +36,11 @@ class Bodies:
         """Return a request's body.
 
         Raises:
-            HTTPException: It is too large (413), or had to give way (503).
-            ClientDisconnect: The client went away.
+            HTTPException: It is too large (413), or was dropped (503).
+            ClientDisconnect: The client disconnected.
         """
         part, is_last = await self._part(receive, 0)
-        if is_last:  # as nearly all come
+        if is_last:  # the usual case
             return part
         arriving = _Arriving()
         self._arriving[arriving] = None
@@ -50,9 +50,9 @@ class Bodies:
                 part, is_last = await self._part(receive, len(arriving.body))
                 self._add(arriving, part)
         except asyncio.CancelledError:
-            if not arriving.has_given_way:
+            if not arriving.is_dropped:
                 raise
-            raise _gives_way() from None
+            raise _dropped_error() from None
         finally:
             self._forget(arriving)
         return arriving.body
@@ -73,8 +73,8 @@ class Bodies:
             first = next(iter(self._arriving))
             self._forget(first)
             if first is arriving:
-                raise _gives_way()
-            first.has_given_way = True
+                raise _dropped_error()
+            first.is_dropped = True
             if first.task:
                 first.task.cancel()
 
@@ -84,6 +84,6 @@ class Bodies:
             self._bytes -= len(arriving.body)
 
 
-def _gives_way() -> HTTPException:
+def _dropped_error() -> HTTPException:
     detail = "too many large bodies are on their way; try again"
     return HTTPException(503, detail, {"Retry-After": "1"})

@@ -1,7 +1,7 @@
-"""What connections may take, which uvicorn does not bound: their number, a head, what is sent ahead, an answer nobody reads.
+"""Limits of connections that uvicorn lacks: their number, the size of heads, pipelined requests, unread responses.
 
-A connection owes something while its head or body has not come whole, or its answer waits to be read. Who owes longest
-makes room for others, then who has been idle longest; whoever is answered meanwhile stays.
+A connection is pending while its head or body is incomplete, or its response is unread by the client. Over the limit
+the connection that is pending longest is closed, then the one that is idle longest; one with a request in work stays.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ from typing import Optional, Protocol
 from .logs import log
 from .metrics import Measures
 
-_OF_OPEN_FILES = 0.75  # connections that came at one moment are open before they are looked at
+_OF_OPEN_FILES = 0.75  # connections that arrive at the same moment are open before they are counted
 
 _SWEEP_SECONDS = 1
 _SECONDS_BETWEEN_LINES = 10
 
 
 class Connection(Protocol):
-    """What is to be known of one, which is protocol.Bounded."""
+    """The interface of a connection, which is protocol.Bounded."""
 
     loop: asyncio.AbstractEventLoop
     client: Optional[tuple[str, int]]
     transport: asyncio.Transport
 
     def abort(self) -> None:
-        """End it without a word."""
+        """Close it without a response."""
 
-    def is_late(self) -> None:
-        """End it, because it has owed something for too long."""
+    def time_out(self) -> None:
+        """Close it, because it has been pending for too long."""
 
 
 class Connections:
-    """All open connections of a service, who of them owes something, and what was refused."""
+    """All open connections of a service, those that are pending, and the number of refused ones."""
 
     def __init__(self, most: int, seconds: float, measures: Measures) -> None:
-        """Take how many may be open, for how long one may owe something, and where to count what is refused."""
+        """Take the most open connections, the seconds that one may be pending, and the metrics."""
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._most = most if files < 0 else min(most, int(_OF_OPEN_FILES * files))
-        # A second later than the service itself, which answers a late body.
+        # A second later than the service itself, which responds to a late body.
         self._seconds, self._measures = seconds + 1, measures
         self._open: set[Connection] = set()
-        self._owing: OrderedDict[Connection, float] = OrderedDict()  # the longest first
+        self._pending: OrderedDict[Connection, float] = OrderedDict()  # the longest first
         self._idle: OrderedDict[Connection, None] = OrderedDict()
         self._unlogged: Counter[str] = Counter()
         self._last: dict[str, Optional[str]] = {}  # address by reason
@@ -52,42 +52,42 @@ class Connections:
         self._is_sweeping = False
 
     def add(self, one: Connection) -> None:
-        """Take one that was opened; another is closed for it where they are too many."""
+        """Add a new connection; another is closed for it where there are too many."""
         if len(self._open) >= self._most:
-            crowd = self._owing or self._idle
-            victim = next(iter(crowd)) if crowd else one
+            candidates = self._pending or self._idle
+            victim = next(iter(candidates)) if candidates else one
             self.refused(victim, "too many connections")
             victim.abort()
             self.remove(victim)
         if not one.transport.is_closing():
             self._open.add(one)
-            self.owes(one)
+            self.set_pending(one)
         self._sweep_later(one.loop)
 
     def remove(self, one: Connection) -> None:
-        """Forget one that was closed."""
+        """Remove a closed connection."""
         self._open.discard(one)
-        self.works(one)
+        self.set_in_work(one)
 
-    def owes(self, one: Connection) -> None:
-        """Note that the client has to send, or read, before anything goes on."""
+    def set_pending(self, one: Connection) -> None:
+        """Mark a connection as pending: its client has to send, or read."""
         if one in self._open:
             self._idle.pop(one, None)
-            self._owing.setdefault(one, one.loop.time())
+            self._pending.setdefault(one, one.loop.time())
 
-    def works(self, one: Connection) -> None:
-        """Note that the service has to answer."""
-        self._owing.pop(one, None)
+    def set_in_work(self, one: Connection) -> None:
+        """Mark a connection as in work: the service has to respond."""
+        self._pending.pop(one, None)
         self._idle.pop(one, None)
 
-    def rests(self, one: Connection) -> None:
-        """Note that neither waits for the other."""
-        self._owing.pop(one, None)
+    def set_idle(self, one: Connection) -> None:
+        """Mark a connection as idle."""
+        self._pending.pop(one, None)
         if one in self._open:
             self._idle[one] = None
 
     def refused(self, one: Connection, reason: str) -> None:
-        """Count one more; a line tells of it soon, but of each reason only one in ten seconds."""
+        """Count a refused connection; the log has a line for each reason, at most every ten seconds."""
         self._measures.refused.labels(reason).inc()
         self._unlogged[reason] += 1
         self._last[reason] = one.client[0] if one.client else None
@@ -99,12 +99,12 @@ class Connections:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        while self._owing:
-            one, since = next(iter(self._owing.items()))
+        while self._pending:
+            one, since = next(iter(self._pending.items()))
             if now - since < self._seconds:
                 break
-            self.works(one)
-            one.is_late()
+            self.set_in_work(one)
+            one.time_out()
         for reason in [each for each in self._unlogged if self._next_line.get(each, 0) <= now]:
             count, last = self._unlogged.pop(reason), self._last[reason]
             log("warning", "refused", reason=reason, count=count, last_client=last)

@@ -1,4 +1,4 @@
-"""Answers to batches from a cluster, in order; its workers get the model and the rows, and need no file."""
+"""Predictions on Dask, in the order of batches; its workers get the model and the rows, and need no file."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from mlops_kit.experiments import cluster
 
 from .batch_predictions import Answer, answer
 
-# So many batches wait for each thread of the cluster: what is read ahead has to fit in memory.
+# Batches read ahead for each thread of the cluster: they have to fit in memory.
 _AHEAD = 2
 
-# The model of this process, by the bytes of its files.
+# The model of this process, by a hash of its files.
 _models: dict[int, Model] = {}
 
 
 def answered(
     client: Any, folder: Path, batches: Iterator[Batch], config: DataConfig
 ) -> Iterator[tuple[Batch, Answer]]:
-    """Yield the batches in their order, each with what the model in `folder` says of it.
+    """Yield the batches in their order, each with the predictions of the model in `folder`.
 
     Raises:
-        UserError: As `answering.answer`, or the cluster is gone.
+        UserError: As `batch_predictions.answer`, or the cluster is gone.
     """
     model = cluster.keep(client, _packed(folder))
     waiting: deque[tuple[Batch, Any]] = deque()

@@ -1,4 +1,4 @@
-"""What the service answers, for its OpenAPI document."""
+"""The service's responses, for its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pydantic import BaseModel
 
 
 class Answer(BaseModel):
-    """One row's answer; classes come with their probabilities."""
+    """The prediction of one row; classes have their probabilities."""
 
     prediction: Union[bool, int, float, str]
     probabilities: Optional[dict[str, float]] = None
 
 
 class Answers(BaseModel):
-    """The answers, in the order of the rows."""
+    """The predictions, in the order of the rows."""
 
     model_version: str
     predictions: list[Answer]
 
 
 class Problem(BaseModel):
-    """Why there is no answer."""
+    """Why there is no prediction."""
 
     detail: str
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one field, and where it is."""
+    """The error of one field, and its location."""
 
     type: str
     loc: list[Union[str, int]]
@@ -36,6 +36,6 @@ class FieldProblem(BaseModel):
 
 
 class FieldProblems(BaseModel):
-    """Why the rows were refused: of wrong fields those of the first wrong row."""
+    """Why the rows were refused: the errors of the first invalid row."""
 
     detail: list[FieldProblem]

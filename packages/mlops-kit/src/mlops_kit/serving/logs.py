@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each, on standard output, written by a thread so that no request waits for their reader."""
+"""The log: one JSON object a line on standard output, written by a thread so that no request waits for the reader."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Any, Optional
 from pydantic_core import to_json
 
 _MOST_WAITING = 10_000  # lines
-_SECONDS = 0.02  # in which lines gather before they are written
-# Not sys.stdout, which has a lock: a signal handler, or the interpreter's end, may find it taken for good.
+_SECONDS = 0.02  # in which lines are collected before they are written
+# Not sys.stdout, which has a lock: a signal handler, or the interpreter's exit, could deadlock on it.
 _STDOUT = sys.__stdout__.fileno() if sys.__stdout__ else -1
 
 
@@ -29,12 +29,12 @@ class LineWriter:
         self._descriptor = descriptor
         self._waiting: SimpleQueue[Optional[bytes]] = SimpleQueue()
         self._thread: Optional[threading.Thread] = None
-        # Two counters of what is lost, because two threads must not add to one.
+        # Two counters of lost lines, because two threads must not add to one.
         self._refused = self._failed = self._reported = 0
 
     @property
     def dropped(self) -> int:
-        """How many lines were lost because nobody reads, or the disk is full."""
+        """How many lines were lost because the reader is slow or gone, or the disk is full."""
         return self._refused + self._failed
 
     def start(self) -> None:
@@ -43,7 +43,7 @@ class LineWriter:
         self._thread.start()
 
     def put(self, line: bytes) -> None:
-        """Take one line, or drop it where too many wait; never waits, and may be called in a signal handler."""
+        """Queue one line, or drop it where the queue is full; never blocks, and is safe in a signal handler."""
         if self._thread is None:
             self._write([line])
         elif self._waiting.qsize() < _MOST_WAITING:
@@ -52,7 +52,7 @@ class LineWriter:
             self._refused += 1
 
     def close(self, seconds: float = 1) -> None:
-        """Write what is waiting and end the thread, unless it takes longer: then the process ends without it."""
+        """Write queued lines and end the thread, unless it takes longer: then the process ends without it."""
         if self._thread is None:
             return
         self._waiting.put(None)
@@ -72,7 +72,7 @@ class LineWriter:
             self._write(lines)
 
     def _write(self, lines: list[bytes]) -> None:
-        dropped = self.dropped  # the queue was full then, so that they stand behind these lines
+        dropped = self.dropped  # the queue was full then, so they were dropped after these lines
         for piece in _pieces(lines):
             self._failed += self._write_piece(piece)
         if dropped > self._reported:
@@ -85,7 +85,7 @@ class LineWriter:
         try:
             while piece:
                 piece = piece[os.write(self._descriptor, piece) :]
-        except OSError:  # the reader is gone, the disk is full; the service goes on
+        except OSError:  # the reader is gone, the disk is full; the service continues
             return piece.count(b"\n")
         return 0
 
@@ -105,7 +105,7 @@ def dropped() -> int:
 
 
 class JsonHandler(logging.Handler):
-    """Logs in the same form what libraries log."""
+    """Logs the records of libraries in the same format."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log one record, with its traceback if it has one."""
@@ -126,7 +126,7 @@ def _line(level: str, event: str, details: dict[str, Any]) -> bytes:
 
 
 def _pieces(lines: list[bytes]) -> Iterator[bytes]:
-    """Join lines to pieces that a pipe takes whole or not at all: a process that ends meanwhile leaves no half line."""
+    """Join lines to pieces that a pipe writes atomically: a process that ends meanwhile leaves no partial line."""
     piece = b""
     for line in lines:
         if piece and len(piece) + len(line) > select.PIPE_BUF:

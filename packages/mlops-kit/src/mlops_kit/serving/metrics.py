@@ -1,4 +1,4 @@
-"""What GET /metrics tells, in Prometheus' form."""
+"""The metrics of GET /metrics, in Prometheus' format."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class _DroppedLines(Collector):
-    """Reads the log's own count: a signal handler logs, too, and must not wait for the lock of a Counter."""
+    """Collects the log's own count: a signal handler logs, too, and must not wait for the lock of a Counter."""
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         yield CounterMetricFamily(
-            "dropped_log_lines", "Log lines that nobody took in time.", value=logs.dropped()
+            "dropped_log_lines", "Log lines that were lost.", value=logs.dropped()
         )
 
 
@@ -28,7 +28,7 @@ class Measures:
     """Counters of one service."""
 
     def __init__(self, card: dict[str, Any]) -> None:
-        """Take model.json, whose identifiers are shown beside the counters."""
+        """Take model.json, whose identifiers are a metric of their own."""
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "http_requests", "Answered requests.", ["path", "status"], registry=self._registry
@@ -56,17 +56,42 @@ class Measures:
             "Requests for predictions that have begun.",
             registry=self._registry,
         )
-        self.recorded, self.unrecorded = (
-            Counter(name, told, registry=self._registry)
-            for name, told in (
-                ("recorded_rows", "Predicted rows that were kept for make monitor."),
+        self._records = {
+            name: Counter(name, description, registry=self._registry)
+            for name, description in (
+                ("recorded_rows", "Predicted rows that were kept, the challenger's among them."),
                 ("unrecorded_rows", "Rows that were to be kept and could not be."),
+                ("dropped_rows", "Recorded rows that went as the oldest: the folder was full."),
             )
-        )
+        }
+        self.recorded, self.unrecorded, self.dropped = self._records.values()
         self.refused = Counter(
             "refused_connections",
             "Connections that were ended for what their clients sent, or did not.",
             ["reason"],
+            registry=self._registry,
+        )
+        self._challenged = Counter(
+            "challenger_rows",
+            "Rows that the champion answered: what the challenger made of them.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self.challenger_differs = Counter(
+            "challenger_differences",
+            "Rows that the challenger answered otherwise than the champion.",
+            registry=self._registry,
+        )
+        self.challenger_classes = Counter(
+            "challenger_predictions",
+            "Rows that the challenger predicted, by class.",
+            ["class"],
+            registry=self._registry,
+        )
+        self.challenger_seconds = Histogram(
+            "challenger_seconds",
+            "Time that the challenger takes for a request.",
+            buckets=_SECONDS,
             registry=self._registry,
         )
         self._registry.register(_DroppedLines())
@@ -87,15 +112,30 @@ class Measures:
         answered[0].inc()
         answered[1].observe(seconds)
 
-    def predicted(self, answers: list[dict[str, Any]], unseen: list[str]) -> None:
-        """Count predicted rows: by class, and what was unseen in them."""
-        self._rows.inc(len(answers))
-        if "probabilities" in answers[0]:
-            for label, count in Count([answer["prediction"] for answer in answers]).items():
-                self._classes.labels(label).inc(count)
+    def predicted(self, rows: int, labels: list[Any], unseen: list[str]) -> None:
+        """Count predicted rows, their classes where they have any, and unseen values by column."""
+        self._rows.inc(rows)
+        for label, count in Count(labels).items():
+            self._classes.labels(label).inc(count)
         for column in unseen:
             self._unseen.labels(column).inc()
 
+    def challenged(self, outcome: str, rows: int) -> None:
+        """Count rows that the challenger has `answered`, that it `failed` at, or that were `dropped` before it."""
+        self._challenged.labels(outcome).inc(rows)
+
+    def records(self) -> dict[str, float]:
+        """Return how many rows were recorded, could not be, and were dropped, by the counter's name."""
+        return {
+            name: next(iter(counter.collect())).samples[0].value
+            for name, counter in self._records.items()
+        }
+
+    def add_records(self, records: dict[str, float]) -> None:
+        """Count what another process has recorded, in the form of `records`."""
+        for name, rows in records.items():
+            self._records[name].inc(rows)
+
     def text(self) -> bytes:
-        """Return all of it as Prometheus reads it."""
+        """Return all metrics in Prometheus' format."""
         return generate_latest(self._registry)

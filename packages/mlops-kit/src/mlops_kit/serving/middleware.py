@@ -1,4 +1,4 @@
-"""Around every request: its id, its log line, its time, and an answer when something unexpected happens."""
+"""The middleware around every request: its id, log line and duration, and the handling of unexpected errors."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mlops_kit.core.probe_header import PROBE_HEADER
+
 from .logs import log
 from .metrics import Measures
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
-# Who asks so asks whether it is answered, and its rows are no traffic (the deployer's probe: delivery/deploy/probe.py).
-PROBE = b"x-probe"
+_PROBE = PROBE_HEADER.lower().encode()  # as in ASGI
 _MOST_LOGGED = 200  # characters of a path, which may have 60,000
 
-_CLIENT_LEFT = 499  # nginx's number: the client went away before its answer
+_CLIENT_LEFT = 499  # nginx's code: the client disconnected before the response
 
 
-class Observed:
-    """ASGI middleware; `draining` makes every answer the last one on its connection."""
+class Middleware:
+    """ASGI middleware; while `draining` every response is the last one on its connection."""
 
     def __init__(
         self, app: ASGIApp, measures: Measures, paths: frozenset[str], root_path: str
     ) -> None:
-        """Take the application, and the path it has before the outside; requests outside `paths` are counted together."""
+        """Take the application and its root path for clients; requests outside `paths` are counted together."""
         self._app = app
         self._measures = measures
         self._paths = paths
@@ -44,14 +45,14 @@ class Observed:
             return
         start = time.perf_counter()
         request_id, hosts, is_probe = _from_headers(scope)
-        told: dict[str, Any] = scope.setdefault("state", {})
-        told["status"], told["request_id"], told["is_probe"] = 0, request_id, is_probe
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["status"], state["request_id"], state["is_probe"] = 0, request_id, is_probe
         scope["root_path"] = self._root_path
         app = self._app if _has_host(scope, hosts) else _refuse_host
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                told["status"] = message["status"]
+                state["status"] = message["status"]
                 message["headers"].append((b"x-request-id", request_id.encode()))
                 if self.draining:
                     message["headers"].append((b"connection", b"close"))
@@ -60,8 +61,8 @@ class Observed:
         try:
             await app(scope, receive, send_on)
         except ClientDisconnect:
-            told["status"] = _CLIENT_LEFT
-        except Exception as error:  # the service goes on; the log has the whole of it
+            state["status"] = _CLIENT_LEFT
+        except Exception as error:  # the service continues; the log has the traceback
             log(
                 "error",
                 "failed",
@@ -74,7 +75,7 @@ class Observed:
         if self._root_path and path.startswith(f"{self._root_path}/"):
             path = path[len(self._root_path) :]
         known = "probe" if is_probe else path if path in self._paths else "other"
-        self._measures.answered(known, told["status"], seconds)
+        self._measures.answered(known, state["status"], seconds)
         log(
             "info",
             "answered",
@@ -82,9 +83,9 @@ class Observed:
             method=scope["method"],
             path=scope["path"][:_MOST_LOGGED],
             probe=is_probe or None,
-            status=told["status"],
+            status=state["status"],
             milliseconds=round(1000 * seconds, 2),
-            rows=told.get("rows"),
+            rows=state.get("rows"),
         )
 
 
@@ -99,7 +100,7 @@ def _from_headers(scope: Scope) -> tuple[str, int, bool]:
     for name, value in scope["headers"]:
         if name == b"host":
             hosts += 1
-        elif name == PROBE:
+        elif name == _PROBE:
             is_probe = True
         elif name == b"x-request-id" and not request_id and _REQUEST_ID.fullmatch(value):
             request_id = str(value.decode())

@@ -1,6 +1,6 @@
-"""The page at `/`: a form made of the model's columns, with a real row filled in.
+"""The page at `/`: a form of the model's columns, filled in with a real row.
 
-`render` gives the whole page with what it shows of the model inside; page.js does the rest in the browser.
+`render` returns the whole page with the model's data inside; page.js does the rest in the browser.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
-# The header that the page is to be sent with. What it holds inline is data, which the header does not concern.
+# The Content-Security-Policy of the page. Its inline script element is data, to which the policy does not apply.
 CSP = (
     "default-src 'self'; style-src 'self'; img-src 'self' data:;"
     " frame-ancestors 'none'; base-uri 'none'"
@@ -27,7 +27,7 @@ _MEDIA_TYPES = {
 }
 _DATA = b'<script type="application/json" id="model">'
 
-# What the page shows of model.json; the rest stays where it is.
+# The keys of model.json that the page shows.
 _OF_MODEL = ("registered_model", "version", "git_commit", "git_dirty", "task", "target", "metrics")
 _OF_COLUMN = (
     "name",
@@ -41,14 +41,21 @@ _OF_COLUMN = (
 )
 
 
-def render(card: Mapping[str, Any], needs_key: bool) -> bytes:
-    """Return the page for the model that `card`, its model.json, describes; `needs_key` asks for an API key."""
+def render(
+    card: Mapping[str, Any], needs_key: bool, challenger: Optional[Mapping[str, str]] = None
+) -> bytes:
+    """Return the page for the model of `card`, its model.json; with `needs_key` it has a field for an API key.
+
+    `challenger` is the `version` and `mode`, shadow or share, of the one that runs beside the model.
+    """
     html = (_STATIC / "page.html").read_bytes()
-    return html.replace(_DATA, _DATA + _as_data(_shown(card, needs_key)), 1)
+    return html.replace(
+        _DATA, _DATA + _as_data({**_shown(card, needs_key), "challenger": challenger}), 1
+    )
 
 
 def static_file(name: str) -> tuple[bytes, str]:
-    """Return what `/static/NAME` answers, and its media type.
+    """Return the content of `/static/NAME`, and its media type.
 
     Raises:
         KeyError: The page has no such file.
@@ -76,7 +83,7 @@ def _shown(card: Mapping[str, Any], needs_key: bool) -> dict[str, Any]:
 
 
 def _as_data(value: Any) -> bytes:
-    """Return JSON that can stand in a script element: ASCII, and without what could end the element."""
+    """Return JSON for a script element: ASCII, and without characters that could end the element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")

@@ -1,4 +1,4 @@
-"""HTTP on one connection: uvicorn's protocol, within bounds that it has not."""
+"""HTTP on one connection: uvicorn's protocol, with limits that it lacks."""
 
 from __future__ import annotations
 
@@ -11,39 +11,40 @@ from typing import Any, Optional
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from .connections import Connections
+from .joined_writes import JoinedWrites
 
-# A head, or what follows a body, or what is sent ahead of an answer; the load balancer of AWS allows as much.
+# Of a head, of bytes after a body, or of pipelined ones; AWS' load balancer allows as much.
 HEAD_BYTES = 65_536
 _MOST_LINES = 100
-_MOST_AHEAD = 16  # requests that wait for the answer to the one before
-_PIECE = 16_384  # bytes that are parsed before the bounds are looked at
+_MOST_AHEAD = 16  # pipelined requests
+_PIECE = 16_384  # bytes that are parsed before the limits are checked
 
 
 def bounded(pool: Connections) -> type[asyncio.Protocol]:
-    """Return the protocol for uvicorn whose connections `pool` knows."""
+    """Return the protocol class for uvicorn, whose connections are in `pool`."""
     return type("Connection", (Bounded,), {"pool": pool})
 
 
-class Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # httptools' or h11's, which is there
-    """uvicorn's protocol of one connection, within bounds."""
+class Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # httptools' or h11's, whichever is installed
+    """uvicorn's protocol of one connection, with limits."""
 
     pool: Connections
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Begin."""
-        super().connection_made(transport)
-        self._ahead: deque[Any] = deque()  # uvicorn's cycles, the one that is answered first
-        self._useless = 0  # bytes since the last that completed a head or belonged to a body
+        """Add the connection to the pool."""
+        super().connection_made(JoinedWrites(transport, self.loop))
+        self._ahead: deque[Any] = deque()  # uvicorn's cycles, the next one first
+        self._useless = 0  # bytes since the last one that completed a head or belonged to a body
         self.pool.add(self)
 
     def connection_lost(self, error: Optional[Exception]) -> None:
-        """End."""
+        """Remove the connection from the pool."""
         self.pool.remove(self)
         self._give_up()
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, piece by piece, as long as it is within the bounds."""
+        """Parse received data, piece by piece, as long as it is within the limits."""
         for start in range(0, len(data), _PIECE):
             self._take(data[start : start + _PIECE] if len(data) > _PIECE else data)
             if self.transport.is_closing():
@@ -51,54 +52,54 @@ class Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # httptools' 
         self._settle(has_sent=True)
 
     def on_headers_complete(self) -> None:
-        """Note a request that may have to wait for another's answer (httptools)."""
+        """Add a request to the pipeline (httptools)."""
         super().on_headers_complete()
         self._ahead.append(self.cycle)
 
     def on_message_complete(self) -> None:
-        """Note the end of a body, also of one that was answered before (httptools)."""
+        """Record the end of a body, also after its response (httptools)."""
         super().on_message_complete()
         if self.cycle:
             self.cycle.more_body = False
 
     def on_response_complete(self) -> None:
-        """Go on with what was sent ahead, or rest."""
+        """Continue with the next pipelined request, or become idle."""
         if self._ahead:
             self._ahead.popleft()
         super().on_response_complete()
         self._settle()
 
     def pause_writing(self) -> None:
-        """Note that the answer waits to be read."""
+        """Mark the connection as pending: the client does not read."""
         super().pause_writing()
         self._settle()
 
     def resume_writing(self) -> None:
-        """Note that it was read."""
+        """Continue: the client has read."""
         super().resume_writing()
         self._settle()
 
     def timeout_keep_alive_handler(self) -> None:
-        """End an idle connection, whose last answer may still wait to be read."""
+        """Close an idle connection, whose last response may be unread."""
         super().timeout_keep_alive_handler()
         self._settle()
 
     def send_400_response(self, _msg: str) -> None:
-        """Answer what is no HTTP, if that may still be answered, which h11 does not look at."""
+        """Respond to invalid HTTP, if a response is still possible, which h11 does not check."""
         self._refuse("this is not HTTP", HTTPStatus.BAD_REQUEST)
 
     def abort(self) -> None:
-        """End it without a word."""
+        """Close it without a response."""
         self._give_up()
         self.transport.abort()
 
-    def is_late(self) -> None:
-        """End a connection that has owed something for too long."""
+    def time_out(self) -> None:
+        """Close a connection that has been pending for too long."""
         if self.transport.is_closing() or self.flow.write_paused:
             self.pool.refused(self, "an answer was not read")
             self.abort()
         elif self._is_answered:
-            # Who has sent nothing asked nothing, and takes any answer for that to its next question.
+            # A client that has sent nothing would take any response for that to its next request.
             status = HTTPStatus.REQUEST_TIMEOUT if self._useless else None
             self._refuse("a head did not come", status)
         else:
@@ -110,7 +111,7 @@ class Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # httptools' 
 
     @property
     def _may_answer(self) -> bool:
-        """Whether no other answer, or the rest of one, is still to come."""
+        """Return whether no other response, or the rest of one, is still to be sent."""
         if self._is_answered:
             return self.cycle is None or not self.cycle.more_body
         return not self.cycle.response_started and len(self._ahead) < 2
@@ -120,28 +121,28 @@ class Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # httptools' 
         length = len(before.body) if before else 0
         super().data_received(piece)
         if self.cycle is not before:
-            self.pool.works(self)
+            self.pool.set_in_work(self)
             self._useless = 0
         elif before and (len(before.body) > length or (self._is_answered and before.more_body)):
             self._useless = 0
         else:
             self._useless += len(piece)
-        is_asked = not (self._is_answered or self.cycle.more_body)
-        if len(self.headers or ()) > _MOST_LINES or (self._useless > HEAD_BYTES and not is_asked):
+        in_work = not (self._is_answered or self.cycle.more_body)
+        if len(self.headers or ()) > _MOST_LINES or (self._useless > HEAD_BYTES and not in_work):
             self._refuse("a head is too large", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         elif self._useless > HEAD_BYTES or len(self._ahead) > 1 + _MOST_AHEAD:
             self._refuse("too much was sent ahead")
 
     def _settle(self, has_sent: bool = False) -> None:
         if self.transport.is_closing() or self.flow.write_paused:
-            self.pool.owes(self)
+            self.pool.set_pending(self)
         elif not self._is_answered:
-            owes = self.cycle.more_body
-            self.pool.owes(self) if owes else self.pool.works(self)
+            pending = self.cycle.more_body
+            self.pool.set_pending(self) if pending else self.pool.set_in_work(self)
         elif has_sent or self.cycle is None or self.cycle.more_body:
-            self.pool.owes(self)
+            self.pool.set_pending(self)
         else:
-            self.pool.rests(self)
+            self.pool.set_idle(self)
 
     def _refuse(self, reason: str, status: Optional[HTTPStatus] = None) -> None:
         self.pool.refused(self, reason)
@@ -152,7 +153,7 @@ class Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # httptools' 
         self._settle()
 
     def _give_up(self) -> None:
-        """Have no request answered any more: uvicorn itself forgets those ahead of the last, and writes into nothing."""
+        """Cancel all requests: uvicorn itself cancels only the last one, and would write to a closed connection."""
         for cycle in (*self._ahead, self.cycle):
             if cycle and not cycle.response_complete:
                 cycle.disconnected = True

@@ -1,56 +1,57 @@
-"""A sample of rows and answers in a folder, for `make monitor`: no request waits for it, and it cannot grow too large.
+"""Record a sample of rows and predictions in a folder of bounded size, for `make monitor`; no request waits for it.
 
-Lines of JSON, because pyarrow would make the image half as large again: monitoring/recorded_rows.py turns them into Parquet.
-A file's first line tells of the model. Whoever writes a file holds a lock on it, which ends with the process.
+JSON lines, because pyarrow would make the image half as large again: monitoring/recorded_rows.py converts them to Parquet.
+A file's first line, its head, describes the model.
 """
 
 from __future__ import annotations
 
 import datetime
 import fcntl
-import random
-import secrets
 import tempfile
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
 from pydantic_core import to_json
 
+from mlops_kit.artifact.encoding import Values
 from mlops_kit.core.errors import UserError, did_you_mean
 
 from .logs import log
 from .metrics import Measures
+from .record_files import new_name, remove_oldest
 from .settings import RecordConfig
 
-LINES = ".jsonl"
-PARQUET = ".parquet"
-
 _MOST_WAITING = 20_000  # rows
-_SECONDS = 0.2  # between two looks at what is waiting
+_SECONDS = 0.2  # between two looks at the queue
 _SECONDS_AFTER_FAILURE = 60
-_FILES = 10  # so many files make the most that the folder may take
+_FILES = 10  # so many files of the largest size fit into the folder
+_LARGEST = 10_000_000  # bytes of a file: the shipper reads it whole
 
 
 class Recorder:
-    """Writes what it is offered, in a thread of its own."""
+    """Writes rows in a thread of its own."""
 
     def __init__(self, config: RecordConfig, card: dict[str, Any], measures: Measures) -> None:
-        """Take model.json, and where to count; the thread begins with `start`.
+        """Take model.json and the metrics; the thread begins with `start`.
 
         Raises:
-            UserError: The folder cannot be written, or a private column is none of the model's.
+            UserError: The folder cannot be written, or a private column is not one of the model.
         """
         self._folder = _writable(Path(config.folder or ""))
         self._most, self._seconds = config.megabytes * 1_000_000, 60 * config.minutes
+        self._most_of_one = min(self._most // _FILES, _LARGEST)
         self._share, self._measures = config.share, measures
         self._private = _private(config.private, card["columns"])
         self._header = _header(card, list(self._private))
-        self._waiting: deque[tuple[float, str, int, dict[str, Any], dict[str, Any]]] = deque()
+        self._waiting: deque[tuple[float, str, int, dict[str, Any], dict[str, Any], float]] = (
+            deque()
+        )
         self._segment: Optional[_Segment] = None
         self._pause_until = 0.0
         self._ended = threading.Event()
@@ -61,24 +62,35 @@ class Recorder:
         self._thread.start()
 
     def offer(
-        self, request_id: str, rows: list[dict[str, Any]], answers: list[dict[str, Any]]
+        self, request_id: str, values: Values, answers: list[dict[str, Any]], seconds: float
     ) -> None:
-        """Take a share of a request's rows and answers, which must not change any more; never waits."""
-        draw, share = random.random, self._share  # nosec B311 # no secret: which rows are kept
-        taken = [place for place in range(len(rows)) if share == 1 or draw() < share]
+        """Queue a share of a request's rows, whose values are by column, and their predictions; never blocks.
+
+        `seconds` is how long the request took, from its body to its predictions.
+        """
+        taken = [place for place in range(len(answers)) if self._is_drawn(request_id, place)]
         if len(self._waiting) + len(taken) > _MOST_WAITING:
             self._measures.unrecorded.inc(len(taken))
             return
         now = time.time()
-        self._waiting.extend((now, request_id, n, rows[n], answers[n]) for n in taken)
+        # Row by row, so that a single row does not keep a thousand others in memory.
+        for n in taken:
+            row = {name: column[n] for name, column in values.items()}
+            self._waiting.append((now, request_id, n, row, answers[n], seconds))
+
+    def _is_drawn(self, request_id: str, place: int) -> bool:
+        """Return whether a row is in the sample: by a hash, so that a challenger records the same rows."""
+        if self._share == 1:
+            return True
+        return zlib.crc32(f"{request_id} {place}".encode()) < self._share * 2**32
 
     def close(self) -> None:
-        """Write what is waiting and end."""
+        """Write queued rows and end."""
         self._ended.set()
         self._thread.join()
 
     def _run(self) -> None:
-        # Looking now and then costs less than waking this thread at every request.
+        # Polling costs less than waking this thread at every request.
         while not self._ended.wait(_SECONDS):
             self._write_waiting()
         self._write_waiting()
@@ -96,32 +108,47 @@ class Recorder:
                 line = self._line(*taken)
                 self._segment_for(line).write(line)
                 self._measures.recorded.inc()
-            except Exception as error:  # the disk is full, the folder is gone; the service goes on
+            except (
+                Exception
+            ) as error:  # the disk is full, the folder is gone; the service continues
                 self._end_segment()
                 self._pause_until = time.monotonic() + _SECONDS_AFTER_FAILURE
                 self._measures.unrecorded.inc()
                 log("error", "not recorded", error=str(error), again_after=_SECONDS_AFTER_FAILURE)
 
     def _line(
-        self, when: float, request_id: str, place: int, row: dict[str, Any], answer: dict[str, Any]
+        self,
+        when: float,
+        request_id: str,
+        place: int,
+        row: dict[str, Any],
+        answer: dict[str, Any],
+        seconds: float,
     ) -> bytes:
-        told = {
+        record = {
             "time": round(when, 3),
             "request_id": request_id,
             "row": place,
+            "seconds": round(seconds, 6),
             "inputs": {name: value for name, value in row.items() if name not in self._private},
             "private": {name: flag(row[name]) for name, flag in self._private.items()},
             **answer,
         }
-        return bytes(to_json(told)) + b"\n"
+        return bytes(to_json(record)) + b"\n"
 
     def _segment_for(self, line: bytes) -> _Segment:
-        if self._segment and self._segment.size + len(line) > self._most / _FILES:
+        if self._segment and self._segment.size + len(line) > self._most_of_one:
             self._end_segment()
         if self._segment is None:
-            _remove_oldest(self._folder, self._most - self._most // _FILES)
+            self._make_room()
             self._segment = _Segment(self._folder, self._header)
         return self._segment
+
+    def _make_room(self) -> None:
+        rows = remove_oldest(self._folder, self._most - self._most_of_one)
+        if rows:
+            self._measures.dropped.inc(rows)
+            log("warning", "records dropped", rows=rows, folder=str(self._folder))
 
     def _end_segment(self) -> None:
         if self._segment:
@@ -130,12 +157,11 @@ class Recorder:
 
 
 class _Segment:
-    """A file that is being written; a line that the disk had no room for is its last, and is cut."""
+    """A file that is being written; after a full disk its last line is incomplete."""
 
     def __init__(self, folder: Path, header: bytes) -> None:
-        now = datetime.datetime.now(datetime.timezone.utc)
-        path = folder / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}{LINES}"
-        # Without a buffer: what is written survives the process, and each write lets the event loop go on.
+        path = folder / new_name()
+        # Without a buffer: written lines survive the process, and each write releases the event loop.
         self._file = path.open("xb", buffering=0)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._started, self.size = time.monotonic(), 0
@@ -159,36 +185,6 @@ class _Segment:
         self._file.close()
 
 
-def is_written(path: Path) -> bool:
-    """Tell whether a process is still writing this file; of one that is gone none is."""
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
-
-
-def _remove_oldest(folder: Path, most: int) -> None:
-    """Remove files, the oldest first, until all together take at most `most` bytes."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in (LINES, PARQUET))
-    sizes = {}
-    for path in files:
-        # `make monitor`, or another process of the service, may have removed it by now.
-        with suppress(FileNotFoundError):
-            sizes[path] = path.stat().st_size
-    left = sum(sizes.values())
-    for path, size in sizes.items():
-        if left <= most:
-            return
-        if path.suffix == LINES and is_written(path):
-            continue
-        path.unlink(missing_ok=True)
-        left -= size
-
-
 def _writable(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -199,7 +195,7 @@ def _writable(folder: Path) -> Path:
 
 
 def _private(names: list[str], columns: list[dict[str, Any]]) -> dict[str, Callable[[Any], str]]:
-    """Return what is written in the place of each private column's value."""
+    """Return for each private column a function that returns the flag in place of a value."""
     known = {column["name"]: column for column in columns}
     for name in names:
         if name not in known:
@@ -220,7 +216,7 @@ def _is_seen(column: dict[str, Any]) -> Callable[[Any], bool]:
     if column["kind"] == "boolean":
         return lambda _: True
     low, high = column["minimum"], column["maximum"]
-    if low is None:  # training saw none but missing values
+    if low is None:  # all values in training were missing
         return lambda _: False
     if column["kind"] == "date":
         low, high = map(datetime.datetime.fromisoformat, (low, high))
@@ -228,11 +224,11 @@ def _is_seen(column: dict[str, Any]) -> Callable[[Any], bool]:
 
 
 def _header(card: dict[str, Any], private: list[str]) -> bytes:
-    told = {
+    head = {
         "model": card["registered_model"],
         "version": card["version"],
         "kinds": {column["name"]: column["kind"] for column in card["columns"]},
         "private": private,
         "classes": card["classes"],
     }
-    return bytes(to_json(told)) + b"\n"
+    return bytes(to_json(head)) + b"\n"

@@ -1,4 +1,4 @@
-"""Score a file with the exported model, batch by batch, so that files larger than memory work."""
+"""Score a file with the exported model in batches, so that files larger than memory work."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 import pandas as pd
 
 from mlops_kit.artifact.predictor import Model, load
-from mlops_kit.core.console import progress, say
+from mlops_kit.core.console import echo, progress
 from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.data import Columns, batches
 from mlops_kit.data.settings import DataConfig
-from mlops_kit.data.sources import FILE, SUFFIXES, is_parquet, located
+from mlops_kit.data.sources import FILE, SUFFIXES, is_parquet, local_files
 
 from . import batch_predictions
-from .writers import written
+from .writers import open_writer
 
-# From batches to batches with their answers, in the same order.
+# From batches to batches with their predictions, in the same order.
 Answers = Callable[
     [Iterator[batches.Batch]], Iterator[tuple[batches.Batch, batch_predictions.Answer]]
 ]
@@ -30,7 +30,7 @@ Answers = Callable[
 
 @dataclass
 class Scored:
-    """How many rows were scored in how many seconds, and what in them was new to the model."""
+    """The number of scored rows, the seconds, and the values that were new to the model."""
 
     rows: int = 0
     seconds: float = 0.0
@@ -43,27 +43,27 @@ class Scored:
         self.new.unseen.update(answer.new.unseen)
 
     def notes(self) -> list[str]:
-        """Return a sentence for each way in which values were new to the model."""
-        told = {
+        """Return a sentence for each kind of values that were new to the model."""
+        kinds = {
             "missing where training saw none missing": self.new.missing,
             "categories that training did not see": self.new.unseen,
         }
         return [
             f"{sum(counts.values()):,} values are {what}"
             f" ({', '.join(f'{name} {count:,}' for name, count in counts.most_common())})"
-            for what, counts in told.items()
+            for what, counts in kinds.items()
             if counts
         ]
 
 
 def score(config: DataConfig, data: str, out: str, folder: Path, most_rows: int = 0) -> Scored:
-    """Write the rows of the file `data` with the answers of the model in `folder` to the file `out`.
+    """Write the rows of the file `data` with the predictions of the model in `folder` to the file `out`.
 
-    With DASK_SCHEDULER its cluster answers, and what is written is the same, byte by byte. `config` tells how CSV is
-    read and written. `most_rows` bounds a batch; 0: by the number of columns.
+    With DASK_SCHEDULER its cluster predicts, and the output is identical. `config` has the format of CSV.
+    `most_rows` bounds a batch; 0: by the number of columns.
 
     Raises:
-        UserError: A file, the model or the cluster cannot be used, columns are missing, or a value is none of its kind.
+        UserError: A file, the model or the cluster cannot be used, columns are missing, or a value is not of its kind.
     """
     start = time.perf_counter()
     if not data:
@@ -74,10 +74,10 @@ def score(config: DataConfig, data: str, out: str, folder: Path, most_rows: int 
         raise UserError(f"OUT is {out!r}; accepted: a path to {FILE}")
     model, done = load(folder), Scored()
     config = config.model_copy(update={"source": data})
-    with located(data, "DATA") as files:
+    with local_files(data, "DATA") as files:
         if Path(out).exists() and any(Path(out).samefile(file) for file in files):
             raise UserError(f"OUT is {out!r}, which is DATA itself; accepted: another file")
-        table = batches.opened(files, config)
+        table = batches.open_table(files, config)
         columns = batch_predictions.columns(model, config)
         _check_columns(list(table.types), model, data)
         types = {
@@ -86,19 +86,19 @@ def score(config: DataConfig, data: str, out: str, folder: Path, most_rows: int 
         }
         with ExitStack() as stack:
             answers = stack.enter_context(_answers(model, folder, config))
-            write = stack.enter_context(written(Path(out), types, config))
-            tell = stack.enter_context(progress("score"))
+            write = stack.enter_context(open_writer(Path(out), types, config))
+            report = stack.enter_context(progress("score"))
             for batch, answer in answers(table.batches(columns.kinds, most_rows)):
                 write({**_as_written(batch.kept, answer.rows, out), **answer.columns})
                 done.add(answer)
-                tell(batch.share, f"{done.rows:,} rows")
+                report(batch.share, f"{done.rows:,} rows")
     done.seconds = time.perf_counter() - start
     return done
 
 
 @contextmanager
 def _answers(model: Model, folder: Path, config: DataConfig) -> Iterator[Answers]:
-    """Give what answers batch after batch, here or on the cluster that DASK_SCHEDULER names."""
+    """Yield the function that predicts batches, here or on the cluster of DASK_SCHEDULER."""
     if not os.environ.get("DASK_SCHEDULER"):
         yield lambda every: (
             (b, batch_predictions.answer(model, b.values, b.before, config)) for b in every
@@ -108,8 +108,8 @@ def _answers(model: Model, folder: Path, config: DataConfig) -> Iterator[Answers
 
     from . import dask_predictions
 
-    with cluster.connected() as client:
-        say(f"cluster    {len(client.nthreads())} workers; watch them: {client.dashboard_link}")
+    with cluster.connect() as client:
+        echo(f"cluster    {len(client.nthreads())} workers; watch them: {client.dashboard_link}")
         yield lambda every: dask_predictions.answered(client, folder, every, config)
 
 
@@ -117,8 +117,8 @@ def _check_columns(names: list[str], model: Model, data: str) -> None:
     needed = [column["name"] for column in model.card["columns"]]
     missing = [name for name in needed if name not in names]
     if missing:
-        told = ", ".join(f"{name!r}{did_you_mean(name, names)}" for name in missing)
-        raise UserError(f"DATA {data} lacks the columns that {model.name} takes: {told}")
+        lacking = ", ".join(f"{name!r}{did_you_mean(name, names)}" for name in missing)
+        raise UserError(f"DATA {data} lacks the columns that {model.name} takes: {lacking}")
     taken = [name for name in batch_predictions.types(model) if name in names]
     if taken:
         raise UserError(
@@ -127,7 +127,7 @@ def _check_columns(names: list[str], model: Model, data: str) -> None:
 
 
 def _types(types: dict[str, Any], columns: Columns) -> dict[str, Any]:
-    """Return the Arrow types of what is kept; from CSV only the columns of the model are more than text."""
+    """Return the Arrow types of the kept columns; from CSV only the columns of the model are more than text."""
     import pyarrow
 
     from mlops_kit.data.arrow_types import OF_KIND
@@ -139,7 +139,7 @@ def _types(types: dict[str, Any], columns: Columns) -> dict[str, Any]:
 
 
 def _as_written(kept: dict[str, Any], rows: Any, out: str) -> dict[str, Any]:
-    """Return the columns to write: texts of CSV become the model's values where Parquet has types."""
+    """Return the columns to write; for Parquet, texts of CSV are replaced by the model's values."""
     if not is_parquet(Path(out)):
         return kept
     others = {

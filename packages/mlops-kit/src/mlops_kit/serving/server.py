@@ -20,35 +20,35 @@ import uvicorn
 
 from mlops_kit.artifact import folder
 from mlops_kit.artifact.predictor import Model, load
-from mlops_kit.core.errors import UserError, ends_in_a_sentence
+from mlops_kit.core.errors import UserError, exit_on_error
 
-from . import logs
+from . import challenger, logs
 from .app import Service
 from .connections import Connections
 from .logs import JsonHandler, log
 from .protocol import HEAD_BYTES, bounded
-from .settings import load_serve
+from .settings import ServeConfig, load_serve
 
 
 class _Server(uvicorn.Server):
-    """On SIGTERM, goes on answering for `drain` seconds while everybody is asked to leave."""
+    """A server that on SIGTERM continues to respond for `drain` seconds, closing each connection after its response."""
 
     def __init__(
-        self, config: uvicorn.Config, service: Service, drain: float, told: dict[str, str]
+        self, config: uvicorn.Config, service: Service, drain: float, details: dict[str, str]
     ) -> None:
         super().__init__(config)
-        self._service, self._drain, self._told = service, drain, told
+        self._service, self._drain, self._details = service, drain, details
 
     async def startup(self, sockets: Optional[list[socket.socket]] = None) -> None:
-        """Tell that requests and signals are welcome now."""
+        """Log that requests and signals are accepted now."""
         await super().startup(sockets)
-        log("info", "serving", **self._told)
+        log("info", "serving", **self._details)
 
     def handle_exit(self, sig: int, _frame: Optional[FrameType]) -> None:
         """End at once on Ctrl-C or a second signal."""
         observed = self._service.observed
         if sig == signal.SIGTERM and not observed.draining:
-            # The end comes first: whatever happens below, the process does not stay.
+            # The timer comes first: after any error below, the process still ends.
             signal.signal(signal.SIGALRM, self._end)
             signal.setitimer(signal.ITIMER_REAL, max(self._drain, 0.001))
             observed.draining = True
@@ -61,12 +61,18 @@ class _Server(uvicorn.Server):
 
 
 def main(arguments: list[str]) -> None:
-    """Serve the model in MODEL_DIR on HOST and PORT, or only check it (--check)."""
+    """Serve the model in MODEL_DIR on HOST and PORT, or only check it (--check), or be its challenger (--challenger)."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while it loads: no traceback
-    with ends_in_a_sentence():
-        model = load(Path(os.environ.get("MODEL_DIR") or folder.FOLDER))
+    place = _place()
+    with exit_on_error():
+        if arguments == [challenger.OPTION]:
+            challenger.main(place, load_serve())
+            return
+        model = load(place)
         model.check()
         if arguments == ["--check"]:
+            if model.card["challenger"]:
+                load(place / folder.CHALLENGER).check()
             sys.stdout.write(f"{model.name} answers its golden rows\n")
         else:
             _serve(model)
@@ -75,12 +81,21 @@ def main(arguments: list[str]) -> None:
 def _serve(model: Model) -> None:
     settings = load_serve()
     limits = settings.limits
-    # The deployer names the image by its digest, which the image itself cannot know.
+    # The deployer sets the image's digest, which the image itself cannot know.
     api_key, release = os.environ.get("API_KEY", ""), os.environ.get("RELEASE", "")
-    service = Service(model, limits, api_key, release, settings.record, settings.root_path or "")
+    service = Service(
+        model,
+        limits,
+        api_key,
+        release,
+        settings.record,
+        settings.root_path or "",
+        settings.challenger if model.card["challenger"] else None,
+        _variant(settings, model),
+    )
     listener = _listen(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
     logging.basicConfig(handlers=[JsonHandler()], level=logging.WARNING)
-    # It has a line for each request that is no HTTP; `connections` counts them.
+    # It logs a line for each invalid request; `connections` counts them.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     connections = Connections(limits.connections, limits.seconds, service.measures)
     config = uvicorn.Config(
@@ -96,31 +111,51 @@ def _serve(model: Model) -> None:
     )
     host, port = listener.getsockname()[:2]
     url = f"http://{host}:{port}"
-    told = {"model": model.name, "format": model.card["format"], "url": url}
-    # What was loaded stays: the garbage collector need not look through it again and again (a quarter of the time).
+    details = {"model": model.name, "format": model.card["format"], "url": url}
+    # Loaded objects stay: the garbage collector need not traverse them each time (a quarter of the time).
     gc.collect()
     gc.freeze()
-    # Nor through every 700 values that a request holds: a body of a mebibyte may hold 300,000.
+    # Nor run for every 700 values of a request: a body of a mebibyte may hold 300,000.
     gc.set_threshold(20_000, 10, 10)
     logs.start()
     try:
-        if service.recorder:
-            service.recorder.start()
-        _Server(config, service, limits.drain_seconds, told).run(sockets=[listener])
-        if service.recorder:
-            service.recorder.close()
+        threads = [
+            thread for thread in (service.recorder, service.shadow, service.variant) if thread
+        ]
+        for thread in threads:
+            thread.start()
+        _Server(config, service, limits.drain_seconds, details).run(sockets=[listener])
+        for thread in threads:
+            thread.close()
         log("info", "ended")
     finally:
         logs.close()
 
 
+def _variant(settings: ServeConfig, model: Model) -> Optional[Model]:
+    """Return the challenger for a share of the requests; None, and a log line, where it cannot be loaded."""
+    if settings.challenger.mode != "share" or not model.card["challenger"]:
+        return None
+    try:
+        variant = load(_place() / folder.CHALLENGER)
+        variant.check()
+    except UserError as error:
+        log("error", "no challenger", error=str(error))
+        return None
+    return variant
+
+
+def _place() -> Path:
+    return Path(os.environ.get("MODEL_DIR") or folder.FOLDER)
+
+
 def _listen(host: str, port: str) -> socket.socket:
-    """Bind before anything starts, so that a port that is taken is told in a sentence."""
+    """Bind before anything starts, so that a taken port is an error of one sentence."""
     if not (port.isdecimal() and int(port) <= 65535):
         raise UserError(f"PORT is {port!r}; accepted: a whole number, 0 to 65535 (0: any free one)")
     try:
         listener = socket.create_server((host, int(port)), backlog=2048)
-        # Head and body of an answer are two writes: without this the second waits 40 ms for the first one's receipt.
+        # Without this a response that follows another at once waits 40 ms for the first one's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:

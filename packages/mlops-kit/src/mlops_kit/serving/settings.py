@@ -1,12 +1,13 @@
-"""What configs/serve.yaml says of the service."""
+"""The service's settings in configs/serve.yaml."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Optional
+from typing import Literal, Optional
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from mlops_kit.artifact.settings import ExportConfig
 from mlops_kit.core.config import COLUMN_NAMES, Section, load
@@ -15,7 +16,7 @@ SERVE = Path("configs/serve.yaml")
 
 
 class LimitsConfig(Section):
-    """What the service takes on."""
+    """The limits of the service."""
 
     rows: int = Field(1000, ge=1, le=100_000, description="a whole number, 1 to 100000")
     body_kilobytes: int = Field(1024, ge=1, le=65_536, description="a whole number, 1 to 65536")
@@ -27,17 +28,63 @@ class LimitsConfig(Section):
 
 
 class RecordConfig(Section):
-    """What the service keeps of its rows and answers, for `make monitor`."""
+    """The recording of rows and predictions, for `make monitor`."""
 
     folder: Optional[str] = Field(None, min_length=1, description="a folder, or nothing")
+    to: Optional[str] = Field(
+        None, min_length=1, description="a folder, s3://BUCKET/PREFIX, or nothing"
+    )
     share: float = Field(1, gt=0, le=1, description="a share of the rows, more than 0, at most 1")
     private: list[str] = Field([], description=COLUMN_NAMES)
     megabytes: int = Field(100, ge=1, le=100_000, description="megabytes, 1 to 100000")
     minutes: float = Field(60, gt=0, le=1440, description="minutes, more than 0, at most 1440")
 
 
+class ShareConfig(Section):
+    """The share of requests that the challenger answers."""
+
+    percent: float = Field(0, ge=0, le=100, description="percent, 0 to 100")
+    header: Optional[str] = Field(
+        None, pattern=r"^[A-Za-z0-9-]+$", description="the name of a header, or nothing"
+    )
+    column: Optional[str] = Field(
+        None, min_length=1, description="the name of a column, or nothing"
+    )
+    salt: str = Field("", description="a text")
+    file: Optional[str] = Field(
+        None, min_length=1, description="a path, s3://BUCKET/KEY, or nothing"
+    )
+    provider: Optional[str] = Field(
+        None, pattern=r"^[\w.]+:\w+$", description="module:Class, or nothing"
+    )
+
+    @field_validator("file")
+    @classmethod
+    def _names_an_object(cls, file: Optional[str]) -> Optional[str]:
+        if file and file.startswith("s3://") and not re.match(r"s3://[^/]+/.*[^/]$", file):
+            raise ValueError("it names no object")
+        return file
+
+
+class ChallengerConfig(Section):
+    """The mode and limits of the version with the alias challenger."""
+
+    mode: Optional[Literal["shadow", "share"]] = Field(
+        None, description="shadow, share, or nothing"
+    )
+    megabytes: int = Field(512, ge=64, le=1_000_000, description="megabytes, 64 to 1000000")
+    seconds: float = Field(10, gt=0, le=600, description="seconds, more than 0, at most 600")
+    share: ShareConfig = Field(ShareConfig(), description="a mapping; see configs/serve.yaml")
+
+    @model_validator(mode="after")
+    def _has_one_unit(self) -> ChallengerConfig:
+        if self.mode == "share" and bool(self.share.header) == bool(self.share.column):
+            raise ValueError("mode share needs share.header or share.column, one of the two")
+        return self
+
+
 class ServeConfig(Section):
-    """The whole of configs/serve.yaml."""
+    """All settings of configs/serve.yaml."""
 
     root_path: Optional[str] = Field(
         None, pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="a path like /churn, or nothing"
@@ -45,6 +92,9 @@ class ServeConfig(Section):
     export: ExportConfig = Field(ExportConfig(), description="a mapping; see configs/serve.yaml")
     limits: LimitsConfig = Field(LimitsConfig(), description="a mapping; see configs/serve.yaml")
     record: RecordConfig = Field(RecordConfig(), description="a mapping; see configs/serve.yaml")
+    challenger: ChallengerConfig = Field(
+        ChallengerConfig(), description="a mapping; see configs/serve.yaml"
+    )
 
 
 def load_serve() -> ServeConfig:

@@ -1,4 +1,4 @@
-"""What the service works at: how many requests at once, how much of them, and the large ones one by one."""
+"""Limits of requests in work: their number, the size of their bodies, and of large ones a few at a time."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from fastapi import HTTPException
 
 from .bodies import TOGETHER
 
-# Bytes of a body that take milliseconds: so many of these at once keep both the event loop and the model's thread busy.
+# Bytes of a body that takes milliseconds: so many of these at once keep both the event loop and the model's thread busy.
 _LARGE = 65_536
 _LARGE_AT_ONCE = 2
-# After a large one that was refused the next waits so many times as long as that took: the loop answers others meanwhile.
+# After a refused large one the next waits so many times as long as that took: the loop handles others meanwhile.
 _REST = 2
 
 
 class Work:
-    """The requests whose bodies are there and that are not answered yet."""
+    """The requests with complete bodies that have no response yet."""
 
     def __init__(self, most: int, most_bytes: int) -> None:
-        """Take how many there may be, and how many bytes one may have."""
+        """Take the most requests, and the most bytes of one."""
         self._most, self._most_bytes = most, TOGETHER * most_bytes
         self._count = self._bytes = 0
         self._turns: Optional[asyncio.Semaphore] = None  # before Python 3.10 it belongs to a loop
         self._rests_until = 0.0  # by the loop's clock
 
     async def begin(self, size: int) -> None:
-        """Take one whose body has `size` bytes, when it is its turn; `end` has to follow.
+        """Begin a request whose body has `size` bytes, when it is its turn; `end` has to follow.
 
         Raises:
-            HTTPException: There are too many already (503).
+            HTTPException: There are too many (503).
         """
         if self._count >= self._most or (self._count and self._bytes + size > self._most_bytes):
             detail = f"{self._count} requests are in work already; try again"
@@ -45,12 +45,12 @@ class Work:
                 raise
 
     def refused(self, size: int, seconds: float) -> None:
-        """Note that it took so long to refuse one whose body has `size` bytes."""
+        """Record the seconds that it took to refuse a request whose body has `size` bytes."""
         if size > _LARGE:
             self._rests_until = asyncio.get_running_loop().time() + _REST * seconds
 
     def end(self, size: int) -> None:
-        """Give its place back."""
+        """End a request whose body has `size` bytes."""
         self._forget(size)
         if size > _LARGE and self._turns:
             self._turns.release()

@@ -1,4 +1,4 @@
-"""The file that scoring writes: CSV or Parquet, whole or not there."""
+"""The output file of scoring: CSV or Parquet, written atomically."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 
 from mlops_kit.core.errors import UserError
-from mlops_kit.data.csv_files import delimiter, refusing
+from mlops_kit.data.csv_files import convert_errors, delimiter
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.data.sources import is_parquet
 
-# Takes some rows: a list, a Series, an array of NumPy or one of Arrow for each column.
+# Writes some rows: a list, a Series, an array of NumPy or one of Arrow for each column.
 Write = Callable[[dict[str, Any]], None]
 
 
 @contextmanager
-def written(path: Path, types: dict[str, Any], config: DataConfig) -> Iterator[Write]:
-    """Give what writes rows to `path`, which is replaced at the end and as it was after an error.
+def open_writer(path: Path, types: dict[str, Any], config: DataConfig) -> Iterator[Write]:
+    """Yield a function that writes rows to `path`, which is replaced at the end and unchanged after an error.
 
-    `types` are the Arrow types of the columns by name, for Parquet. CSV is written as `config` reads it.
+    `types` are the Arrow types of the columns by name, for Parquet. CSV is written in the format of `config`.
 
     Raises:
         UserError: A text is not in the encoding of `config`.
@@ -79,7 +79,7 @@ def _csv(path: Path, target: Path, names: list[str], config: DataConfig) -> Iter
         ):  # neither name nor time in it: the same scores are the same bytes
             packed = gzip.GzipFile("", "wb", compresslevel=6, fileobj=binary, mtime=0)
             binary = stack.enter_context(packed)
-        with refusing(config):
+        with convert_errors(config):
             text = io.TextIOWrapper(binary, encoding=config.encoding, newline="")
         rows_out = csv.writer(
             stack.enter_context(text), delimiter=delimiter(target, config), lineterminator="\n"
@@ -93,7 +93,7 @@ def _csv(path: Path, target: Path, names: list[str], config: DataConfig) -> Iter
 
 
 def _fields(values: Any, decimal: str) -> list[Any]:
-    """Return one column as what `csv` writes; None and NaN are empty."""
+    """Return one column as values for `csv`; None and NaN are empty."""
     if hasattr(values, "to_pylist"):  # Arrow's
         import pyarrow
 
@@ -111,7 +111,7 @@ def _fields(values: Any, decimal: str) -> list[Any]:
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` that takes its place at the end, and is gone after an error or a signal."""
+    """Yield a temporary path that replaces `path` at the end, and is removed after an error or a signal."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
@@ -122,7 +122,9 @@ def _replaced(path: Path) -> Iterator[Path]:
             temporary.chmod(0o644)
             temporary.replace(path)
     except OSError as error:
-        error.filename = str(path)  # what is full has no name, and the temporary one tells nothing
+        error.filename = str(
+            path
+        )  # a full disk has no name, and the temporary file's is meaningless
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -130,7 +132,7 @@ def _replaced(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _removed_on_signals(temporary: Path) -> Iterator[None]:
-    """Remove the file before the handlers in force do what they do: the command line's end the process at once."""
+    """Remove the file before the current signal handlers run: the command line's end the process at once."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def remove(number: int, frame: Any) -> None:

@@ -1,1 +1,1 @@
-"""What builds take and cost."""
+"""The duration and the cost of builds."""

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 import typer
 
-from mlops_kit.core.console import say, show_table, step
+from mlops_kit.core.console import echo, show_table, step
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.job_summary import FILE as SUMMARY
 
@@ -20,36 +20,38 @@ _LONGEST_WAIT = 300  # seconds, for GitHub's rate limit to pass
 
 @app.command("ci-times")
 def ci_times() -> None:
-    """Table what each target took and track it; exit 0 also where the store is not there."""
+    """Show the duration of each target and track it; exit 0 also where there is no store."""
     from . import history, timed, times
 
     timings = times.read()
     if not timings:
-        say(f"no build times: {timed.FILE} has none since the last make ci-times")
+        echo(f"no build times: {timed.FILE} has none since the last make ci-times")
         return
     try:
         earlier = history.track(timings)
-    except UserError as error:  # what a build took must not fail it
-        say(f"warning: not tracked: {error}")
+    except UserError as error:  # a build's duration must not fail it
+        echo(f"warning: not tracked: {error}")
         earlier = {}
-    except Exception as error:  # nor may what MLflow lets through of requests, botocore and others
+    except (
+        Exception
+    ) as error:  # nor may errors of requests, botocore and others that MLflow does not catch
         # Its text may hold the address with its credentials.
-        say(f"warning: not tracked: unexpected {type(error).__name__}")
+        echo(f"warning: not tracked: unexpected {type(error).__name__}")
         earlier = {}
     show_table("build times", times.COLUMNS, times.rows(timings, earlier))
     warnings = times.regressions(timings, earlier)
     for warning in warnings:
-        say(f"warning: {warning}")
+        echo(f"warning: {warning}")
     times.summarize(timings, earlier, warnings)
-    say(f"build times: {SUMMARY}")
+    echo(f"build times: {SUMMARY}")
 
 
 @app.command("ci-report")
 def ci_report() -> None:
-    """Tell, also Slack and e-mail, what this month's runners cost by GitHub's API and configs/ci-prices.yaml."""
+    """Report, also to Slack and e-mail, the cost of this month's runners, by GitHub's API and configs/ci-prices.yaml."""
     # The other CI systems run this each week as well, also where nothing is on GitHub.
     if not (os.environ.get("GITHUB_ACTIONS") or os.environ.get("GITHUB_REPOSITORY")):
-        say("no cost report: GITHUB_REPOSITORY is not set")
+        echo("no cost report: GITHUB_REPOSITORY is not set")
         return
     prices = load_ci_prices()
     from .. import github
@@ -58,14 +60,14 @@ def ci_report() -> None:
 
     now = datetime.now(timezone.utc)
     repository = github.connect(_LONGEST_WAIT)
-    with step("github") as asked:
+    with step("github") as running:
         jobs = list(github_jobs.since(repository, cost.months(now)[0]))
-        asked.detail = f"{len(jobs):,} jobs of {repository.name}"
+        running.detail = f"{len(jobs):,} jobs of {repository.name}"
     found = cost.report(jobs, prices, now)
     cost.write(found)
     show_table("dearest jobs", cost.columns(found), cost.rows(found["dearest"]))
     for sentence in cost.sentences(found):
-        say(sentence)
+        echo(sentence)
     for line in send.report(cost.title(found), cost.MARKDOWN):
-        say(line)
-    say(f"ci-report: {cost.MARKDOWN}, {cost.JSON}")
+        echo(line)
+    echo(f"ci-report: {cost.MARKDOWN}, {cost.JSON}")

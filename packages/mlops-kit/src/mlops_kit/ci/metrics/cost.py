@@ -1,4 +1,4 @@
-"""What the jobs of this month cost, beside the month before."""
+"""The cost of this month's jobs, next to the month before."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def months(now: datetime) -> tuple[datetime, datetime]:
 
 
 def report(jobs: Iterable[Job], prices: CiPricesConfig, now: datetime) -> dict[str, Any]:
-    """Return this month's cost so far, its trend, and where it comes from; amounts are in `currency`.
+    """Return this month's cost so far, its trend, and its largest parts; amounts are in `currency`.
 
-    `trend_percent` compares with the same part of the month before; it is None where nothing was to be paid then.
+    `trend_percent` compares with the same part of the month before; it is None where that cost nothing.
     """
     last_month, this_month = months(now)
     jobs = list(jobs)
@@ -87,28 +87,28 @@ def _shares(
 
 
 def title(found: dict[str, Any]) -> str:
-    """Return what a report is called."""
+    """Return the title of a report."""
     return f"CI cost, {found['month']} so far: {found['cost']:.2f} {found['currency']}"
 
 
 def sentences(found: dict[str, Any]) -> list[str]:
-    """Return what the report says, in sentences."""
+    """Return the report in sentences."""
     currency, previous, same = found["currency"], found["previous"], found["previous_same_part"]
-    told = [
+    lines = [
         f"{found['month']} so far: {found['cost']:.2f} {currency} for {found['minutes']:,} minutes in"
         f" {found['jobs']:,} jobs."
     ]
     trend = found["trend_percent"]
     if trend is not None:
-        told.append(
+        lines.append(
             f"That is {abs(trend)} % {'less' if trend < 0 else 'more'} than in the same part of"
             f" {previous['month']} ({same['cost']:.2f} {currency}; {previous['cost']:.2f} {currency} in all)."
         )
-    told += [
+    lines += [
         f"Runner {name!r} has no price in configs/ci-prices.yaml: its minutes are counted, not priced."
         for name in found["unpriced"]
     ]
-    return told
+    return lines
 
 
 def write(found: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The jobs that GitHub ran for the repository."""
+"""The repository's jobs on GitHub."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Job(NamedTuple):
 def since(repository: Repository, begin: datetime) -> Iterator[Job]:
     """Yield the jobs, in every attempt, of the workflow runs that were created since `begin`.
 
-    A run that is older and was started again since then is left out: GitHub lists runs by their creation. (It would
-    also look for a date, but then ends after 1,000 runs.)
+    An older run that was started again since then is left out: GitHub lists runs by their creation. (It can also
+    filter by date, but then ends after 1,000 runs.)
 
     Raises:
-        UserError: GitHub refuses, or its answer is none that we know.
+        UserError: GitHub refuses, or its response is not as documented.
     """
     # A run that begins meanwhile moves others on to the next page, where they come again.
     seen = set()
@@ -46,7 +46,7 @@ def since(repository: Repository, begin: datetime) -> Iterator[Job]:
 
 
 def _of_run(repository: Repository, run: dict[str, Any]) -> Iterator[Job]:
-    # An attempt that runs only what failed has copies of the other jobs, with new ids.
+    # An attempt that runs only failed jobs has copies of the others, with new ids.
     seen = set()
     for page in repository.pages(f"actions/runs/{run['id']}/jobs", filter="all"):
         for job in page["jobs"]:

@@ -27,18 +27,18 @@ _MOST_LINES = 12
 def track(timings: list[Timing]) -> dict[str, list[float]]:
     """Log the timings as a run with a plot; return the seconds of the last 20 builds before it, for each target.
 
-    Those are of builds on the same kind of runner, whose caches were restored, or not, as here. Only
-    targets that succeeded count: who fails early is quick.
+    Those are of builds on the same kind of runner, with or without restored caches as here. Only
+    targets that succeeded count: one that fails early is quick.
 
     Raises:
         UserError: There is no store, or it refuses.
     """
     if not (store.STORE.exists() or os.environ.get("MLFLOW_TRACKING_URI")):
-        # Making one takes half a minute, and a runner forgets it at once.
+        # Making one takes half a minute, and a runner does not keep it.
         raise UserError("there is no mlflow.db here, and MLFLOW_TRACKING_URI names no server")
     succeeded = [timing for timing in timings if timing.exit == 0]
     tags = _tags(timings)
-    with store.connected() as client:
+    with store.connect() as client:
         experiment = store.experiment_id(client, EXPERIMENT)
         earlier = _earlier(client, experiment, tags)
         _draw(succeeded, earlier)
@@ -74,7 +74,7 @@ def _earlier(client: Any, experiment: str, tags: dict[str, str]) -> dict[str, li
 
 def _log(client: Any, experiment: str, tags: dict[str, str], timings: list[Timing]) -> None:
     name = tags["git.commit"][:12] or None
-    with open_runs.held() as mark:
+    with open_runs.hold(experiment) as mark:
         run = client.create_run(experiment, tags={**tags, **mark}, run_name=name).info.run_id
         for timing in timings:
             client.log_metric(run, f"{_PREFIX}{timing.target}", timing.seconds)
@@ -83,7 +83,7 @@ def _log(client: Any, experiment: str, tags: dict[str, str], timings: list[Timin
 
 
 def _draw(timings: list[Timing], earlier: dict[str, list[float]]) -> None:
-    """Plot the targets that take longest over their last builds, this one at 0."""
+    """Plot the slowest targets over their last builds, this one at 0."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

@@ -1,7 +1,7 @@
-"""Run a line of a recipe for make, and note what its target took: one JSON line in reports/ci-times.jsonl.
+"""Run a line of a recipe for make, and record the duration of its target: one JSON line in reports/ci-times.jsonl.
 
-make calls this in place of the shell (SHELL in the Makefile): `timed.py TARGET -c COMMAND`. It is run as a file, by whatever
-python3 there is, and knows only the standard library, because it times the installation of everything else too.
+make calls this in place of the shell (SHELL in the Makefile): `timed.py TARGET -c COMMAND`. It is run as a file, by any
+python3, and needs only the standard library, because it times the installation of everything else too.
 """
 
 from __future__ import annotations
@@ -20,14 +20,22 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path("reports/ci-times.jsonl")
-SHELL = "/bin/sh"
+SHELL = ["/bin/sh"]
+GATES = Path(__file__).with_name("gates.py")
 REPORT = "ci-times"  # the target that reads the file
 
 
-def run(arguments: list[str]) -> int:
-    """Run the shell and return its exit code, 128 + n where signal n ended it.
+def shell(target: str) -> list[str]:
+    """Return the command that runs the line: the shell, or below `make quality-gates` gates.py, which shows the target."""
+    if not os.environ.get("FAILED_GATES"):
+        return SHELL
+    return [sys.executable, "-IS", str(GATES), "one", target]
 
-    Who stops make stops the recipe: SIGTERM and SIGHUP are passed on; a Ctrl-C reaches the shell by itself.
+
+def run(by: list[str], arguments: list[str]) -> int:
+    """Run the shell `by` and return its exit code, 128 + n where signal n ended it.
+
+    The recipe stops with make: SIGTERM and SIGHUP are passed on; a Ctrl-C reaches the shell by itself.
     """
     children: list[subprocess.Popen[bytes]] = []
 
@@ -40,7 +48,7 @@ def run(arguments: list[str]) -> int:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: None)
     # The descriptors are those of make's job server.
-    command = [SHELL, *arguments[:-1], _replacing_the_shell(arguments[-1])]
+    command = [*by, *arguments[:-1], _replacing_the_shell(arguments[-1])]
     child = subprocess.Popen(command, close_fds=False)  # nosec B603 # make's own words
     children.append(child)
     code = child.wait()
@@ -48,7 +56,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _replacing_the_shell(command: str) -> str:
-    """Return a command that leaves no shell between us and a program, where the command is nothing but a program.
+    """Return a command in which a program replaces the shell, where the command is only a program.
 
     The shell would not pass signals on; make starts such a program without one as well.
     """
@@ -59,10 +67,10 @@ def _replacing_the_shell(command: str) -> str:
 
 
 def note(target: str, started: float, seconds: float, code: int, cache_hit: bool) -> None:
-    """Add a line for the target, or to its line, where this make has already run a part of its recipe.
+    """Add a line for the target, or add to its line, where this make has already run a part of its recipe.
 
-    `cache_hit` is for the first line since the last `make ci-times`; the others repeat it, because later on nobody can
-    tell what was restored from what was made since.
+    `cache_hit` is for the first line since the last `make ci-times`; the others repeat it, because later on restored
+    files cannot be distinguished from new ones.
     """
     FILE.parent.mkdir(exist_ok=True)
     with FILE.open("a+", encoding="utf-8") as file:
@@ -82,7 +90,7 @@ def note(target: str, started: float, seconds: float, code: int, cache_hit: bool
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
-    """Return a line of FILE, or None where a kill or a full disk has left a part of one: the others still count."""
+    """Return a line of FILE, or None for a partial one, left by a kill or a full disk: the others still count."""
     try:
         line = json.loads(text)
         return (
@@ -93,7 +101,7 @@ def _parsed(text: str) -> dict[str, Any] | None:
 
 
 def _restored() -> bool:
-    """Tell whether there is something in CI_CACHE, the folder that a CI system keeps; without one, whether there is .venv."""
+    """Return whether CI_CACHE, the folder that a CI system keeps, has files; without one, whether .venv has."""
     folder = Path(os.environ.get("CI_CACHE") or ".venv")
     return folder.is_dir() and any(folder.iterdir())
 
@@ -106,7 +114,7 @@ def _line(
         "seconds": round(seconds, 3),
         "exit": code,
         "commit": _commit(),
-        # What kind of machine, not which: times on machines of a kind compare.
+        # The kind of machine, not its name: times on machines of a kind are comparable.
         "runner": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "cache_hit": cache_hit,
         "started": datetime.fromtimestamp(started, timezone.utc).isoformat(timespec="milliseconds"),
@@ -131,16 +139,18 @@ def _commit() -> str:
 
 
 def main(target: str, arguments: list[str]) -> int:
-    """Run the line, note it, and return its exit code."""
+    """Run the line, record it, and return its exit code."""
     # `make --dry-run` runs lines with $(MAKE) in them, and nothing else: that is no duration.
     flags = os.environ.get("MAKEFLAGS", "").split(" ")[0]
     is_dry = "n" in flags and not flags.startswith("-")
     cache_hit = _restored()
     started, clock = time.time(), time.perf_counter()
-    code = run(arguments)
+    code = run(shell(target), arguments)
     if not is_dry:
         name = "install" if target.startswith(".venv/") else target
-        with suppress(OSError, ValueError, KeyError):  # what was built counts more than its time
+        with suppress(
+            OSError, ValueError, KeyError
+        ):  # the build must not fail because of its timing
             note(name, started, time.perf_counter() - clock, code, cache_hit)
     return code
 

@@ -1,4 +1,4 @@
-"""What the targets took, as timed.py noted it, beside what they took before."""
+"""The durations of targets, as timed.py recorded them, next to earlier ones."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .timed import FILE, REPORT
 
 COLUMNS = ["target", "s", "median before", "exit"]
 
-_LEAST = 5  # earlier builds; fewer are no measure
+_LEAST = 5  # earlier builds; fewer give no baseline
 _SLOWER = 1.5  # times the median …
 _SECONDS = 5  # … and so much more than it: less is noise
 
 
 class Timing(NamedTuple):
-    """What a target took: `seconds`, in a build of `commit` on a machine of the kind `runner`."""
+    """The duration of a target: `seconds`, in a build of `commit` on a machine of the kind `runner`."""
 
     target: str
     seconds: float

@@ -1,1 +1,1 @@
-"""Notices to people about a pipeline: what they say, and how they leave."""
+"""Notices about a pipeline: their content, and their channels, Slack and e-mail."""

@@ -20,7 +20,7 @@ VARIABLE = "SMTP_URL"
 
 _ACCEPTED = "smtp://user:password@host:587, smtps://user:password@host:465 or ses://REGION"
 _PORTS = {"smtp": 587, "smtps": 465}
-_SECONDS = 10  # for one answer of the server
+_SECONDS = 10  # for one response of the server
 _ATTEMPTS = 3
 
 
@@ -33,13 +33,13 @@ class _Server(NamedTuple):
 
 
 def send(notice: Notice, address: str) -> None:
-    """Send the notice from MAIL_FROM to MAIL_TO by way of `address`, whose password no error has in its text.
+    """Send the notice from MAIL_FROM to MAIL_TO through the server `address`, whose password is in no error.
 
     A password only travels after STARTTLS (smtp://) or inside TLS (smtps://), to a server whose certificate is
     accepted; SSL_CERT_FILE names other authorities.
 
     Raises:
-        UserError: A variable is not what is accepted, or the mail was not taken, after three tries where it may pass.
+        UserError: A variable has no accepted value, or the mail was refused, after three attempts if the error is transient.
     """
     try:
         parts = urlsplit(address)
@@ -107,7 +107,7 @@ def _send_by_smtp(mail: EmailMessage, server: _Server) -> None:
             _deliver(mail, server)
             return
         except (smtplib.SMTPException, OSError) as error:
-            if not left or not _may_pass(error):
+            if not left or not _is_transient(error):
                 raise UserError(f"{server.host}:{server.port}: {_reason(error, server)}") from None
         time.sleep(_ATTEMPTS - left)
 
@@ -128,13 +128,13 @@ def _deliver(mail: EmailMessage, server: _Server) -> None:
         connection.send_message(mail)
 
 
-def _may_pass(error: Exception) -> bool:
-    """Tell whether another try may help: no connection, or a code of 400 to 499 (RFC 5321, 4.2.1)."""
+def _is_transient(error: Exception) -> bool:
+    """Return whether a retry may help: no connection, or a code of 400 to 499 (RFC 5321, 4.2.1)."""
     if isinstance(error, smtplib.SMTPResponseException):
         return 400 <= error.smtp_code < 500
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(400 <= code < 500 for code, _ in error.recipients.values())
-    # A certificate stays what it is, and a server without STARTTLS as well.
+    # A certificate does not change, nor does a server without STARTTLS.
     return not isinstance(error, (ssl.SSLError, smtplib.SMTPNotSupportedError))
 
 
@@ -146,16 +146,17 @@ def _reason(error: Exception, server: _Server) -> str:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return f"refused {', '.join(error.recipients)}"
     if isinstance(error, smtplib.SMTPResponseException):
-        said = error.smtp_error
-        told = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
-        text = f"{error.smtp_code} {' '.join(told.split())}"
+        response = error.smtp_error
+        if isinstance(response, bytes):
+            response = response.decode(errors="replace")
+        text = f"{error.smtp_code} {' '.join(str(response).split())}"
     else:
         text = one_line(error) or type(error).__name__
     return text.replace(server.password, "…") if server.password else text
 
 
 def _send_by_ses(mail: EmailMessage, region: str) -> None:
-    """Send by SES' own interface, with the AWS credentials at hand, so that OIDC is enough and no password is kept."""
+    """Send by SES' API, with the current AWS credentials, so that OIDC is enough and no password is kept."""
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -167,7 +168,7 @@ def _send_by_ses(mail: EmailMessage, region: str) -> None:
         client = boto3.client("sesv2", region_name=region, config=bounds)
         client.send_email(Content={"Raw": {"Data": mail.as_bytes()}})
     except ClientError as error:
-        told = error.response["Error"]
-        raise UserError(f"SES: {told['Code']}: {' '.join(told['Message'].split())}") from None
+        found = error.response["Error"]
+        raise UserError(f"SES: {found['Code']}: {' '.join(found['Message'].split())}") from None
     except BotoCoreError as error:
         raise UserError(f"SES: {one_line(error)}") from None

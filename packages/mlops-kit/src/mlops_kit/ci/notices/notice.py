@@ -1,4 +1,4 @@
-"""What a notice says, whichever way it leaves."""
+"""The content of a notice, for all channels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STATUSES = ("success", "failure", "cancelled")
 RECOVERY = "recovery"
 REPORT = "report"  # nothing ended, there is something to read
 
-_SAYS = {
+_ENDINGS = {
     "success": "succeeded",
     "failure": "failed",
     "cancelled": "was cancelled",
@@ -33,7 +33,7 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True)
 class Notice:
-    """A pipeline's step, how it ended, and what `make` wrote of it."""
+    """A pipeline's step, its status, and the summary that `make` wrote."""
 
     status: str  # one of STATUSES, RECOVERY or REPORT
     what: str
@@ -47,11 +47,11 @@ class Notice:
         if self.status == REPORT:
             return title
         where = f" on {self.build.branch}" if self.build.branch else ""
-        return f"{title} {_SAYS[self.status]}{where}"
+        return f"{title} {_ENDINGS[self.status]}{where}"
 
     @property
     def facts(self) -> list[Fact]:
-        """What is known of the build: run, commit, branch and report."""
+        """The facts of the build: run, commit, branch and report."""
         build = self.build
         facts = [
             Fact("Run", build.system or "open", build.run_url),
@@ -70,7 +70,7 @@ def write(status: str, what: str, summary: Path, build: Build) -> Notice:
     """Return the notice; `summary` is a file that may be missing, of which the beginning is taken.
 
     Raises:
-        UserError: STATUS or WHAT is not what is accepted.
+        UserError: STATUS or WHAT has no accepted value.
     """
     what = " ".join(what.split())  # a subject is one line
     if status not in STATUSES:
@@ -82,7 +82,7 @@ def write(status: str, what: str, summary: Path, build: Build) -> Notice:
 
 
 def beginning(path: Path) -> str:
-    """Return as much of a file as a notice takes; nothing where there is none."""
+    """Return the beginning of a file, as long as a notice may be; an empty string where there is no file."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

@@ -1,8 +1,8 @@
-"""Whether the step failed the last time.
+"""The previous status of a step, for notices of recovery.
 
-A runner remembers nothing, so somebody else has to, whoever is there: the workflow, which gives PREVIOUS_STATUS; GitHub,
-which is asked for the run before of the same workflow and branch; or the MLflow server that MLFLOW_TRACKING_URI names, in
-whose experiment `ci` each notice leaves its status. (A file in the CI system's cache would need steps in every workflow.)
+A runner keeps no state. The status comes from the first that is available: the workflow, in PREVIOUS_STATUS; GitHub,
+from the previous run of the same workflow and branch; the MLflow server of MLFLOW_TRACKING_URI, in whose experiment
+`ci` each notice saves its status. (A file in the CI system's cache would need steps in every workflow.)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .. import github
 from ..metrics.history import EXPERIMENT
 from ..system import Build
 
-# In the words of GitHub, GitLab, CircleCI, Jenkins and Azure, in lower case.
+# The statuses of GitHub, GitLab, CircleCI, Jenkins and Azure, in lower case.
 _FAILURES = {
     "failure",
     "failed",
@@ -26,52 +26,52 @@ _FAILURES = {
     "partiallysucceeded",
 }
 _VERDICTS = {"success", *_FAILURES}
-# GitHub files these under the branch that they come from, which in a fork may be called main as well.
+# GitHub lists these under their source branch, which in a fork may be called main as well.
 _PROPOSALS = {"pull_request", "pull_request_target"}
 _LONGEST_WAIT = 10  # seconds
 
 
 def failed_before(what: str, build: Build) -> bool:
-    """Tell whether the step failed the last time on this branch; False where nobody knows.
+    """Return whether the step failed the last time on this branch; False where that is not known.
 
     Raises:
-        UserError: Who should know does not answer.
+        UserError: GitHub or MLflow does not respond.
     """
     given = os.environ.get("PREVIOUS_STATUS", "")
     if given:
         return given.lower() in _FAILURES
-    if _github_knows():
-        return _ask_github(build.branch) in _FAILURES
-    if _mlflow_knows():
-        return _ask_mlflow(what, build.branch) in _FAILURES
+    if _is_on_github():
+        return _status_on_github(build.branch) in _FAILURES
+    if _has_mlflow():
+        return _status_in_mlflow(what, build.branch) in _FAILURES
     return False
 
 
-def remember(what: str, build: Build, status: str) -> None:
-    """Leave the status for the next time, where MLflow is who will be asked.
+def save(what: str, build: Build, status: str) -> None:
+    """Save the status for the next time, where it will be read from MLflow.
 
     Raises:
-        UserError: The server does not take it.
+        UserError: The server refuses it.
     """
-    if _github_knows() or not _mlflow_knows():
+    if _is_on_github() or not _has_mlflow():
         return
     tags = {"notice.what": what, "notice.branch": build.branch, "notice.status": status}
-    with store.connected() as client:
+    with store.connect() as client:
         experiment = store.experiment_id(client, EXPERIMENT)
         run = client.create_run(experiment, tags=tags, run_name=f"notice: {what}")
         client.set_terminated(run.info.run_id)
 
 
-def _github_knows() -> bool:
+def _is_on_github() -> bool:
     return bool(os.environ.get("GITHUB_ACTIONS") and os.environ.get("GITHUB_TOKEN"))
 
 
-def _mlflow_knows() -> bool:
+def _has_mlflow() -> bool:
     return bool(os.environ.get("MLFLOW_TRACKING_URI"))
 
 
-def _ask_github(branch: str) -> str:
-    """Return how the last attempt of this run, else the run before of this workflow and branch, ended."""
+def _status_on_github(branch: str) -> str:
+    """Return the status of the last attempt of this run, else of the previous run of this workflow and branch."""
     repository = github.connect(_LONGEST_WAIT)
     run = os.environ.get("GITHUB_RUN_ID", "")
     attempt = int(os.environ.get("GITHUB_RUN_ATTEMPT") or 1)
@@ -79,8 +79,8 @@ def _ask_github(branch: str) -> str:
         return str(repository.get(f"actions/runs/{run}/attempts/{attempt - 1}").get("conclusion"))
     # OWNER/NAME/.github/workflows/ci.yml@refs/heads/main
     workflow = os.environ.get("GITHUB_WORKFLOW_REF", "").partition("@")[0].rpartition("/")[2]
-    asked = {"branch": branch, "status": "completed", "per_page": "100"}
-    answer = repository.get(f"actions/workflows/{workflow}/runs", **asked)
+    query = {"branch": branch, "status": "completed", "per_page": "100"}
+    answer = repository.get(f"actions/workflows/{workflow}/runs", **query)
     others = (
         each
         for each in answer["workflow_runs"]
@@ -90,9 +90,9 @@ def _ask_github(branch: str) -> str:
     return next(verdicts, "")
 
 
-def _ask_mlflow(what: str, branch: str) -> str:
-    """Return the status of the last notice of this step and branch that was a verdict."""
-    with store.connected() as client:
+def _status_in_mlflow(what: str, branch: str) -> str:
+    """Return the status of the last notice of this step and branch, without cancelled ones."""
+    with store.connect() as client:
         experiment = store.experiment_id(client, EXPERIMENT)
         found: list[Any] = client.search_runs(
             [experiment],
@@ -100,7 +100,7 @@ def _ask_mlflow(what: str, branch: str) -> str:
             order_by=["attributes.start_time DESC"],
             max_results=500,
         )
-    # What people call a step or a branch may hold quotes, which MLflow's filters do not take.
+    # Names of steps and branches may hold quotes, which MLflow's filters do not accept.
     wanted = {"notice.what": what, "notice.branch": branch}
     same = (run.data.tags for run in found if wanted.items() <= run.data.tags.items())
     return next((tags["notice.status"] for tags in same), "")

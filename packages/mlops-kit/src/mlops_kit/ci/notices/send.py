@@ -1,4 +1,4 @@
-"""Send a notice every way that is set; whatever goes wrong is a line, never an error."""
+"""Send a notice through every configured channel; a failure is a line, never an error."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from mlops_kit.core.errors import UserError
 from .. import system
 from . import mail, notice, recovery, slack
 
-_WAYS = ((slack.VARIABLE, "Slack", slack.send), (mail.VARIABLE, "mail", mail.send))
+_CHANNELS = ((slack.VARIABLE, "Slack", slack.send), (mail.VARIABLE, "mail", mail.send))
 
 
 def notify(status: str, what: str, summary: Path) -> list[str]:
-    """Send the notice and return one line for each way; what could not be sent says why.
+    """Send the notice and return one line for each channel, with the reason where it could not be sent.
 
-    No line has a secret in it, and nothing is raised: a notice must not turn a good deployment red.
+    No line has a secret in it, and nothing is raised: a notice must not fail a good deployment.
     """
     return _never_failing(lambda: _notify(status, what, summary))
 
 
 def report(title: str, text: Path) -> list[str]:
-    """Send a report, as `notify` sends a notice; no line at all where no way is set."""
+    """Send a report, as `notify` sends a notice; return no line where no channel is configured."""
     about = notice.Notice(notice.REPORT, title, system.build(), notice.beginning(text))
     return _never_failing(lambda: _send(about))
 
@@ -38,8 +38,8 @@ def _never_failing(send: Callable[[], list[str]]) -> list[str]:
 
 
 def _notify(status: str, what: str, summary: Path) -> list[str]:
-    if not any(os.environ.get(variable) for variable, _, _ in _WAYS):
-        both = " and ".join(variable for variable, _, _ in _WAYS)
+    if not any(os.environ.get(variable) for variable, _, _ in _CHANNELS):
+        both = " and ".join(variable for variable, _, _ in _CHANNELS)
         return [f"no notice sent: {both} are not set"]
     build = system.build()
     message = notice.write(status, what, summary, build)
@@ -47,7 +47,7 @@ def _notify(status: str, what: str, summary: Path) -> list[str]:
     try:
         if status == "success" and recovery.failed_before(message.what, build):
             message = message.recovered()
-        recovery.remember(message.what, build, status)
+        recovery.save(message.what, build, status)
     except UserError as error:
         lines.append(f"note: whether it failed before is not known: {error}")
     return lines + _send(message)
@@ -55,7 +55,7 @@ def _notify(status: str, what: str, summary: Path) -> list[str]:
 
 def _send(message: notice.Notice) -> list[str]:
     lines = []
-    for variable, name, send in _WAYS:
+    for variable, name, send in _CHANNELS:
         if os.environ.get(variable):
             try:
                 send(message, os.environ[variable])

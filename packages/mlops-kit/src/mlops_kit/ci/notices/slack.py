@@ -27,7 +27,7 @@ def send(notice: Notice, webhook: str) -> None:
     """Post the notice to `webhook`, which is a secret: no error has it in its text.
 
     Raises:
-        UserError: The address is none, nobody answers, or Slack refuses.
+        UserError: The address is invalid, there is no response, or Slack refuses.
     """
     if not webhook.startswith(("https://", "http://")):
         raise UserError(f"{VARIABLE} is no web address; accepted: https://hooks.slack.com/…")
@@ -36,12 +36,12 @@ def send(notice: Notice, webhook: str) -> None:
     except requests.RequestException as error:
         raise UserError(f"Slack could not be reached ({type(error).__name__})") from None
     if not answer.ok:
-        said = answer.text.replace(webhook, "…")[:80]  # such as no_service or invalid_blocks
-        raise UserError(f"Slack answered {answer.status_code} {' '.join(said.split())}".strip())
+        reason = answer.text.replace(webhook, "…")[:80]  # such as no_service or invalid_blocks
+        raise UserError(f"Slack answered {answer.status_code} {' '.join(reason.split())}".strip())
 
 
 def message(notice: Notice) -> dict[str, Any]:
-    """Return the notice as Slack's blocks; `text` is what a notification on a phone shows.
+    """Return the notice as Slack's blocks; `text` is for notifications on phones.
 
     Sources: https://docs.slack.dev/reference/block-kit/blocks (150 characters in a header, 3,000 in a section).
     """
@@ -65,5 +65,5 @@ def message(notice: Notice) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    """Return a text in which Slack reads no link and no mention."""
+    """Return a text with Slack's links and mentions escaped."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

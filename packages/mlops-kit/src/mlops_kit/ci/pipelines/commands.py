@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from mlops_kit.core.console import say
+from mlops_kit.core.console import echo
 
 app = typer.Typer()
 
 
 @app.command("ci-summary")
 def ci_summary() -> None:
-    """Show on the CI system's own page what the run has to say."""
+    """Show the run's summary on the CI system's own page."""
     from . import summary
 
     summary.show()
@@ -21,19 +21,19 @@ def ci_summary() -> None:
 
 @app.command("ci-outputs")
 def ci_outputs() -> None:
-    """Tell the workflow's next steps the pushed image's name and digest."""
+    """Pass the pushed image's name and digest to the workflow's next steps."""
     from . import summary
 
     for name, value in summary.outputs().items():
-        say(f"{name}={value}")
+        echo(f"{name}={value}")
 
 
 @app.command("ci-identity")
 def ci_identity() -> None:
-    """Say whom this job's identity token names: what a role in AWS has to trust."""
+    """Print the subject of this job's identity token, which a role in AWS has to trust."""
     from mlops_kit.ci import oidc
 
-    say(oidc.identity())
+    echo(oidc.identity())
 
 
 @app.command("ci-switch")
@@ -42,7 +42,7 @@ def ci_switch(to: Annotated[str, typer.Option(envvar="TO", help="The CI system."
     from . import switch
 
     placed = ", ".join(map(str, switch.switch(to)))
-    say(f"switched to {to}: {placed}; next: docs/ci-portability.md has what to set up there")
+    echo(f"switched to {to}: {placed}; next: docs/ci-portability.md has what to set up there")
 
 
 @app.command("lint-makefile")
@@ -52,7 +52,7 @@ def lint_makefile() -> None:
 
     findings = makefile_lint.findings()
     for finding in findings:
-        say(finding)
+        echo(finding)
     if findings:
         raise typer.Exit(1)
 
@@ -61,15 +61,15 @@ def lint_makefile() -> None:
 def kit_check(
     warn: Annotated[bool, typer.Option(help="Exit 0 all the same, as the gates want it.")] = False,
 ) -> None:
-    """Tell which files of packages/ are not as released; exit 1 if there are any."""
+    """List the files of packages/ that are not as released; exit 1 if there are any."""
     from mlops_kit.ci import kit_check as released
 
     if warn and not released.SUMS.is_file():
         return
     found = released.differences()
     for line in found:
-        say(f"kit-check: {line}")
+        echo(f"kit-check: {line}")
     if not found:
-        say("kit-check: packages/ is as released")
+        echo("kit-check: packages/ is as released")
     elif not warn:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Check the Makefile and what it includes: its targets are declared and work with GNU make 3.81, its recipes are sound shell."""
+"""Lint the Makefile and its includes: declared targets, GNU make 3.81, and recipes that pass ShellCheck."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOT_IN_3_81 = (
 
 
 def findings() -> list[str]:
-    """Return what is wrong, one line each."""
+    """Return the findings, one line each."""
     found = []
     for file in (MAKEFILE, *sorted(INCLUDED.rglob("*.mk"))):
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -38,19 +38,19 @@ def findings() -> list[str]:
 def _in_lines(file: Path, lines: list[str]) -> list[str]:
     found = []
     for number, line in enumerate(lines, 1):
-        said = [
+        problems = [
             f"{what} is not in GNU make 3.81"
             for pattern, what in _NOT_IN_3_81
             if re.search(pattern, line)
         ]
         if line != line.rstrip():
-            said.append("white space at the end")
-        found += [f"{file}:{number}: {what}" for what in said]
+            problems.append("white space at the end")
+        found += [f"{file}:{number}: {what}" for what in problems]
     return found
 
 
 def _in_targets(file: Path, lines: list[str]) -> list[str]:
-    """A target without .PHONY stops working the day that somebody makes a file of its name."""
+    """Check for .PHONY: a target without it stops working once there is a file of its name."""
     phony = {name for line in lines if line.startswith(".PHONY:") for name in line.split()[1:]}
     targets = {
         found[1]: n

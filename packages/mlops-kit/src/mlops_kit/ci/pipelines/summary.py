@@ -1,4 +1,4 @@
-"""reports/summary.md on the CI system's own page, with what is in reports/ and not in it yet."""
+"""Show reports/summary.md on the CI system's own page, completed with validation and coverage of reports/."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from mlops_kit.core import job_summary
-from mlops_kit.core.console import say
+from mlops_kit.core.console import echo
 from mlops_kit.core.errors import UserError
 from mlops_kit.delivery.image import build
 
@@ -17,10 +17,10 @@ VALIDATION = Path("reports/validation.json")
 
 
 def show() -> None:
-    """Complete reports/summary.md and give it to the CI system.
+    """Complete reports/summary.md and pass it to the CI system.
 
-    GitHub appends the file that GITHUB_STEP_SUMMARY names; Azure Pipelines (TF_BUILD) attaches the one that a printed
-    command names; elsewhere it is printed.
+    On GitHub it is appended to the file GITHUB_STEP_SUMMARY; Azure Pipelines (TF_BUILD) attaches the file in a printed
+    command; elsewhere it is printed.
     """
     _add_validation()
     _add_coverage()
@@ -29,13 +29,13 @@ def show() -> None:
         with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as file:
             file.write(page)
     elif os.environ.get("TF_BUILD") and page:
-        say(f"##vso[task.uploadsummary]{job_summary.FILE.resolve()}")
+        echo(f"##vso[task.uploadsummary]{job_summary.FILE.resolve()}")
     else:
-        say(page or f"summary: {job_summary.FILE} is not there, so nothing was reported")
+        echo(page or f"summary: {job_summary.FILE} is not there, so nothing was reported")
 
 
 def outputs() -> dict[str, str]:
-    """Return the pushed image's name and digest, and append them to the file that GITHUB_OUTPUT names.
+    """Return the pushed image's name and digest, and append them to the file GITHUB_OUTPUT.
 
     Raises:
         UserError: Nothing was pushed.

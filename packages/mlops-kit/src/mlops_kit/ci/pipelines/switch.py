@@ -1,8 +1,8 @@
-"""Put the pipeline of one CI system where that system looks for it, and take away the one before.
+"""Put the pipeline of one CI system in place, and remove the previous one.
 
-systems/SYSTEM/PROFILE/ mirrors the project's root. Its files are the same in every project; which profile
-it is, the Pythons and the region come from the Makefile when they are put in place. The project's first choice is made
-with this, too, by an interpreter that has nothing installed: standard library only.
+systems/SYSTEM/PROFILE/ mirrors the project's root. Its files are the same in every project; the profile, the Pythons
+and the region come from the Makefile when they are put in place. Generating a project uses this, too, with an
+interpreter that has nothing installed: standard library only.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _REGION = "'REGION'"
 
 
 def switch(system: str) -> list[Path]:
-    """Write the pipeline of `system`, remove those of all others from the root; return what is in place.
+    """Write the pipeline of `system`, remove those of all others from the root; return the files in place.
 
     Raises:
         UserError: There is no such system or profile, a file that would be replaced or removed was edited, or the
-            Makefile does not say what the pipelines are made with.
+            Makefile lacks a variable that the pipelines are made with.
     """
     if system not in SYSTEMS:
         raise UserError(_refusal("TO", system, SYSTEMS))
@@ -61,7 +61,7 @@ def switch(system: str) -> list[Path]:
 
 
 def written() -> dict[Path, set[str]]:
-    """Return every place where a pipeline's file can be, each with the texts that were written there if nobody edited it."""
+    """Return every path of a pipeline's file, with the texts that it has unedited."""
     texts: dict[Path, set[str]] = {}
     for system, profile in itertools.product(SYSTEMS, PROFILES):
         for path, text in pipeline(system, profile).items():
@@ -70,10 +70,10 @@ def written() -> dict[Path, set[str]]:
 
 
 def pipeline(system: str, profile: str) -> dict[Path, str]:
-    """Return the files that `system` reads, by their place in the project, with what the Makefile says filled in.
+    """Return the files of `system`, by their path in the project, with the Makefile's values filled in.
 
     Raises:
-        UserError: The kit's files of this system are gone, or the Makefile says nothing of Pythons or of the region.
+        UserError: The kit's files of this system are gone, or the Makefile has no Pythons or no region.
     """
     folder = FOLDER / system / profile
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -94,7 +94,7 @@ def _refusal(variable: str, value: str, accepted: tuple[str, ...]) -> str:
 
 
 def _makefile(variable: str) -> str:
-    """Return the value that the Makefile gives to a variable."""
+    """Return the value of a variable in the Makefile."""
     text = Path("Makefile").read_text(encoding="utf-8")
     found = re.search(rf"^(?:export )?{variable} [:?]?= *(\S.*)$", text, re.MULTILINE)
     if not found:
@@ -109,7 +109,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _note(system: str) -> None:
-    """Let updates of the project know the new answer."""
+    """Record the new answer for updates of the project."""
     if CRUFT.exists():
         state = json.loads(CRUFT.read_text(encoding="utf-8"))
         for answers in state["context"].values():

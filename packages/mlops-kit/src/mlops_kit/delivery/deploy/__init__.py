@@ -1,1 +1,1 @@
-"""From an image to what users get: releases, the rollout on ECS, the probe, rollback."""
+"""Deployment of an image: releases, the rollout on ECS, the probe, rollback."""

@@ -12,7 +12,7 @@ _POLICY = "cpu"
 
 
 def apply(client: Any, config: DeployConfig, contract: Contract) -> str:
-    """Make Application Auto Scaling do what the config says, whatever it did before; return that in words."""
+    """Set up Application Auto Scaling as in the config; return a description of it."""
     resource = f"service/{contract.cluster}/{contract.service}"
     target = {**_DIMENSION, "ResourceId": resource}
     wanted = config.autoscaling

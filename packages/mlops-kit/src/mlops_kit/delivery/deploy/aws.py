@@ -1,4 +1,4 @@
-"""Talk to AWS: sessions, clients that try again, and what an error of AWS means to a user."""
+"""Access to AWS: sessions, clients that retry, and error messages for users."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PASSING = re.compile(
 
 
 class Aws:
-    """Clients of one region, made when they are first asked for."""
+    """Clients of one region, made on first use."""
 
     def __init__(self) -> None:
         """Find region and credentials.
@@ -49,12 +49,12 @@ class Aws:
 
     @property
     def where(self) -> str:
-        """Return region and account for sentences."""
+        """Return region and account for messages."""
         account = self.client("sts").get_caller_identity()["Account"]
         return f"{self._session.region_name} of account {account}"
 
     def renew(self) -> None:
-        """Read the credentials again, as they may have been renewed where they came from."""
+        """Read the credentials again, as they may have been renewed at their source."""
         self._clients.clear()
         self._session = _session()
 
@@ -85,7 +85,7 @@ def code(error: Exception) -> str:
 
 
 def is_expired(error: Exception) -> bool:
-    """Whether the credentials are no longer good."""
+    """Return whether the credentials have expired or are invalid."""
     return code(error) in _EXPIRED or type(error).__name__ in (
         "NoCredentialsError",
         "CredentialRetrievalError",
@@ -96,12 +96,12 @@ def is_expired(error: Exception) -> bool:
 
 
 def is_denied(error: Exception) -> bool:
-    """Whether the credentials are good and not allowed to do this."""
+    """Return whether the credentials are valid and not allowed to do this."""
     return code(error) in _DENIED
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether it may work a little later: throttled, a fault of AWS, or not reached."""
+    """Return whether the error is transient: throttled, a fault of AWS, or not reached."""
     response: dict[str, Any] = getattr(error, "response", {})
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if not response:
@@ -111,9 +111,9 @@ def is_passing(error: Exception) -> bool:
 
 def sentence(error: Exception) -> str:
     """Return what AWS refused and what a user can do about it."""
-    said = one_line(error)
+    reason = one_line(error)
     if is_expired(error):
-        return f"AWS does not take the credentials: {said} (log in again, or check AWS_PROFILE)"
+        return f"AWS does not take the credentials: {reason} (log in again, or check AWS_PROFILE)"
     if is_denied(error):
-        return f"AWS does not allow this: {said} (the role of docs/infrastructure.md allows it)"
-    return f"AWS said: {said}"
+        return f"AWS does not allow this: {reason} (the role of docs/infrastructure.md allows it)"
+    return f"AWS said: {reason}"

@@ -1,4 +1,4 @@
-"""The load balancer as the rollout finds it: which target group has how much of the traffic, and how it feels."""
+"""The load balancer: the traffic weight of each target group, and the health of its targets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _COLOURS = ("blue", "green")
 
 
 class Balancer:
-    """The two rules and the two target groups of one contract; nothing here changes them, ECS does."""
+    """The two rules and the two target groups of one contract; read-only, since ECS changes them."""
 
     def __init__(self, client: Any, contract: Contract) -> None:
         """Take a client of Elastic Load Balancing."""

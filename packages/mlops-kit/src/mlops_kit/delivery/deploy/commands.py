@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mlops_kit.core.console import say, show_table
+from mlops_kit.core.console import echo, show_table
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.job_summary import FILE as SUMMARY
 
@@ -26,18 +26,18 @@ Reason = Annotated[str, typer.Option(envvar="REASON", help="Kept with the deploy
 
 @app.command("local-account")
 def local_account() -> None:
-    """Make in the emulator of ENV=local what Terraform makes in an account, unless it is there."""
+    """Create in the emulator of ENV=local what Terraform creates in an account, unless it exists."""
     from .. import local_aws
     from . import local_account as account
 
     port = local_aws.port()
-    with _sentences():
+    with _aws_errors():
         made = account.create(port)
-    say(f"local account: cluster, load balancer and contract {'made' if made else 'are there'}")
+    echo(f"local account: cluster, load balancer and contract {'made' if made else 'are there'}")
     production, test = account.urls(port)
-    say(f"production  {production}")
-    say(f"test        {test}")
-    say("next: make deploy ENV=local")
+    echo(f"production  {production}")
+    echo(f"test        {test}")
+    echo("next: make deploy ENV=local")
 
 
 @app.command("push")
@@ -46,10 +46,10 @@ def push(env: Env = "") -> None:
     from . import environment
     from . import push as pushing
 
-    with _sentences():
+    with _aws_errors():
         release, is_new = pushing.push(environment.connect(env))
     verb = "pushed" if is_new else "was pushed before"
-    say(f"{verb}: {release.name}, {release.digest}; next: make deploy ENV={env}")
+    echo(f"{verb}: {release.name}, {release.digest}; next: make deploy ENV={env}")
 
 
 @app.command("deploy")
@@ -63,7 +63,7 @@ def deploy(
     resume: Annotated[bool, typer.Option(envvar="RESUME")] = False,
     supersede: Annotated[bool, typer.Option(envvar="SUPERSEDE")] = False,
 ) -> None:
-    """Deploy a release and prove that it serves; RESUME follows what is in flight, SUPERSEDE replaces it."""
+    """Deploy a release and verify that it serves; RESUME follows what is in flight, SUPERSEDE replaces it."""
     from . import deploy as deploying
     from . import environment
     from . import push as pushing
@@ -101,13 +101,13 @@ def plan(env: Env = "", image_tag: ImageTag = "") -> None:
     from . import push as pushing
     from . import status
 
-    with _sentences():
+    with _aws_errors():
         there = environment.connect(env)
         release = pushing.find(there, image_tag)
         changes = status.changes(there, release)
     if changes:
         show_table(f"{env}: {release.name}", ["what", "now", "then"], changes)
-    say(
+    echo(
         f"plan: {len(changes)} changes; next: make deploy ENV={env}"
         if changes
         else "plan: no changes"
@@ -116,13 +116,13 @@ def plan(env: Env = "", image_tag: ImageTag = "") -> None:
 
 @app.command("status")
 def show_status(env: Env = "") -> None:
-    """Show what runs where, how it feels, and the last five deployments."""
+    """Show what runs where, its health, and the last five deployments."""
     from . import environment, status
 
-    with _sentences():
-        found = status.of(environment.connect(env))
+    with _aws_errors():
+        found = status.read(environment.connect(env))
     for name, value in found.lines:
-        say(f"{name:<16} {value}")
+        echo(f"{name:<16} {value}")
     show_table("traffic", ["", "production", "test", "targets"], found.colours)
     columns = ["started", "release", "by", "", "took", "why"]
     show_table("last deployments", columns, found.deployments)
@@ -130,12 +130,12 @@ def show_status(env: Env = "") -> None:
 
 @app.command("verify")
 def verify(env: Env = "", image_tag: ImageTag = "") -> None:
-    """Look at everything that a deployment needs; change nothing; exit 2 if something is missing."""
+    """Check everything that a deployment needs; change nothing; exit 2 if something is missing."""
     from . import first_deployment, preflight
 
     first = first_deployment.FirstDeployment(env)
     try:
-        with _sentences():
+        with _aws_errors():
             checks = first.look(image_tag)
     finally:
         columns = ["step", "", "found"]
@@ -143,7 +143,7 @@ def verify(env: Env = "", image_tag: ImageTag = "") -> None:
     rows = [[c.name, "passed" if c.passed else "FAILED", c.detail] for c in checks]
     show_table(f"{env}: preflight", ["check", "", "found"], rows)
     preflight.require(checks)
-    say(f"verified: next: make deploy ENV={env}")
+    echo(f"verified: next: make deploy ENV={env}")
 
 
 @app.command("logs")
@@ -154,15 +154,15 @@ def logs(
     """Show what the service logged in the last MINUTES."""
     from . import environment, log_lines
 
-    with _sentences():
+    with _aws_errors():
         there = environment.connect(env)
         for line in log_lines.since(there, minutes):
-            say(line)
+            echo(line)
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
-    """Turn what AWS refuses into a sentence for the user."""
+def _aws_errors() -> Iterator[None]:
+    """Turn an error of AWS into a message for the user."""
     try:
         yield
     except aws.errors() as error:
@@ -171,9 +171,9 @@ def _sentences() -> Iterator[None]:
 
 @contextmanager
 def _reported(report: Report) -> Iterator[None]:
-    """Write the reports however it ends, say it in a line, and end with its exit code."""
+    """Write the reports however it ends, print a line with the outcome, and end with its exit code."""
     try:
-        with _sentences():
+        with _aws_errors():
             yield
     except UserError as error:
         report.end(error.exit_code, str(error))
@@ -184,5 +184,5 @@ def _reported(report: Report) -> Iterator[None]:
         report.write()
         raise
     report.write()
-    say(f"{report.outcome}: {report.sentence}; {SUMMARY}, {JSON}; next: {report.next}")
+    echo(f"{report.outcome}: {report.sentence}; {SUMMARY}, {JSON}; next: {report.next}")
     raise typer.Exit(report.exit_code or 0)

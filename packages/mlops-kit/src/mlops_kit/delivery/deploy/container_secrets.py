@@ -9,7 +9,7 @@ from . import aws
 
 
 class Source(NamedTuple):
-    """What an ARN names: a parameter of SSM, or a secret with perhaps a key of the JSON in it and a version."""
+    """The source of a value: a parameter of SSM, or a secret, with an optional key of its JSON and version."""
 
     arn: str
     key: str
@@ -17,28 +17,32 @@ class Source(NamedTuple):
 
     @property
     def is_parameter(self) -> bool:
-        """Whether it is one of SSM."""
+        """Return whether it is a parameter of SSM."""
         return self.arn.split(":")[2] == "ssm"
 
 
 class Secrets:
-    """Asks AWS for them."""
+    """Look-up of secrets in AWS."""
 
     def __init__(self, clients: aws.Aws) -> None:
         """Take the clients of AWS."""
         self._aws = clients
 
     def find(self, arn: str) -> None:
-        """Ask whether it is there, which needs no right to read it; AWS's error says that it is not."""
+        """Check that a secret exists, without the right to read it.
+
+        Raises:
+            ClientError: AWS has no such secret or parameter.
+        """
         source = parse(arn)
         if source.is_parameter:
-            # By its ARN, for that does not tell a name with a slash in front from one without.
+            # By its ARN, in which a name with a leading slash and one without look the same.
             self._aws.client("ssm").get_parameter(Name=source.arn)
         else:
             self._aws.client("secretsmanager").describe_secret(SecretId=source.arn)
 
     def value(self, arn: str) -> str:
-        """Return what the container gets.
+        """Return the value that the container gets.
 
         Raises:
             KeyError: The JSON in the secret has no such key.
@@ -54,7 +58,7 @@ class Secrets:
 
 
 def parse(arn: str) -> Source:
-    """Return what an ARN names; of a secret also `ARN:key:stage:version`, each of which may be empty."""
+    """Return the source that an ARN names; of a secret also `ARN:key:stage:version`, each of which may be empty."""
     parts = arn.split(":")
     if parts[2] == "ssm":
         return Source(arn, "", {})

@@ -1,4 +1,4 @@
-"""What the infrastructure tells the deployer: one SSM parameter for each environment, JSON, written by `infra/`."""
+"""The contract of infrastructure and deployer: one SSM parameter for each environment, JSON, written by `infra/`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlops_kit.core.errors import UserError, one_line
 
 
 class Contract(BaseModel):
-    """Everything that a deployment uses and does not own.
+    """All resources that a deployment uses and does not own.
 
     Keys that this release does not know are ignored, so that the infrastructure can be a step ahead.
     """
@@ -47,7 +47,11 @@ class Contract(BaseModel):
     execution_role: str
     task_role: str
 
+    # Where the service's records are shipped to; empty: it records nothing.
+    predictions: str = Field("", pattern=r"^(s3://[a-z0-9.-]+/[^\s'\"]+)?$")
+
     log_group: str
+    alarm_topic: str = ""  # ARN in SNS, which gets alarms and drift; empty: none
     alarms: list[str] = []  # names; each of them rolls a deployment back
     secrets: dict[str, str] = {}  # variable of the container: ARN in Secrets Manager or SSM
 

@@ -1,4 +1,4 @@
-"""Deploy a release: refuse what cannot work, begin, follow ECS to the end, prove what serves, and say how it ended."""
+"""Deploy a release: preflight, begin, watch ECS to the end, verify what serves, and report the outcome."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .records import RUNNING
 from .release import Release
 from .report import UNWATCHED, Report
 from .rollout import DEPLOYED, NOT_OURS
-from .watch import Ending, Following, UnwatchedError
+from .watch import Ending, UnwatchedError, Watcher
 
 _SECONDS_TO_BEGIN = 120.0
 _SECONDS_TO_DRAIN = 900.0
-_BY_A_PIPELINE = "pipeline"  # APPROVE of a CI system that has asked somebody by its own means
+_BY_A_PIPELINE = "pipeline"  # APPROVE of a CI system with an approval of its own
 
 
 class InFlightError(UserError):
@@ -33,28 +33,28 @@ class InFlightError(UserError):
 
 
 class Wanted(NamedTuple):
-    """A release, and what a user may say about its deployment."""
+    """A release, and the options of its deployment."""
 
     release: Release
-    reason: str = ""  # why it may skip what it has to pass first, or replace what is ill
-    approval: str = ""  # the release's tag, typed by whoever approves it
+    reason: str = ""  # why it may skip the required environment, or replace an unhealthy service
+    approval: str = ""  # the release's tag, typed by the approver
     supersede: bool = False  # replace a deployment that is in flight
     is_rollback: bool = False  # it has served here before, so it need not pass elsewhere first
 
     @property
     def is_approved(self) -> bool:
-        """Whether it may go where an approval is asked for."""
+        """Return whether it may go to an environment that requires an approval."""
         return self.is_rollback or self.approval in (self.release.tag, _BY_A_PIPELINE)
 
 
 class Deployer:
-    """One run: deploys, or takes up a deployment that nobody watches any more."""
+    """One run: deploys, or resumes a deployment that is no longer watched."""
 
     def __init__(self, environment: Environment, report: Report) -> None:
-        """Take the report, which has the whole story in the end, whatever happens."""
+        """Take the report, which is complete in the end, also after a failure."""
         self._environment, self._report = environment, report
         self._ecs, self._records = environment.ecs, environment.records
-        self._alarms = True  # whether they may roll back what is begun
+        self._alarms = True  # whether they may roll the deployment back
         report.strategy = environment.config.strategy
         report.url = environment.contract.production_url
 
@@ -64,32 +64,32 @@ class Deployer:
         Raises:
             UserError: It was refused; nothing was changed.
         """
-        self._report.of(wanted.release)
+        self._report.set_release(wanted.release)
         self._report.reason = wanted.reason
-        # Whoever watched the deployment that a rollback has ended still looks at what serves.
+        # The deployer whose deployment a rollback has ended still holds the lock while it verifies what serves.
         with self._locked(LEASE_SECONDS if wanted.is_rollback else 0) as lock:
-            service = self._settled()
-            self._refuse(wanted, service)
+            service = self._wait_until_drained()
+            self._require_deployable(wanted, service)
             request = task_definition.request(
                 wanted.release, self._environment.config, self._environment.contract
             )
             current = service["taskDefinition"] if service else ""
             definition = self._ecs.register(request, current)
             self._report.task_definition = definition
-            if service and self._is_there(definition, service):
+            if service and self._is_deployed(definition, service):
                 return self._conclude(wanted.release, Ending(DEPLOYED, "it was there already"))
             first = not self._has_history(service)
             key = self._records.start(self._report.record())
             try:
-                ending = self._watched(wanted.release, lock, first, definition, service)
+                ending = self._watch(wanted.release, lock, first, definition, service)
             except aws.errors() as error:  # nothing began
                 self._report.end(UserError.exit_code, aws.sentence(error))
-                self._kept(key, UserError.exit_code)
+                self._save_record(key, UserError.exit_code)
                 raise
-            return self._kept(key, self._conclude(wanted.release, ending, first))
+            return self._save_record(key, self._conclude(wanted.release, ending, first))
 
     def resume(self) -> int:
-        """Follow the newest deployment of the service, in flight or ended by now, and return the exit code.
+        """Watch the newest deployment of the service, in flight or ended, and return the exit code.
 
         Raises:
             UserError: There is none.
@@ -102,29 +102,29 @@ class Deployer:
             definition = self._ecs.definition_of(found[0])
             digest = task_definition.digest(self._ecs.task_definition(definition))
             release = self._records.release(digest)
-            self._report.of(release)
+            self._report.set_release(release)
             self._report.task_definition = definition
             self._report.deployment = found[0]["serviceDeploymentArn"]
             first = not self._has_history(service)
             key = self._unfinished(digest) or self._records.start(self._report.record())
-            ending = self._watched(release, lock, first)
-            return self._kept(key, self._conclude(release, ending, first))
+            ending = self._watch(release, lock, first)
+            return self._save_record(key, self._conclude(release, ending, first))
 
     # --- Before anything is changed ---------------------------------------------------------------
 
-    def _settled(self) -> Optional[dict[str, Any]]:
-        """Return the service, once one that is being deleted is gone."""
+    def _wait_until_drained(self) -> Optional[dict[str, Any]]:
+        """Return the service; wait first until one that is being deleted is gone."""
         deadline = time.monotonic() + _SECONDS_TO_DRAIN
         service = self._ecs.service()
         while service and service["status"] == "DRAINING":
             if time.monotonic() > deadline:
                 raise UserError("the service is still being deleted; try again when it is gone")
-            self._report.stage("DRAINING", "waiting until the deleted service is gone")
+            self._report.add_stage("DRAINING", "waiting until the deleted service is gone")
             time.sleep(self._environment.config.poll_seconds)
             service = self._ecs.service()
         return service
 
-    def _refuse(self, wanted: Wanted, service: Optional[dict[str, Any]]) -> None:
+    def _require_deployable(self, wanted: Wanted, service: Optional[dict[str, Any]]) -> None:
         in_flight = self._ecs.deployments(ecs.IN_FLIGHT) if service else []
         name, required = self._environment.name, self._environment.config.requires
         if in_flight and not wanted.supersede:
@@ -140,16 +140,16 @@ class Deployer:
             )
         if self._environment.config.approval and not wanted.is_approved:
             raise UserError(
-                f"{name} takes what somebody has approved by typing its tag, and APPROVE is {wanted.approval!r}:"
+                f"{name} requires an approval by the release's tag, and APPROVE is {wanted.approval!r}:"
                 f" make deploy ENV={name} APPROVE={wanted.release.tag}"
             )
         preflight = self._environment.preflight
         checks = preflight.all(
             wanted.release, service, bool(in_flight), wanted.is_rollback, wanted.reason
         )
-        self._report.checked("preflight", checks)
+        self._report.add_checks("preflight", checks)
         require(checks)
-        self._alarms = not (wanted.is_rollback or (wanted.reason and preflight.ringing()))
+        self._alarms = not (wanted.is_rollback or (wanted.reason and preflight.active_alarms()))
         if (
             service
             and service["desiredCount"] == 0
@@ -164,7 +164,7 @@ class Deployer:
             running = self._ecs.task_definition(self._ecs.serving_definition(service))
             self._report.previous = task_definition.digest(running)
 
-    def _is_there(self, definition: str, service: dict[str, Any]) -> bool:
+    def _is_deployed(self, definition: str, service: dict[str, Any]) -> bool:
         newest = self._ecs.deployments()
         return (
             service["taskDefinition"] == definition
@@ -173,9 +173,9 @@ class Deployer:
         )
 
     def _has_history(self, service: Optional[dict[str, Any]]) -> bool:
-        """Whether a version was ever deployed with success: ECS needs one to roll back to.
+        """Return whether a version was ever deployed successfully: ECS needs one to roll back to.
 
-        Our records are asked as well, because ECS forgets a deployment after 90 days.
+        Our records count as well, because ECS forgets a deployment after 90 days.
         """
         if service is None:
             return False
@@ -185,7 +185,7 @@ class Deployer:
 
     # --- While ECS works ----------------------------------------------------------------------------
 
-    def _watched(
+    def _watch(
         self,
         release: Release,
         lock: Lock,
@@ -193,14 +193,14 @@ class Deployer:
         definition: str = "",
         service: Optional[dict[str, Any]] = None,
     ) -> Ending:
-        """Begin the deployment of `definition`, where one is given, and follow it to the end."""
+        """Begin the deployment of `definition`, if given, and watch it to the end."""
         environment = self._environment
         probe = Probe(environment.config.probe, release, environment.api_key(), lock.renew)
         try:
-            with _told_of_signals():
+            with _unwatched_on_signals():
                 if definition:
                     self._report.deployment = self._begin(definition, service, first)
-                return Following(environment, probe, lock, self._report, first).to_the_end()
+                return Watcher(environment, probe, lock, self._report, first).watch()
         except UnwatchedError as why:
             return Ending(UNWATCHED, str(why))
 
@@ -239,20 +239,20 @@ class Deployer:
     # --- Afterwards -----------------------------------------------------------------------------------
 
     def _conclude(self, release: Release, ending: Ending, first: bool = False) -> int:
-        """Prove what serves, find out why it failed, and return the exit code."""
+        """Verify what serves, diagnose a failure, and return the exit code."""
         try:
-            ending = verify.of(self._environment, release, self._report, ending, first)
+            ending = verify.verify(self._environment, release, self._report, ending, first)
         except aws.errors() as error:
-            why = f"{ending.sentence}, but what serves was not looked at: {aws.sentence(error)}"
+            why = f"{ending.sentence}, but what serves was not verified: {aws.sentence(error)}"
             ending = Ending(UNWATCHED, why)
         self._report.end(ending.code, ending.sentence)
         return ending.code
 
-    def _kept(self, key: str, code: int) -> int:
+    def _save_record(self, key: str, code: int) -> int:
         try:
             self._records.update(key, self._report.record())
         except aws.errors() as error:
-            self._report.told("record", f"NOT KEPT: {aws.sentence(error)}")
+            self._report.note("record", f"NOT KEPT: {aws.sentence(error)}")
         return code
 
     def _unfinished(self, digest: str) -> str:
@@ -275,7 +275,7 @@ class Deployer:
 
 
 @contextmanager
-def _told_of_signals() -> Iterator[None]:
+def _unwatched_on_signals() -> Iterator[None]:
     """Have Ctrl-C and SIGTERM end the watching, not the deployment."""
 
     def stop(number: int, _frame: object) -> NoReturn:

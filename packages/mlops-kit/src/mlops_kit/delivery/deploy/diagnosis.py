@@ -1,9 +1,10 @@
-"""Why tasks did not stay: what ECS says of each that stopped, in words, and the last lines that it logged."""
+"""The diagnosis of stopped tasks: causes from ECS' reasons, and the last log lines."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import datetime
 from typing import Any, NamedTuple, Optional
 
 from . import aws
@@ -28,7 +29,7 @@ _NO_CAPACITY = re.compile(r"unable to place a task.*")
 
 
 class Cause(NamedTuple):
-    """One way in which tasks stopped."""
+    """One cause, and how many tasks it stopped."""
 
     sentence: str
     tasks: int
@@ -38,7 +39,7 @@ class Cause(NamedTuple):
 
 
 def causes(tasks: list[dict[str, Any]]) -> list[Cause]:
-    """Group stopped tasks by how they stopped, the most frequent first."""
+    """Return the causes of stopped tasks, the most frequent first."""
     counted = Counter(_end_of(task) for task in tasks)
     return [
         Cause(_sentence(reason, code), number, stop_code, reason, code)
@@ -46,11 +47,11 @@ def causes(tasks: list[dict[str, Any]]) -> list[Cause]:
     ]
 
 
-def placement(service: dict[str, Any]) -> str:
-    """Return what ECS last said of having no room for a task, or nothing."""
+def placement(service: dict[str, Any], since: datetime) -> str:
+    """Return ECS' last message since then that it has no capacity for a task, or an empty string."""
     for event in service.get("events", [])[:10]:
         found = _NO_CAPACITY.search(event["message"])
-        if found:
+        if found and event["createdAt"] >= since:
             return str(found.group())
     return ""
 
@@ -74,7 +75,7 @@ def _end_of(task: dict[str, Any]) -> tuple[str, str, Optional[int]]:
     codes = [part.get("exitCode") for part in task.get("containers", []) if "exitCode" in part]
     reasons = [task.get("stoppedReason", "")]
     reasons += [part["reason"] for part in task.get("containers", []) if part.get("reason")]
-    # What differs between tasks of one kind: ids, ARNs and addresses.
+    # These differ between tasks that stopped for the same reason: ids, ARNs and addresses.
     reason = re.sub(
         r"\(?\b(task|target|instance)\b [^ )]*\)?|[0-9a-f]{16,}", "…", "; ".join(reasons)
     )

@@ -1,4 +1,4 @@
-"""Amazon ECR: what the contract's repository has of an image, and what its scan found."""
+"""Amazon ECR: images in the contract's repository, and the findings of their scans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlops_kit.core.errors import one_line
 from . import aws
 from .contract import Contract
 
-# What engines call the architectures of ECS, as images are labelled.
+# The architectures of ECS, as engines label images.
 _PLATFORMS = {"X86_64": "amd64", "ARM64": "arm64"}
 _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -48,10 +48,10 @@ class Ecr:
         return str(answer["imageDetails"][0]["imageDigest"])
 
     def image_of(self, digest: str) -> tuple[str, str]:
-        """Return the digest of the one image that tasks run, or nothing, and why there is none.
+        """Return the digest of the image that tasks run, or an empty string, and the reason why there is none.
 
-        That is `digest` itself or, where `digest` is of an index, what this has for the tasks' architecture: engines
-        push an index where they attest what they built, and ECR scans what is in it.
+        That is `digest` itself or, where `digest` is of an index, its image for the tasks' architecture: engines
+        push an index where they add attestations, and ECR scans the images in it.
         """
         try:
             answer = self._client.describe_images(**self._where, imageIds=[{"imageDigest": digest}])
@@ -68,7 +68,7 @@ class Ecr:
         return str(found[0]["digest"]), ""
 
     def findings(self, digest: str) -> tuple[str, dict[str, int]]:
-        """Return ECR's status of the scan of an image, or why it has none, and the number of findings by severity."""
+        """Return the status of an image's scan, or the code of the error where it has none, and the findings by severity."""
         try:
             answer = self._client.describe_image_scan_findings(
                 **self._where, imageId={"imageDigest": digest}
@@ -81,10 +81,10 @@ class Ecr:
         return answer["imageScanStatus"]["status"], counts
 
     def tag_as_served(self, digest: str) -> str:
-        """Tag an image as one that served in the contract's environment; return what to say of it.
+        """Tag an image as one that served in the contract's environment; return the tag, or the reason why it has none.
 
-        The lifecycle of infra/shared/images.tf keeps what has such a tag. Each image has one of its own, because tags are
-        immutable: so what a rollback goes back to is kept as well. That it cannot be put is no failure of a deployment.
+        The lifecycle of infra/shared/images.tf keeps images with such a tag. Each image has one of its own, because tags
+        are immutable: so the target of a rollback is kept as well. A tag that cannot be put fails no deployment.
         """
         tag = f"served-{self._contract.environment}-{digest.rpartition(':')[2][:12]}"
         try:
@@ -118,5 +118,5 @@ class Ecr:
 
 
 def platform(contract: Contract) -> dict[str, str]:
-    """Return what an image has to be made for, in the words of images."""
+    """Return the platform that an image has to be built for: `os` and `architecture`, as in its config."""
     return {"os": "linux", "architecture": _PLATFORMS[contract.architecture]}

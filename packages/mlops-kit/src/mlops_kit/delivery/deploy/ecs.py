@@ -1,4 +1,4 @@
-"""Amazon ECS: the calls of a rollout, and their answers in the words of rollout.py. No decisions are made here."""
+"""Amazon ECS: the calls of a rollout, and their responses as rollout.py takes them. No decisions are made here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .settings import DeployConfig
 _PAUSE_BEFORE_USERS = "POST_TEST_TRAFFIC_SHIFT"
 _PAUSE_BEFORE_STEPS = "PRE_PRODUCTION_TRAFFIC_SHIFT"  # recurs before each step
 GOING_ON = ("PENDING", "IN_PROGRESS")
-_SETTLED = ("SUCCESSFUL", "ROLLBACK_SUCCESSFUL")  # all traffic is where the service says
+_SETTLED = (
+    "SUCCESSFUL",
+    "ROLLBACK_SUCCESSFUL",
+)  # all traffic goes to the service's task definition
 IN_FLIGHT = (*GOING_ON, "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 
 
@@ -41,14 +44,12 @@ class Ecs:
         return found
 
     def register(self, wanted: dict[str, Any], current: str = "") -> str:
-        """Return the ARN of the task definition `wanted`: of `current` or the newest where one is the same."""
+        """Return the ARN of the task definition `wanted`: `current` or the newest if it is the same, else a new one."""
         for name in filter(None, (current, wanted["family"])):
             try:
                 found = self.task_definition(name)
             except aws.errors() as error:
-                if (
-                    aws.code(error) != "ClientException"
-                ):  # ECS' word for a family that it does not know
+                if aws.code(error) != "ClientException":  # ECS' code for an unknown family
                     raise
             else:
                 if task_definition.is_same(wanted, found):
@@ -104,7 +105,7 @@ class Ecs:
             taskDefinition=definition,
             healthCheckGracePeriodSeconds=config.tasks.grace_seconds,
             deploymentConfiguration=deployment_configuration(config, self._contract, alarms),
-            forceNewDeployment=True,  # what was rolled back and is asked for again may else count as no change
+            forceNewDeployment=True,  # a redeployment after a rollback may else count as no change
             **({} if count is None else {"desiredCount": count}),
         )
 
@@ -143,9 +144,9 @@ class Ecs:
         return self._definition_of_revision(target)
 
     def serving_definition(self, service: dict[str, Any]) -> str:
-        """Return the ARN of the task definition that has most of the traffic: of the old one until users are moved.
+        """Return the ARN of the task definition that has most of the traffic: the old one until traffic is shifted.
 
-        The service itself names the one that was asked for.
+        The service itself names the requested one.
         """
         newest = self.deployments()[:1]
         if newest and newest[0]["status"] not in _SETTLED:
@@ -161,24 +162,24 @@ class Ecs:
         return str(answer["serviceRevisions"][0]["taskDefinition"])
 
     def look(self, arn: str, definition: str) -> tuple[Look, dict[str, Any]]:
-        """Return one look at the service deployment `arn`, which brings `definition`, and at its service."""
+        """Return the state of the service deployment `arn`, which brings `definition`, and its service."""
         deployment, service = self.deployment(arn), self.service() or {}
         listed = self.deployments(after=deployment["createdAt"])
         return look_of(deployment, service, listed, definition), service
 
     def stop(self, arn: str) -> None:
-        """Have ECS roll a service deployment back."""
+        """Make ECS roll a service deployment back."""
         self._client.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
 
     def answer(self, arn: str, hook: str, go_on: bool) -> None:
-        """Let a paused service deployment go on, or have it rolled back."""
+        """Continue a paused service deployment, or have it rolled back."""
         action = "CONTINUE" if go_on else "ROLLBACK"
         self._client.continue_service_deployment(
             serviceDeploymentArn=arn, hookId=hook, action=action
         )
 
     def stopped_tasks(self, deployment: str, definition: str) -> list[dict[str, Any]]:
-        """Return the tasks that ended since `deployment` began, of the task definition it brings, the newest last."""
+        """Return the tasks of `definition` that stopped since `deployment` began, the newest last."""
         listed = self._client.list_tasks(
             cluster=self._contract.cluster,
             serviceName=self._contract.service,
@@ -202,7 +203,7 @@ def look_of(
     listed: list[dict[str, Any]],
     definition: str,
 ) -> Look:
-    """Return ECS' answers about one service deployment, its service and those since, in the rollout's words."""
+    """Return the state for the rollout, from ECS' responses on a service deployment, its service and later deployments."""
     target = deployment.get("targetServiceRevision", {})
     waiting = [
         hook["hookId"]
@@ -225,7 +226,7 @@ def look_of(
 def deployment_configuration(
     config: DeployConfig, contract: Contract, alarms: bool = True
 ) -> dict[str, Any]:
-    """Return how ECS rolls out: the strategy, its pauses for our verdict, the circuit breaker and, with `alarms`, those."""
+    """Return ECS' deployment configuration: strategy, pauses for the probe, circuit breaker and, with `alarms`, alarms."""
     watched = alarms and config.alarms and bool(contract.alarms)
     pauses = [_PAUSE_BEFORE_USERS]
     step = {

@@ -1,4 +1,4 @@
-"""One environment: its settings, what its infrastructure tells, and the way to all of its parts."""
+"""One environment: its settings, its contract, and access to its parts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .settings import DeployConfig, load_deploy
 
 
 class Environment(NamedTuple):
-    """What a command about an environment works with."""
+    """The settings, contract and clients of an environment."""
 
     name: str
     config: DeployConfig
@@ -43,12 +43,12 @@ class Environment(NamedTuple):
 
     @property
     def records(self) -> Records:
-        """What is known of its releases and deployments."""
+        """The records of its releases and deployments."""
         return Records(self.aws, self.contract.records_bucket, self.name)
 
     @property
     def preflight(self) -> Preflight:
-        """What has to hold before it is changed."""
+        """The checks before it is changed."""
         return Preflight(self.aws, self.config, self.contract)
 
     def lock(self) -> Lock:
@@ -56,16 +56,16 @@ class Environment(NamedTuple):
         return Lock(self.records, self.name)
 
     def api_key(self) -> str:
-        """Return the key that the service asks for, or nothing where the contract has none."""
+        """Return the service's API key, or an empty string where the contract has none."""
         arn = self.contract.secrets.get("API_KEY")
         return Secrets(self.aws).value(arn) if arn else ""
 
 
 def connect(name: str) -> Environment:
-    """Return the environment `name`, as configs/deploy/ and its infrastructure describe it.
+    """Return the environment `name`, from configs/deploy/ and its contract.
 
     Raises:
-        UserError: There is none of this name, AWS refuses, or its infrastructure tells nothing.
+        UserError: There is none of this name, AWS refuses, or there is no contract.
     """
     config = load_deploy(name)
     clients = aws.Aws()

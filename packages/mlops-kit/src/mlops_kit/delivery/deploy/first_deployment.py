@@ -1,4 +1,4 @@
-"""Which steps of docs/first-aws-deployment.md hold in an environment; everything here only reads."""
+"""The steps of docs/first-aws-deployment.md that hold in an environment; everything here only reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .probe import Check, Probe, failures
 from .release import Release
 from .settings import load_deploy
 
-# In the order of the document, which names those that can be looked at from here.
+# In the order of the document, which names those that can be checked from here.
 STEPS = (
     "credentials",
     "infrastructure",
@@ -18,14 +18,14 @@ STEPS = (
     "serves",
     "rolled back",
 )
-_DEPLOYMENTS = 50  # among which a rollback is looked for
+_DEPLOYMENTS = 50  # that are searched for a rollback
 
 
 class FirstDeployment:
-    """A look at one environment, step by step, as far as it goes."""
+    """The check of one environment, step by step, up to the first that fails."""
 
     def __init__(self, name: str) -> None:
-        """Begin with nothing that holds in the environment `name`.
+        """Begin with no step that holds in the environment `name`.
 
         Raises:
             UserError: There is none of this name.
@@ -34,12 +34,12 @@ class FirstDeployment:
         self._found: dict[str, str] = {}
 
     def look(self, tag: str) -> list[Check]:
-        """Look at the release with the image tag `tag`, or the one that was last pushed from here, and at all around it.
+        """Check the release with the image tag `tag`, or the last one pushed from here, and its environment.
 
         Returns the checks of the preflight.
 
         Raises:
-            UserError: A step does not hold that the next ones stand on; the sentence says how to do it.
+            UserError: A step does not hold that the next ones need; the message has the command for it.
         """
         self._found["credentials"] = aws.Aws().where
         there = environment.connect(self._name)
@@ -52,17 +52,17 @@ class FirstDeployment:
         if all(check.passed for check in checks):
             self._found["preflight"] = f"all of {len(checks)} checks"
         if service:
-            self._look_at_what_runs(there, release)
+            self._check_deployment(there, release)
         return checks
 
     def rows(self) -> list[list[str]]:
-        """Return for each step its name, whether it holds, and what shows that."""
+        """Return for each step its name, whether it holds, and the evidence."""
         return [
             [step, "holds" if step in self._found else "not yet", self._found.get(step, "")]
             for step in STEPS
         ]
 
-    def _look_at_what_runs(self, there: Environment, release: Release) -> None:
+    def _check_deployment(self, there: Environment, release: Release) -> None:
         if there.records.has_passed(release.digest, there.name):
             self._found["deployed"] = release.tag
         url = there.contract.production_url

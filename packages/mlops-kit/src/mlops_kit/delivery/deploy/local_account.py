@@ -1,4 +1,4 @@
-"""Make in the emulator of ENV=local what Terraform makes in an account, and write the contract."""
+"""Create in the emulator of ENV=local what Terraform creates in an account, and write the contract."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _ROLES = {"execution": "ecs-tasks", "task": "ecs-tasks", "load-balancer": "ecs"}
 
 
 def create(port: int) -> bool:
-    """Make everything in the emulator on `port`, and the contract last; return whether it was missing.
+    """Create everything in the emulator on `port`, and the contract last; return whether it was missing.
 
-    A run that was cut off has written no contract: the next one starts over, and finds what is there by its name.
+    An interrupted run has written no contract: the next one starts over, and finds what exists by its name.
     """
     clients = aws.Aws()
     ssm = clients.client("ssm")
@@ -64,6 +64,7 @@ def _contract(clients: aws.Aws, port: int) -> dict[str, Any]:
         "assign_public_ip": False,
         "repository": f"{local_aws.HOST}:{port}/{project.current().name}",
         "records_bucket": _bucket(),
+        "predictions": f"s3://{_bucket()}/predictions",
         **balancing,
         "production_url": production,
         "test_url": test,
@@ -71,13 +72,14 @@ def _contract(clients: aws.Aws, port: int) -> dict[str, Any]:
         "execution_role": roles["execution"],
         "task_role": roles["task"],
         "log_group": _log_group(),
+        "alarm_topic": clients.client("sns").create_topic(Name=_topic())["TopicArn"],
         "alarms": list(_alarms()),
         "secrets": {},
     }
 
 
 def _make_bucket(s3: Any, region: str) -> None:
-    # AWS does not take its first region's name here.
+    # AWS does not accept us-east-1 here.
     elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     _unless_there(
         s3.create_bucket, Bucket=_bucket(), **({} if region == "us-east-1" else elsewhere)
@@ -196,12 +198,16 @@ def _bucket() -> str:
     return f"{project.current().name}-records"
 
 
+def _topic() -> str:
+    return f"{project.current().name}-{ENVIRONMENT}-alarms"
+
+
 def _log_group() -> str:
     return f"/{project.current().name}/{ENVIRONMENT}"
 
 
 def _alarms() -> dict[str, tuple[str, str, float]]:
-    """Return metric, statistic and limit of each alarm."""
+    """Return metric, statistic and threshold of each alarm."""
     prefix = f"{project.current().name}-{ENVIRONMENT}"
     return {
         f"{prefix}-5xx": ("HTTPCode_Target_5XX_Count", "Sum", 5.0),

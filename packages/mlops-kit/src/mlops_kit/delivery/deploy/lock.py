@@ -28,21 +28,21 @@ class Lock:
     """Held between `acquire` and `release`; `renew` has to be called now and then."""
 
     def __init__(self, records: Records, environment: str) -> None:
-        """Take the records that the lock lies beside."""
+        """Take the records whose bucket holds the lock."""
         self._records, self._key = records, f"locks/{environment}.json"
         self._etag: Optional[str] = None
-        self._nonce = secrets.token_hex(8)  # by which a lease of ours is known
+        self._nonce = secrets.token_hex(8)  # identifies our leases
         self._since = release.now()
         self._renewed = 0.0
 
     def acquire(self, patience: float = 0) -> None:
-        """Take the lock; one whose holder died on this machine, or whose lease has run out, is taken over.
+        """Take the lock; one whose holder died on this machine, or whose lease has expired, is taken over.
 
         Args:
-            patience: Seconds to wait for one that somebody holds.
+            patience: Seconds to wait for a lock that is held.
 
         Raises:
-            LockedError: Somebody holds it; the text says who, and how long that can last if nobody is there any more.
+            LockedError: It is held; the message names the holder, and how long that can last if the holder is gone.
         """
         deadline = time.monotonic() + patience
         while True:
@@ -59,7 +59,7 @@ class Lock:
             self._etag = self._records.put(self._key, self._lease(), only_new=True)
         else:
             held = json.loads(found[0])
-            if not _is_over(held):
+            if not _has_expired(held):
                 left = max(1, round(held["until"] - time.time()))
                 raise LockedError(
                     f"{held['by']} is deploying since {held['since']}; if that deployer is gone, its lock ends in {left} s"
@@ -67,14 +67,14 @@ class Lock:
             self._etag = self._records.put(self._key, self._lease(), only_over=found[1])
         self._etag = self._etag or self._etag_of_ours()
         if self._etag is None:
-            raise LockedError("somebody else began to deploy at the same moment")
+            raise LockedError("another deployer began at the same moment")
         self._renewed = time.monotonic()
 
     def renew(self) -> None:
-        """Extend the lease when it is time to.
+        """Extend the lease when it is due.
 
         Raises:
-            LockedError: Somebody has taken it over, because it had run out.
+            LockedError: Another deployer has taken it over, because it had expired.
         """
         if time.monotonic() - self._renewed < _RENEW_SECONDS or self._etag is None:
             return
@@ -83,11 +83,11 @@ class Lock:
             self._etag = self._etag_of_ours()
             if self._etag is None:
                 raise LockedError("another deployer has taken over the lock of this one")
-            return  # which of our leases it is, nobody knows: the next call renews it
+            return  # it is not known which of our leases this is: the next call renews it
         self._etag, self._renewed = etag, time.monotonic()
 
     def release(self) -> None:
-        """Give the lock back, if it is still held."""
+        """Release the lock, if it is still held."""
         if self._etag is not None:
             self._records.put(self._key, self._lease(over=True), only_over=self._etag)
             self._etag = None
@@ -95,7 +95,7 @@ class Lock:
     def _etag_of_ours(self) -> Optional[str]:
         """Return the ETag of the lock, if it is ours.
 
-        A put whose answer was lost is tried again by boto3, and refused, because it had been carried out.
+        A put whose response was lost is retried by boto3, and refused, because it had succeeded.
         """
         found = self._records.get(self._key)
         if found and json.loads(found[0]).get("nonce") == self._nonce:
@@ -109,7 +109,7 @@ class Lock:
         return json.dumps({**held, "since": self._since, "until": until})
 
 
-def _is_over(held: dict[str, Any]) -> bool:
+def _has_expired(held: dict[str, Any]) -> bool:
     if held["until"] <= time.time():
         return True
     return bool(held["host"] == os.uname().nodename and not _is_alive(int(held["pid"])))

@@ -1,4 +1,4 @@
-"""What the service logged."""
+"""The service's log."""
 
 from __future__ import annotations
 

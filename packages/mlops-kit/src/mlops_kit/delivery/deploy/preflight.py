@@ -1,4 +1,4 @@
-"""What has to hold before anything is changed, and what `make verify` looks at; everything here only reads."""
+"""The checks before anything is changed, also of `make verify`; everything here only reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .balancer import Balancer
 from .container_secrets import Secrets
 from .contract import Contract
 from .ecr import Ecr
-from .probe import Check, is_reached
+from .probe import Check, connection_problem
 from .release import Release
 from .settings import DeployConfig
 
@@ -23,7 +23,7 @@ _SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM"]
 
 
 class Preflight:
-    """The looks at one environment; each returns a check."""
+    """The checks of one environment."""
 
     def __init__(self, clients: aws.Aws, config: DeployConfig, contract: Contract) -> None:
         """Take the clients of AWS."""
@@ -40,10 +40,10 @@ class Preflight:
         is_rollback: bool = False,
         reason: str = "",
     ) -> list[Check]:
-        """Look at everything that a deployment of `release` needs.
+        """Check everything that a deployment of `release` needs.
 
         `in_flight`: weights may be divided. `is_rollback`: it has served here before, so neither its card and scan nor
-        the state that it is to mend count. `reason`: why it is deployed though nothing healthy serves.
+        the state that it is to fix count. `reason`: why it is deployed though nothing healthy serves.
         """
         runs = bool(service and service["runningCount"])
         looks = [
@@ -69,8 +69,8 @@ class Preflight:
                 checks.append(Check(name, False, aws.sentence(error)))
         return checks
 
-    def ringing(self) -> list[str]:
-        """Return the names of the contract's alarms that ring now; nothing where alarms are off."""
+    def active_alarms(self) -> list[str]:
+        """Return the names of the contract's alarms in state ALARM; none where alarms are off."""
         if not (self._config.alarms and self._contract.alarms):
             return []
         answer = self._aws.client("cloudwatch").describe_alarms(
@@ -98,7 +98,7 @@ class Preflight:
         return Check("image", bool(image), why_not or f"{release.tag}, {release.digest[:19]}…")
 
     def _scan(self, release: Release, is_rollback: bool) -> Check:
-        """Look at the findings of the scan that the push began; what was never scanned is refused as well."""
+        """Check the findings of the scan that the push began; an image that was never scanned fails as well."""
         if self._config.blocking_findings == "none" or is_rollback:
             why = "it is a rollback" if is_rollback else "blocking_findings: none"
             return Check("scan", True, f"not asked for ({why})")
@@ -118,7 +118,7 @@ class Preflight:
         return Check("scan", not found, ", ".join(found) or f"no {' or '.join(blocking)} finding")
 
     def _model_card(self, release: Release, is_rollback: bool) -> Check:
-        """Where a release has to have passed elsewhere first, people must have said what it is for."""
+        """Check that the card is written, where a release has to pass another environment first."""
         name, again = "model card", "make register export, then a new image"
         if not self._config.requires or is_rollback:
             return Check(name, True, "not asked for")
@@ -157,23 +157,23 @@ class Preflight:
         return Check("roles", not missing, "; ".join(missing) or "task, execution, load balancer")
 
     def _alarms(self, is_rollback: bool, reason: str) -> Check:
-        """Where one rings already, AWS leaves open whether it ends the deployment or is not looked at."""
+        """Check that none is in state ALARM: AWS leaves open whether such an alarm ends the deployment or is ignored."""
         if is_rollback:
             return Check("alarms", True, "off, it is a rollback")
-        ringing = self.ringing()
-        if not ringing:
+        active = self.active_alarms()
+        if not active:
             return Check("alarms", True, "none rings")
-        rings = f"{', '.join(ringing)} in state ALARM"
+        found = f"{', '.join(active)} in state ALARM"
         if reason:
-            return Check("alarms", True, f"{rings}: alarms are off for this deployment")
-        detail = f'{rings}: wait until it is over, or make deploy with REASON="…", which is kept and puts alarms off'
+            return Check("alarms", True, f"{found}: alarms are off for this deployment")
+        detail = f'{found}: wait until it is over, or make deploy with REASON="…", which is kept and puts alarms off'
         return Check("alarms", False, detail)
 
     def _listeners(self) -> Check:
-        """Whether the deployer can ask both listeners: else it could only find out when all tasks run."""
+        """Check that the deployer can reach both listeners: else it would find out only when all tasks run."""
         contract, seconds = self._contract, self._config.probe.timeout_seconds
         for name, url in (("test", contract.test_url), ("production", contract.production_url)):
-            problem = is_reached(url, seconds)
+            problem = connection_problem(url, seconds)
             if problem:
                 detail = (
                     f"{url} ({name}) is not reached from here: {problem}; deploy from a machine in its network, or let"
@@ -184,7 +184,7 @@ class Preflight:
         return Check("listeners", True, "production and test are reached")
 
     def _weights(self, whole: bool) -> Check:
-        """ECS itself does not look at the live weights before it shifts them."""
+        """Check the live weights, since ECS does not before it shifts them."""
         contract = self._contract
         rules = {"production": contract.production_rule, "test": contract.test_rule}
         groups = {name: set(self._balancer.weights(rule)) for name, rule in rules.items()}
@@ -216,10 +216,10 @@ class Preflight:
 
 
 def require(checks: list[Check]) -> None:
-    """Make sure that all is well.
+    """Require that all checks passed.
 
     Raises:
-        UserError: It is not; the sentence says all of it.
+        UserError: Some failed; the message lists them.
     """
     failed = [f"{check.name}: {check.detail}" for check in checks if not check.passed]
     if failed:

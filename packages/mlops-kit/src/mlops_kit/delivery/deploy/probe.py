@@ -1,4 +1,4 @@
-"""Ask a version over HTTP whether it is the right one and answers as it should: the verdict of a rollout."""
+"""Probe a version over HTTP: its identity, its golden predictions, its latency and error rate."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import requests
 
 from mlops_kit.artifact.predictor import difference
 from mlops_kit.core.errors import one_line
+from mlops_kit.core.probe_header import PROBE_HEADER
 
 from .release import Release
 from .settings import ProbeConfig
@@ -19,7 +20,7 @@ _SECONDS_BETWEEN_ATTEMPTS = 1.0
 
 
 class Check(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     passed: bool
@@ -27,7 +28,7 @@ class Check(NamedTuple):
 
 
 class Probe:
-    """Asks one release's questions, with the service's key where it has one."""
+    """The probe of one release, with the service's API key where it has one."""
 
     def __init__(
         self,
@@ -36,29 +37,29 @@ class Probe:
         api_key: str = "",
         alive: Callable[[], object] = lambda: None,
     ) -> None:
-        """Take what is asked, what has to be answered, the key, and what to call now and then meanwhile."""
+        """Take the limits, the release, the API key, and a function to call between requests."""
         self._config, self._release, self._alive = config, release, alive
         # The service neither records nor counts its rows as traffic.
-        self._headers = {"X-Probe": "deploy", **({"X-API-Key": api_key} if api_key else {})}
+        self._headers = {PROBE_HEADER: "deploy", **({"X-API-Key": api_key} if api_key else {})}
 
     def version(self, url: str) -> list[Check]:
-        """Look at everything: ready, the right version, golden predictions, and the limits."""
+        """Check everything: ready, the right version, golden predictions, and the limits."""
         return self._try([self._ready, self._version, self._golden, self._limits], url)
 
     def identity(self, url: str) -> list[Check]:
-        """Look at whether `url` answers, and with the right version."""
+        """Check that `url` is ready and serves the right version."""
         return self._try([self._ready, self._version], url)
 
     def ready(self, url: str) -> list[Check]:
-        """Look at whether `url` answers, with whatever version."""
+        """Check that `url` is ready, with any version."""
         return self._try([self._ready], url)
 
     def production(self, url: str) -> list[Check]:
-        """Look at the limits only: which version answers is a matter of weights while traffic moves."""
+        """Check the limits only: which version responds depends on the weights while traffic is shifted."""
         return self._try([self._limits], url)
 
     def _try(self, looks: list[Any], url: str) -> list[Check]:
-        """Look, up to the configured number of times, until all is well; return the last look."""
+        """Return the checks of the first attempt that passes, else of the last of the configured number."""
         checks: list[Check] = []
         for attempt in range(self._config.attempts):
             if attempt:
@@ -99,7 +100,7 @@ class Probe:
         return Check("golden predictions", enough and worst <= self._release.tolerance, detail)
 
     def _limits(self, session: requests.Session, url: str) -> Check:
-        """Ask until all requests are answered, or so many are lost or slow that the rest cannot mend it."""
+        """Send all requests, or stop once too many are lost or slow for the rest to make up for it."""
         config, row = self._config, self._release.golden[0]["row"]
         may_be_slow = config.requests - math.ceil(0.95 * config.requests)
         milliseconds: list[float] = []
@@ -139,8 +140,8 @@ class Probe:
         return predictions
 
 
-def is_reached(url: str, seconds: float) -> str:
-    """Return why nothing answers at `url`, or nothing where something does, whatever it says."""
+def connection_problem(url: str, seconds: float) -> str:
+    """Return why `url` cannot be reached, or an empty string where it responds, with any status."""
     try:
         requests.get(f"{url}/readyz", timeout=seconds, allow_redirects=False)
     except requests.RequestException as error:
@@ -149,7 +150,7 @@ def is_reached(url: str, seconds: float) -> str:
 
 
 def failures(checks: list[Check]) -> str:
-    """Return in a sentence what did not pass, or nothing."""
+    """Return the failed checks in one sentence, or an empty string."""
     return "; ".join(f"{check.name}: {check.detail}" for check in checks if not check.passed)
 
 

@@ -1,4 +1,4 @@
-"""Put the built image into the environment's repository, once, and make a release of it."""
+"""Push the built image to the environment's repository, once, and make a release of it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .release import Release
 def push(environment: Environment) -> tuple[Release, bool]:
     """Return the release of the image in artifacts/image.json, and whether it is new.
 
-    An image that the repository has already is not sent again: a digest is pushed once, whatever the
-    environment, because all of them share the repository.
+    An image that the repository has already is not pushed again: a digest is pushed once, for all
+    environments, because they share the repository.
 
     Raises:
         UserError: Nothing was built, Docker is not there, or the repository refuses.
     """
     record = build.built()
     repository = environment.contract.repository
-    digest = _known(environment, record)
+    digest = _pushed_digest(environment, record)
     if digest is None:
         with step("push") as running:
-            record = _sent(environment, record)
+            record = _push_image(environment, record)
             running.detail = f"{record['reference']}"
         digest = record["digest"]
     elif record["reference"] != f"{repository}@{digest}":
@@ -64,10 +64,10 @@ def find(environment: Environment, tag: str) -> Release:
     return environment.records.release(digest)
 
 
-def _known(environment: Environment, record: dict[str, Any]) -> Optional[str]:
-    """Return the digest under which the repository has this image, if it has.
+def _pushed_digest(environment: Environment, record: dict[str, Any]) -> Optional[str]:
+    """Return the digest of this image in the repository, or None if it is not there.
 
-    Of a committed tree the tag says enough: commit and model version.
+    An image of a committed tree is identified by its tag: commit and model version.
     """
     digest = environment.ecr.digest_of(record["tag"].rpartition(":")[2])
     is_it = record["digest"] == digest or (record["digest"] is None and not record["dirty"])
@@ -75,10 +75,10 @@ def _known(environment: Environment, record: dict[str, Any]) -> Optional[str]:
 
 
 def _require_platform(environment: Environment, image: dict[str, Any]) -> None:
-    """Make sure that tasks can run the image: they would end with an "exec format error".
+    """Require that tasks can run the image: they would end with an "exec format error".
 
     Raises:
-        UserError: It is made for other machines.
+        UserError: It is built for another platform.
     """
     wanted = ecr.platform(environment.contract)
     if (image["Os"], image["Architecture"]) != (wanted["os"], wanted["architecture"]):
@@ -89,7 +89,7 @@ def _require_platform(environment: Environment, image: dict[str, Any]) -> None:
         )
 
 
-def _sent(environment: Environment, record: dict[str, Any]) -> dict[str, Any]:
+def _push_image(environment: Environment, record: dict[str, Any]) -> dict[str, Any]:
     docker.require_engine()
     _require_platform(environment, docker.inspect(record["id"]))
     answer = environment.aws.client("ecr").get_authorization_token()

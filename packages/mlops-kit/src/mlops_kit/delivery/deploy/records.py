@@ -1,8 +1,8 @@
-"""What is known of releases and deployments: JSON objects in the bucket that all environments share.
+"""The records of releases and deployments: JSON objects in the bucket that all environments share.
 
 releases/DIGEST.json              one release, written once
-passed/ENV/DIGEST.json            the release was deployed to ENV and proved right there
-deployments/ENV/TIME-ID.json      one deployment: of which release, by whom, how it ended
+passed/ENV/DIGEST.json            the release was deployed to ENV and verified there
+deployments/ENV/TIME-ID.json      one deployment: its release, who deployed it, its outcome
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Records:
         self._aws, self._bucket, self._environment = clients, bucket, environment
 
     def add_release(self, new: Release) -> bool:
-        """Write a release, unless its digest has one already: who was first stays. Return whether it is new."""
+        """Write a release, unless its digest has one already: the first stays. Return whether it is new."""
         body = new.model_dump_json(indent=2)
         return self.put(f"releases/{_hex(new.digest)}.json", body, only_new=True) is not None
 
@@ -52,29 +52,29 @@ class Records:
         return release.parse(found[0]) if found else None
 
     def add_passed(self, digest: str) -> None:
-        """Note that a release serves in this environment and was proved right there."""
+        """Record that a release serves in this environment and was verified there."""
         body = json.dumps({"at": release.now(), "by": release.who()})
         self.put(f"passed/{self._environment}/{_hex(digest)}.json", body)
 
     def has_passed(self, digest: str, environment: str) -> bool:
-        """Whether a release was deployed to `environment` and proved right there."""
+        """Return whether a release was deployed to `environment` and verified there."""
         return self.get(f"passed/{environment}/{_hex(digest)}.json") is not None
 
     def has_any_passed_since(self, moment: datetime) -> bool:
-        """Whether any release was proved right in this environment since then."""
+        """Return whether any release was verified in this environment since then."""
         return any(
             item["LastModified"] >= moment for item in self._listed(f"passed/{self._environment}/")
         )
 
     def start(self, attempt: dict[str, Any]) -> str:
-        """Write down that a deployment begins; return its key. Later keys sort behind earlier ones."""
+        """Record that a deployment begins; return its key. Later keys sort behind earlier ones."""
         time = str(attempt["started_at"]).replace(":", "")
         key = f"deployments/{self._environment}/{time}-{secrets.token_hex(4)}.json"
         self.update(key, attempt)
         return key
 
     def update(self, key: str, attempt: dict[str, Any]) -> None:
-        """Write down how far a deployment is, or how it ended."""
+        """Record the progress or the outcome of a deployment."""
         self.put(key, json.dumps(attempt, indent=2))
 
     def last(self, most: int) -> list[tuple[str, dict[str, Any]]]:

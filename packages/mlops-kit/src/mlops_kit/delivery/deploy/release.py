@@ -1,4 +1,4 @@
-"""A release: one image by digest, what is in it, and who pushed it. It is written once and never changed."""
+"""A release: one image by digest, its contents, and who pushed it. It is written once and never changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlops_kit.experiments.settings import CARD_FILE
 
 
 class Release(BaseModel):
-    """What is deployed, and what it has to answer to be proved right."""
+    """An image, its model, and the golden predictions that verify it."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -30,18 +30,18 @@ class Release(BaseModel):
     pushed_by: str
     pushed_at: str  # UTC, ISO 8601
 
-    # Of model.json: rows with the answers that were exported, and how far an answer may be off.
+    # Of model.json: golden rows with their predictions, and the tolerance of a prediction.
     golden: list[dict[str, Any]]
     tolerance: float
     scale: float
 
-    # The model card in Markdown, and what nobody has written of it; releases of before it was there have none.
+    # The model card in Markdown, and its unwritten fields; older releases have none.
     model_card: str = ""
     model_card_lacks: list[str] = []
 
     @property
     def name(self) -> str:
-        """The release for sentences: model version and commit."""
+        """The release for messages: model version and commit."""
         return f"{self.registered_model} version {self.model_version} ({self.tag})"
 
     def image(self, repository: str) -> str:
@@ -53,9 +53,9 @@ def of_image(record: dict[str, Any], digest: str) -> Release:
     """Return the release of the image that artifacts/image.json describes; its model is in artifacts/model/.
 
     Raises:
-        UserError: artifacts/model/ is gone or damaged, or holds another model by now.
+        UserError: artifacts/model/ is gone or damaged, or holds another model now.
     """
-    card = folder.read_card(folder.FOLDER)
+    card = folder.read_manifest(folder.FOLDER)
     for_people = folder.FOLDER / CARD_FILE
     if card["version"] != record["model_version"] or card["data_digest"] != record["data_digest"]:
         raise UserError(
@@ -81,7 +81,7 @@ def of_image(record: dict[str, Any], digest: str) -> Release:
 
 
 def who() -> str:
-    """Return who acts: the CI run where there is one, else user and machine."""
+    """Return who deploys: the user of the CI run where there is one, else user and machine."""
     for variable in (
         "GITHUB_ACTOR",
         "GITLAB_USER_LOGIN",

@@ -1,4 +1,4 @@
-"""What a deployment did and how it ended: on the terminal while it runs, in reports/ and in the records when it ends."""
+"""The report of a deployment: on the terminal while it runs, in reports/ and in the records when it ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
-from mlops_kit.core.console import say
+from mlops_kit.core.console import echo
 from mlops_kit.core.files import write_json, write_text
 from mlops_kit.core.job_summary import FILE as SUMMARY
 from mlops_kit.core.job_summary import table
@@ -38,7 +38,7 @@ _MEANS = {
     3: "The deployment failed; the old version serves.",
     4: "A person has to look: see the state and the next command below.",
     5: "Somebody else's deployment is in flight, or has taken the place of this one.",
-    UNWATCHED: "We stopped watching; ECS goes on by itself.",
+    UNWATCHED: "We stopped watching; ECS continues by itself.",
 }
 _NEXT = {
     0: "make status ENV={}",
@@ -84,51 +84,51 @@ class Report:
     _start: float = field(default_factory=time.monotonic)
     _started: float = field(default_factory=time.time)
 
-    def of(self, wanted: Release) -> None:
-        """Note which release it is about."""
+    def set_release(self, wanted: Release) -> None:
+        """Set the release, and print it."""
         self.digest, self.tag, self.commit = wanted.digest, wanted.tag, wanted.commit
         self.model_version, self.data_digest = wanted.model_version, wanted.data_digest
-        say(f"{'release':<10} {wanted.name}, pushed {wanted.pushed_at} by {wanted.pushed_by}")
+        echo(f"{'release':<10} {wanted.name}, pushed {wanted.pushed_at} by {wanted.pushed_by}")
 
-    def stage(self, name: str, detail: str = "") -> None:
-        """Tell that ECS is at another stage."""
+    def add_stage(self, name: str, detail: str = "") -> None:
+        """Add a stage of ECS, and print it."""
         seconds = round(time.monotonic() - self._start, 1)
         self.stages.append({"stage": name, "seconds": seconds, "detail": detail})
-        say(f"{'ecs':<10} {seconds:6.1f} s  {name}{f'  {detail}' if detail else ''}")
+        echo(f"{'ecs':<10} {seconds:6.1f} s  {name}{f'  {detail}' if detail else ''}")
 
-    def event(self, message: str, at: datetime) -> None:
-        """Tell what ECS says of the service, if it said it since we began."""
+    def print_event(self, message: str, at: datetime) -> None:
+        """Print an event of the service, unless it is older than this run."""
         if at.timestamp() >= self._started:
-            say(f"{'event':<10} {message}")
+            echo(f"{'event':<10} {message}")
 
-    def checked(self, where: str, checks: list[Check], quiet: bool = False) -> None:
-        """Tell what was looked at; `quiet` leaves out what passed, because it is looked at again and again."""
+    def add_checks(self, where: str, checks: list[Check], quiet: bool = False) -> None:
+        """Add checks, and print them; `quiet` prints only failed ones, for checks that are repeated."""
         for check in checks:
             self.checks.append({"where": where, **check._asdict()})
             if not (quiet and check.passed):
                 verdict = "" if check.passed else "FAILED: "
-                say(f"{where:<10} {verdict}{check.name}: {check.detail}")
+                echo(f"{where:<10} {verdict}{check.name}: {check.detail}")
 
-    def caused(self, causes: list[Cause], lines: list[str]) -> None:
-        """Tell why tasks stopped, and what they last said."""
+    def set_causes(self, causes: list[Cause], lines: list[str]) -> None:
+        """Set why tasks stopped and their last log lines, and print both."""
         self.causes, self.log_lines = [cause._asdict() for cause in causes], lines
         for cause in causes:
-            say(f"{'stopped':<10} {cause.tasks} x {cause.sentence}: {cause.stopped_reason}")
+            echo(f"{'stopped':<10} {cause.tasks} x {cause.sentence}: {cause.stopped_reason}")
         for line in lines:
-            say(f"{'log':<10} {line}")
+            echo(f"{'log':<10} {line}")
 
-    def told(self, what: str, detail: str) -> None:
-        """Tell something else."""
-        say(f"{what:<10} {detail}")
+    def note(self, what: str, detail: str) -> None:
+        """Print a line that is not kept."""
+        echo(f"{what:<10} {detail}")
 
     def end(self, code: int, sentence: str) -> None:
-        """Note how it ended and which command is next."""
+        """Set the outcome and the next command."""
         self.exit_code, self.outcome = code, OUTCOMES.get(code, "fault")
         self.sentence, self.next = sentence, _NEXT.get(code, "").format(self.environment)
         self.seconds = round(time.monotonic() - self._start, 1)
 
     def record(self) -> dict[str, Any]:
-        """Return all of it, as reports/deploy.json and the records keep it."""
+        """Return the report, as reports/deploy.json and the records keep it."""
         return {key: value for key, value in asdict(self).items() if not key.startswith("_")}
 
     def write(self) -> None:
@@ -167,7 +167,7 @@ class Report:
             lines += ["### As it stands", "", *(f"- {line}" for line in self.state), ""]
         if self.causes:
             found = [[str(c["tasks"]), c["sentence"], c["stopped_reason"]] for c in self.causes]
-            lines += ["### Stopped tasks", "", *table(["tasks", "cause", "ECS says"], found)]
+            lines += ["### Stopped tasks", "", *table(["tasks", "cause", "reason from ECS"], found)]
         if self.log_lines:
             lines += ["```", *self.log_lines, "```", ""]
         if self.stages:

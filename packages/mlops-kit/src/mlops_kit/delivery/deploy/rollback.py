@@ -1,4 +1,4 @@
-"""Bring an earlier release back; also while a deployment is stuck."""
+"""Roll back to an earlier release; also while a deployment is stuck."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from .rollout import NEEDS_A_PERSON, Look
 
 
 def roll_back(environment: Environment, report: Report, to: str, reason: str) -> int:
-    """Bring back the release with the image tag `to`, or the one before; return the exit code.
+    """Roll back to the release with the image tag `to`, or to the previous one; return the exit code.
 
-    A deployment in flight is ended first: ECS puts the version back that served before it. `to` may name a release that
-    never served here; it then has to pass what any deployment has to.
+    A deployment in flight is ended first: ECS restores the version that served before it. `to` may name a release that
+    never served here; it then has to pass the checks of any deployment.
 
     Raises:
-        UserError: There is nothing to go back to.
+        UserError: There is no release to roll back to.
     """
     target = push.find(environment, to) if to else None
-    ended = _end_what_is_in_flight(environment, report)
+    ended = _end_in_flight(environment, report)
     if target is None:
-        target = _served(environment) if ended else status.previous(environment)
+        target = _current_release(environment) if ended else status.previous(environment)
     has_served = not to or environment.records.has_passed(target.digest, environment.name)
     wanted = Wanted(target, reason, is_rollback=has_served)
     return Deployer(environment, report).deploy(wanted)
 
 
-def _end_what_is_in_flight(environment: Environment, report: Report) -> bool:
-    """Have ECS roll back what is in flight, and wait until it has; return whether there was anything."""
+def _end_in_flight(environment: Environment, report: Report) -> bool:
+    """Have ECS roll back the deployment in flight, and wait until it has; return whether there was one."""
     ecs = environment.ecs
     found = ecs.deployments(IN_FLIGHT) if ecs.service() else []
     if not found:
         return False
     arn = found[0]["serviceDeploymentArn"]
     if found[0]["status"] in GOING_ON:
-        report.told("rollback", f"ends the deployment in flight: {arn.rpartition('/')[2]}")
+        report.note("rollback", f"ends the deployment in flight: {arn.rpartition('/')[2]}")
         _stop(ecs, arn)
     else:
-        report.told("rollback", f"waits for {arn.rpartition('/')[2]}, which is being rolled back")
+        report.note("rollback", f"waits for {arn.rpartition('/')[2]}, which is being rolled back")
     deadline = time.monotonic() + 60 * environment.config.deadline_minutes
     while time.monotonic() < deadline:
         found_now = ecs.deployment(arn)
         look = Look(found_now["status"])
         if look.is_final:
-            report.stage(look.status)
+            report.add_stage(look.status)
             return True
         time.sleep(environment.config.poll_seconds)
     raise StuckRollbackError(
@@ -74,8 +74,8 @@ class StuckRollbackError(UserError):
     exit_code = NEEDS_A_PERSON
 
 
-def _served(environment: Environment) -> Release:
-    """Return the release that the service has now."""
+def _current_release(environment: Environment) -> Release:
+    """Return the service's current release."""
     service = environment.ecs.service()
     if service is None:
         raise UserError("the service is gone")

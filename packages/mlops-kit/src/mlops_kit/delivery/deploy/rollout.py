@@ -1,10 +1,10 @@
-"""The state machine of a rollout: from what ECS shows to what is to be done next. It knows neither AWS nor the clock.
+"""The state machine of a rollout: from the state of ECS to the next action. It uses neither AWS nor the clock.
 
     look ──> decide ──> WAIT          look again
-                   ├──> PROBE         ask the new version (or production), then `judged` with the verdict
-                   ├──> ANSWER        let the paused deployment go on, or have it rolled back
+                   ├──> PROBE         probe the new version (or production), then `after_probe` with the result
+                   ├──> ANSWER        continue the paused deployment, or have it rolled back
                    ├──> STOP          have ECS roll back: the probe of production failed, or the deadline is over
-                   └──> END           with the exit code and the sentence of the verdict
+                   └──> END           with the exit code and the sentence of the outcome
 
 Statuses, stages and what they mean: the API reference of Amazon ECS, ServiceDeployment.
 """
@@ -29,25 +29,25 @@ _SUPERSEDED = "a later deployment has taken the place of this one"
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the service deployment: what ECS answers, in its own words."""
+    """The state of the service deployment, as ECS describes it."""
 
     status: str
     stage: str = ""
-    hook: str = ""  # id of the PAUSE hook that awaits an answer
+    hook: str = ""  # id of the PAUSE hook that awaits an action
     reason: str = ""
-    is_ours: bool = True  # the service's task definition is the one that was asked for
+    is_ours: bool = True  # the service's task definition is the requested one
     superseded: bool = False  # a later service deployment exists
-    alarms: tuple[str, ...] = ()  # those that went off
+    alarms: tuple[str, ...] = ()  # those that were triggered
     production_weight: float = 0.0  # of the new revision, percent
 
     @property
     def is_final(self) -> bool:
-        """Whether ECS will do no more."""
+        """Return whether the deployment has ended."""
         return self.status in _FINAL
 
 
 class Kind(Enum):
-    """What is to be done next."""
+    """The kinds of actions."""
 
     WAIT = "wait"
     PROBE = "probe"
@@ -58,7 +58,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Action:
-    """What is to be done next, with what it needs."""
+    """The next action, with its parameters."""
 
     kind: Kind
     hook: str = ""  # PROBE and ANSWER
@@ -70,24 +70,24 @@ class Action:
 
 @dataclass(frozen=True)
 class Rollout:
-    """What was asked for, and what has been decided so far."""
+    """The request, and the decisions so far."""
 
     first: bool  # no version has ever been deployed: there is nothing to roll back to
     deadline: float  # the clock's seconds at which it counts as stuck
-    patience: float  # seconds for a rollback that was asked for
-    verdicts: dict[str, str] = field(default_factory=dict)  # by hook: why not, or "" for yes
+    patience: float  # seconds for a rollback that was requested
+    verdicts: dict[str, str] = field(default_factory=dict)  # by hook: the failure, or "" for passed
     answered: frozenset[str] = frozenset()
-    failure: str = ""  # why we had it rolled back
+    failure: str = ""  # why we rolled it back
     stopped_at: Optional[float] = None
 
     def decide(self, look: Look, now: float) -> Action:
-        """Return what is to be done about `look` at the clock's second `now`."""
+        """Return the next action for `look` at the clock's second `now`."""
         if look.is_final:
             return self._end(look)
         if look.superseded:
             return Action(Kind.END, code=NOT_OURS, why=_SUPERSEDED)
-        told_at = self.deadline if self.stopped_at is None else self.stopped_at
-        if now > told_at + self.patience:
+        since = self.deadline if self.stopped_at is None else self.stopped_at
+        if now > since + self.patience:
             failure = self.failure or "by itself"
             why = f"ECS is still {look.status} {self.patience:.0f} s after it began to roll back ({failure})"
             return Action(Kind.END, code=NEEDS_A_PERSON, why=why)
@@ -103,14 +103,14 @@ class Rollout:
             return Action(Kind.PROBE, production=True)
         return Action(Kind.WAIT)
 
-    def judged(self, action: Action, failure: str) -> Rollout:
-        """Return the rollout after the probe of `action`; `failure` is empty where all was well."""
+    def after_probe(self, action: Action, failure: str) -> Rollout:
+        """Return the rollout after the probe of `action`; `failure` is empty where it passed."""
         if action.hook:
             return replace(self, verdicts={**self.verdicts, action.hook: failure})
         return replace(self, failure=self.failure or failure)
 
-    def told(self, action: Action, now: float) -> Rollout:
-        """Return the rollout after ECS was given the ANSWER or STOP of `action`."""
+    def after_call(self, action: Action, now: float) -> Rollout:
+        """Return the rollout after ECS has taken the ANSWER or STOP of `action`."""
         if action.kind is Kind.ANSWER and action.go_on:
             return replace(self, answered=self.answered | {action.hook})
         answered = self.answered | {action.hook} if action.hook else self.answered

@@ -1,4 +1,4 @@
-"""What configs/deploy/*.yaml may say."""
+"""The settings in configs/deploy/*.yaml."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .. import local_aws
 DEPLOY = Path("configs/deploy")  # a file for each environment
 
 _LEAST_LINEAR = 3.0  # percent, of ECS
-# What a healthy deployment takes beside the waits that are asked for: to start tasks, to be probed, to clean up; and at each
-# step once more to be probed.
+# What a healthy deployment takes beside its configured waits: to start tasks, to be probed, to clean up; and at each
+# step to be probed again.
 _MINUTES_BESIDE, _MINUTES_BESIDE_A_STEP = 10, 1
 
 
 class StepConfig(Section):
-    """How traffic moves in CANARY (one step of `percent`) and LINEAR (steps of `percent`)."""
+    """The traffic steps of CANARY (one of `percent`) and LINEAR (several of `percent`)."""
 
     percent: float = Field(
         10,
@@ -42,7 +42,7 @@ class StepConfig(Section):
 
 
 class TasksConfig(Section):
-    """How many tasks run, and how large each is."""
+    """The number of tasks, and their size."""
 
     count: int = Field(1, ge=1, le=1000, description="a whole number, 1 to 1000")
     cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = Field(
@@ -54,7 +54,7 @@ class TasksConfig(Section):
 
 
 class AutoscalingConfig(Section):
-    """Between which numbers of tasks the service is scaled, to keep the CPU near its target."""
+    """The bounds of the number of tasks, and the CPU target of the scaling."""
 
     min: int = Field(ge=1, le=1000, description="a whole number of tasks, 1 to 1000")
     max: int = Field(ge=1, le=1000, description="a whole number of tasks, min to 1000")
@@ -62,7 +62,7 @@ class AutoscalingConfig(Section):
 
 
 class ProbeConfig(Section):
-    """What the new version has to show before it is let on, and production while it bakes."""
+    """The limits that the new version has to meet before traffic is shifted to it, and production during its bake time."""
 
     requests: int = Field(50, ge=1, le=10_000, description="a whole number, 1 to 10000")
     latency_ms: float = Field(500, gt=0, description="milliseconds, more than 0")
@@ -74,7 +74,7 @@ class ProbeConfig(Section):
 
 
 class DeployConfig(Section):
-    """The whole of configs/deploy/ENV.yaml."""
+    """All settings of configs/deploy/ENV.yaml."""
 
     contract: str = Field(
         pattern=r"^/[A-Za-z0-9._/-]+$",
@@ -115,10 +115,10 @@ class DeployConfig(Section):
         return steps, steps * self.steps.bake_minutes + self.bake_minutes
 
     def deadline_problem(self) -> str:
-        """Return why even a deployment that goes well would not end before the deadline, or nothing if it would."""
+        """Return why even a successful deployment would not end before the deadline, or an empty string if it would."""
         steps, waits = self.waits
         beside = _MINUTES_BESIDE + steps * _MINUTES_BESIDE_A_STEP
-        # The deadline is of this machine's clock, the waits are of ECS'.
+        # The deadline is in minutes of this machine, the waits in those of ECS.
         least = (waits + beside) * local_aws.seconds_of_a_minute() / 60
         if self.deadline_minutes >= least:
             return ""

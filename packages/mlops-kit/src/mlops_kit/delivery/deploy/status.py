@@ -1,4 +1,4 @@
-"""What runs where, and what a deployment would change; everything here only reads."""
+"""The status of an environment, and what a deployment would change; everything here only reads."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _RELEASES = 5
 
 
 class Status(NamedTuple):
-    """What is known of an environment now."""
+    """The status of an environment now."""
 
     lines: list[list[str]]  # name and value
     colours: list[list[str]]  # colour, production and test weight, health
     deployments: list[list[str]]  # the last ones: started, release, by, outcome, seconds
-    in_flight: str  # stage of the deployment in flight, or nothing
+    in_flight: str  # stage of the deployment in flight, or empty
 
 
-def of(environment: Environment) -> Status:
-    """Return what runs in an environment: release, weights, health, age, and the last five deployments."""
+def read(environment: Environment) -> Status:
+    """Return the status of an environment: release, weights, health, age, and the last five deployments."""
     ecs, balancer = environment.ecs, environment.balancer
     service = ecs.service()
     lines = [["environment", environment.name], ["address", environment.contract.production_url]]
@@ -68,7 +68,7 @@ def changes(environment: Environment, release: Release) -> list[list[str]]:
     then["grace_seconds"] = config.tasks.grace_seconds
     then["tasks"] = now.get("tasks") if service and config.autoscaling else config.tasks.count
     return [
-        [key, _told(now.get(key)), _told(then.get(key))]
+        [key, _text(now.get(key)), _text(then.get(key))]
         for key in sorted({*now, *then})
         if now.get(key) != then.get(key)
         and (key in then or key.startswith(("environment", "secrets")))
@@ -76,7 +76,7 @@ def changes(environment: Environment, release: Release) -> list[list[str]]:
 
 
 def previous(environment: Environment) -> Release:
-    """Return the release that was deployed with success before the one that the service has now.
+    """Return the release that was deployed successfully before the current one.
 
     Raises:
         UserError: There is none.
@@ -140,7 +140,7 @@ def _history(environment: Environment) -> list[list[str]]:
 
 
 def _flat(configuration: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings with dotted names; ECS' own defaults, which nobody asked for, stay out of `changes`."""
+    """Return nested settings with dotted names; ECS' own defaults stay out of `changes`."""
     flat: dict[str, Any] = {}
     for key, value in configuration.items():
         if isinstance(value, dict):
@@ -150,7 +150,7 @@ def _flat(configuration: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _told(value: Any) -> str:
+def _text(value: Any) -> str:
     return "–" if value is None else str(value)
 
 

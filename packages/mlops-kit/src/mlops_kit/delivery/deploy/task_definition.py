@@ -1,4 +1,4 @@
-"""The task definition of a release: what ECS runs, and whether it is what ECS has already."""
+"""The task definition of a release, and its comparison with a registered one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from .release import Release
 from .settings import DeployConfig
 
 CONTAINER = "app"
+SHIPPER = "shipper"
+_SHIPPER_MIB = 128  # at most: it may be killed for it, and must not take memory from the service
+# The image's volume, and its path, which the service knows relative to the working directory.
+_RECORDS, _RECORDS_PATH = "predictions", "/app/predictions"
 _EVERYWHERE = "0.0.0.0"  # nosec B104 # the container's own network, behind its security group
 _TMP = "/tmp"  # nosec B108 # the container's, which is a volume of its own
 
-# What tells one task definition from another; ECS adds defaults and bookkeeping of its own.
+# The fields in which task definitions are compared; ECS adds defaults and fields of its own.
 _COMPARED = ("cpu", "memory", "networkMode", "executionRoleArn", "taskRoleArn")
 _COMPARED_OF_CONTAINER = (
     "image",
@@ -22,39 +26,20 @@ _COMPARED_OF_CONTAINER = (
     "stopTimeout",
     "readonlyRootFilesystem",
     "logConfiguration",
+    "command",
+    "memory",
+    "restartPolicy",
 )
 
 
 def request(release: Release, config: DeployConfig, contract: Contract) -> dict[str, Any]:
-    """Return what registers the task definition of `release`: the image by digest, tagged with what it is."""
-    variables = {
-        **config.environment,
-        "HOST": _EVERYWHERE,
-        "PORT": str(contract.container_port),
-        "RELEASE": release.digest,
-    }
-    container = {
-        "name": CONTAINER,
-        "image": release.image(contract.repository),
-        "essential": True,
-        "portMappings": [{"containerPort": contract.container_port, "protocol": "tcp"}],
-        "environment": [{"name": name, "value": variables[name]} for name in sorted(variables)],
-        "secrets": [
-            {"name": name, "valueFrom": contract.secrets[name]} for name in sorted(contract.secrets)
-        ],
-        "stopTimeout": config.tasks.stop_seconds,
-        "readonlyRootFilesystem": True,
-        "mountPoints": [{"sourceVolume": "tmp", "containerPath": _TMP}],
-        "linuxParameters": {"initProcessEnabled": True},
-        "logConfiguration": {
-            "logDriver": "awslogs",
-            "options": {
-                "awslogs-group": contract.log_group,
-                "awslogs-region": contract.region,
-                "awslogs-stream-prefix": CONTAINER,
-            },
-        },
-    }
+    """Return the request that registers the task definition of `release`: the image by digest, with tags."""
+    containers = [_app(release, config, contract)]
+    volumes = ["tmp"]
+    if contract.predictions:
+        containers[0]["mountPoints"].append(_mount(_RECORDS, _RECORDS_PATH))
+        containers.append(_shipper(release, config, contract))
+        volumes.append(_RECORDS)
     tags = {
         "release": release.tag,
         "commit": release.commit,
@@ -73,37 +58,107 @@ def request(release: Release, config: DeployConfig, contract: Contract) -> dict[
         "memory": str(config.tasks.memory),
         "executionRoleArn": contract.execution_role,
         "taskRoleArn": contract.task_role,
-        "volumes": [{"name": "tmp"}],
-        "containerDefinitions": [container],
+        "volumes": [{"name": name} for name in volumes],
+        "containerDefinitions": containers,
         "tags": [{"key": key, "value": value[:256]} for key, value in tags.items()],
     }
 
 
+def _app(release: Release, config: DeployConfig, contract: Contract) -> dict[str, Any]:
+    variables = {
+        **config.environment,
+        "HOST": _EVERYWHERE,
+        "PORT": str(contract.container_port),
+        "RELEASE": release.digest,
+    }
+    return {
+        **_container(CONTAINER, variables, release, config, contract),
+        "essential": True,
+        "portMappings": [{"containerPort": contract.container_port, "protocol": "tcp"}],
+        "secrets": [
+            {"name": name, "valueFrom": contract.secrets[name]} for name in sorted(contract.secrets)
+        ],
+        "mountPoints": [_mount("tmp", _TMP)],
+    }
+
+
+def _shipper(release: Release, config: DeployConfig, contract: Contract) -> dict[str, Any]:
+    """Return the container that ships the service's records to S3; the service does not end with it."""
+    return {
+        **_container(SHIPPER, dict(config.environment), release, config, contract),
+        "essential": False,
+        "command": ["--ship"],
+        "memory": _SHIPPER_MIB,
+        "restartPolicy": {"enabled": True},
+        "mountPoints": [_mount(_RECORDS, _RECORDS_PATH)],
+    }
+
+
+def _container(
+    name: str,
+    variables: dict[str, str],
+    release: Release,
+    config: DeployConfig,
+    contract: Contract,
+) -> dict[str, Any]:
+    """Return the fields that both containers share; both may read or write S3."""
+    variables = {**variables, "AWS_DEFAULT_REGION": contract.region}
+    if contract.predictions:
+        # First, so that the config's own values win.
+        recorded = f"record.folder={_RECORDS} record.to={contract.predictions}"
+        variables = {
+            **variables,
+            "SERVE_SET": f"{recorded} {variables.get('SERVE_SET', '')}".strip(),
+        }
+    return {
+        "name": name,
+        "image": release.image(contract.repository),
+        "environment": [{"name": key, "value": variables[key]} for key in sorted(variables)],
+        "stopTimeout": config.tasks.stop_seconds,
+        "readonlyRootFilesystem": True,
+        "linuxParameters": {"initProcessEnabled": True},
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": contract.log_group,
+                "awslogs-region": contract.region,
+                "awslogs-stream-prefix": name,
+            },
+        },
+    }
+
+
+def _mount(volume: str, path: str) -> dict[str, str]:
+    return {"sourceVolume": volume, "containerPath": path}
+
+
 def facts(definition: Optional[dict[str, Any]]) -> dict[str, Any]:
-    """Return what matters of a task definition, flat: of a request, of ECS' answer, or of none."""
+    """Return the compared fields of a task definition, flat: of a request, of ECS' response, or of none."""
     if definition is None:
         return {}
-    container = definition["containerDefinitions"][0]
     found = {key: definition.get(key) for key in _COMPARED}
-    for key in _COMPARED_OF_CONTAINER:
-        value = container.get(key)
-        if key in ("environment", "secrets"):
-            for each in value or []:
-                found[f"{key}.{each['name']}"] = each.get("value", each.get("valueFrom"))
-        elif key == "portMappings":
-            found["port"] = [mapping["containerPort"] for mapping in value or []]
-        else:
-            found[key] = value
+    for container in definition["containerDefinitions"]:
+        of = "" if container["name"] == CONTAINER else f"{container['name']}."
+        for key in _COMPARED_OF_CONTAINER:
+            value = container.get(key)
+            if key in ("environment", "secrets"):
+                for each in value or []:
+                    found[f"{of}{key}.{each['name']}"] = each.get("value", each.get("valueFrom"))
+            elif key == "portMappings":
+                found[f"{of}port"] = [mapping["containerPort"] for mapping in value or []]
+            else:
+                # ECS leaves out fields that were not given, or has them empty.
+                found[f"{of}{key}"] = value or None
     return found
 
 
 def is_same(wanted: dict[str, Any], found: Optional[dict[str, Any]]) -> bool:
-    """Whether ECS' task definition is what would be registered."""
+    """Return whether ECS' task definition is equal to the one that would be registered."""
     return facts(wanted) == facts(found)
 
 
 def digest(definition: Optional[dict[str, Any]]) -> str:
-    """Return the digest of the image that a task definition runs, or nothing where it names no digest."""
+    """Return the digest of the image that a task definition runs, or an empty string where it names no digest."""
     if definition is None:
         return ""
     return str(definition["containerDefinitions"][0]["image"].partition("@")[2])

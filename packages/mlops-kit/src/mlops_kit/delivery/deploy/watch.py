@@ -1,4 +1,4 @@
-"""Follow a service deployment to its end: look, decide, do. The decisions are rollout.py's."""
+"""Watch a service deployment to its end: look, decide, act. The decisions are rollout.py's."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from .probe import Probe, failures
 from .report import UNWATCHED, Report
 from .rollout import NOT_OURS, Action, Kind, Look, Rollout
 
-_PATIENCE_WITH_AWS = 300.0  # seconds without an answer before we stop watching
+_PATIENCE_WITH_AWS = 300.0  # seconds without a response before we stop watching
 
 
 class Ending(NamedTuple):
-    """How it ended, from our side."""
+    """How a deployment ended for the deployer: its exit code and a sentence."""
 
     code: int
     sentence: str
 
 
 class UnwatchedError(Exception):
-    """We have to stop watching; the text says why."""
+    """We have to stop watching; the message has the reason."""
 
 
 class RefusedOnceError(Exception):
-    """ECS refused an answer or a stop, for the first time."""
+    """ECS refused a continuation or a stop, for the first time."""
 
 
-class Following:
-    """Watches the service deployment of one task definition."""
+class Watcher:
+    """The watch over the service deployment of one task definition."""
 
     def __init__(
         self,
@@ -47,13 +47,13 @@ class Following:
         self._lock, self._report = lock, report
         seconds = 60 * environment.config.deadline_minutes
         self._rollout = Rollout(first, deadline=time.monotonic() + seconds, patience=seconds)
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._stage = ""
         self._renewed = False
-        self._refused: Optional[Action] = None  # the last one, unless it was taken since
+        self._refused: Optional[Action] = None  # the last one, unless it was accepted since
         self._answered_at = time.monotonic()
 
-    def to_the_end(self) -> Ending:
+    def watch(self) -> Ending:
         """Return how the deployment ended, or why it is no longer watched."""
         while True:
             try:
@@ -67,7 +67,7 @@ class Following:
                 self._sleep()
                 continue
             except aws.errors() as error:
-                ending = self._survive(error)
+                ending = self._handle(error)
                 if ending:
                     return ending
                 continue
@@ -81,35 +81,35 @@ class Following:
         look, service = self._environment.ecs.look(
             self._report.deployment, self._report.task_definition
         )
-        self._tell(look, service)
+        self._report_news(look, service)
         action = self._rollout.decide(look, time.monotonic())
         if action.kind is Kind.PROBE:
-            self._judge(action)
+            self._run_probe(action)
         elif action.kind in (Kind.ANSWER, Kind.STOP):
-            self._do(action)
-            self._rollout = self._rollout.told(action, time.monotonic())
+            self._act(action)
+            self._rollout = self._rollout.after_call(action, time.monotonic())
             self._refused = None
         return action
 
-    def _judge(self, action: Action) -> None:
+    def _run_probe(self, action: Action) -> None:
         contract = self._environment.contract
         if action.production:
             where, checks = "production", self._probe.production(contract.production_url)
         else:
             where, checks = "test", self._probe.version(contract.test_url)
-        self._report.checked(where, checks, quiet=action.production)
+        self._report.add_checks(where, checks, quiet=action.production)
         failure = failures(checks)
         failure = f"{where} did not pass: {failure}" if failure else ""
-        self._rollout = self._rollout.judged(action, failure)
+        self._rollout = self._rollout.after_probe(action, failure)
         if not action.hook:
             self._sleep()
 
-    def _do(self, action: Action) -> None:
+    def _act(self, action: Action) -> None:
         ecs, arn = self._environment.ecs, self._report.deployment
         if action.kind is Kind.STOP:
-            self._report.stage("ROLLBACK", f"asked for: {action.why}")
+            self._report.add_stage("ROLLBACK", f"asked for: {action.why}")
         else:
-            self._report.stage("CONTINUE" if action.go_on else "ROLLBACK", action.why)
+            self._report.add_stage("CONTINUE" if action.go_on else "ROLLBACK", action.why)
         try:
             if action.kind is Kind.STOP:
                 ecs.stop(arn)
@@ -118,24 +118,24 @@ class Following:
         except aws.errors() as error:
             if aws.is_passing(error) or aws.is_expired(error) or self._refused == action:
                 raise
-            # It may have ended, or have been answered, between our look and this: the next look tells.
+            # It may have ended, or been continued, since our look: the next one shows.
             self._refused = action
             raise RefusedOnceError from error
 
-    def _tell(self, look: Look, service: dict[str, Any]) -> None:
+    def _report_news(self, look: Look, service: dict[str, Any]) -> None:
         stage = look.status if look.status != "IN_PROGRESS" else look.stage or look.status
         weight = f"{look.production_weight:g} % of production"
         key = f"{stage} {weight}"
         if key != self._stage:
             self._stage = key
-            self._report.stage(stage, weight if look.production_weight else "")
+            self._report.add_stage(stage, weight if look.production_weight else "")
         for event in reversed(service.get("events", [])[:20]):
-            if event["id"] not in self._told:
-                self._told.add(event["id"])
-                self._report.event(event["message"], event["createdAt"])
+            if event["id"] not in self._reported:
+                self._reported.add(event["id"])
+                self._report.print_event(event["message"], event["createdAt"])
 
-    def _survive(self, error: Exception) -> Ending | None:
-        """Return how it ends, if this error ends it; else wait a little."""
+    def _handle(self, error: Exception) -> Ending | None:
+        """Return the ending, if this error ends the watch; else wait or renew the credentials."""
         if aws.is_passing(error):
             if time.monotonic() - self._answered_at < _PATIENCE_WITH_AWS:
                 self._sleep()
@@ -147,6 +147,6 @@ class Following:
         return Ending(UNWATCHED, aws.sentence(error))
 
     def _sleep(self) -> None:
-        # Jitter, so that several deployers do not ask in step.
+        # Jitter, so that several deployers do not poll at the same moments.
         jitter = random.uniform(0.8, 1.2)  # nosec B311 # no secret
         time.sleep(self._environment.config.poll_seconds * jitter)

@@ -1,1 +1,1 @@
-"""The image: build, what is in it, scan, push, and the stack on a laptop around it."""
+"""The image: build, bill of materials, scan, push, and the stack on a laptop around it."""

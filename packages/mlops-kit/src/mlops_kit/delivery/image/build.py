@@ -23,27 +23,27 @@ _NAMED_FILES = 5  # of a dirty tree, in the refusal
 
 
 class Options(NamedTuple):
-    """What a user may give to a build."""
+    """The options of a build."""
 
     base: str = ""
     allow_dirty: bool = False
     ca_bundle: Optional[Path] = None
     pip_conf: Optional[Path] = None
     cache: Optional[Path] = (
-        None  # a folder for layers, where the engine's own do not stay: on hosted CI
+        None  # a folder for layers, where the engine does not keep its own: on hosted CI
     )
 
 
 def build(options: Options) -> dict[str, Any]:
-    """Build the image, write artifacts/image.json and the SBOM beside it, and return the former.
+    """Build the image, write the SBOM and artifacts/image.json, and return the latter.
 
     Raises:
         UserError: There is no Docker or no exported model, the tree is dirty, or the build failed.
     """
-    model = folder.read_card(folder.FOLDER)
+    model = folder.read_manifest(folder.FOLDER)
     commit, dirty = checkout(options.allow_dirty)
     docker.require_engine()
-    tag = f"{project.current().name}:{commit[:12]}{'-dirty' if dirty else ''}-v{model['version']}"
+    tag = f"{project.current().name}:{commit[:12]}{'-dirty' if dirty else ''}-{models(model)}"
     base = options.base or default_base()
     build_target("serve", tag, options, build_arguments(model, commit, dirty))
     details = docker.inspect(tag)
@@ -58,8 +58,14 @@ def build(options: Options) -> dict[str, Any]:
     return record
 
 
+def models(model: dict[str, Any]) -> str:
+    """Return the part of a tag that names the models: v7, or v7-c8 with version 8 as the challenger."""
+    challenger = model["challenger"]
+    return f"v{model['version']}" + (f"-c{challenger['version']}" if challenger else "")
+
+
 def describe(tag: str, commit: str, dirty: bool, model: dict[str, Any]) -> dict[str, Any]:
-    """Return what artifacts/image.json says of an image, but for what only its maker knows: id, base and bytes."""
+    """Return the fields of artifacts/image.json, without those that only the build has: id, base and bytes."""
     return {
         "tag": tag,
         "digest": None,  # a registry gives it: make image-push, make push
@@ -68,6 +74,7 @@ def describe(tag: str, commit: str, dirty: bool, model: dict[str, Any]) -> dict[
         "dirty": dirty,
         "registered_model": model["registered_model"],
         "model_version": model["version"],
+        "challenger": (model["challenger"] or {}).get("version"),
         "model_commit": model["git_commit"],
         "data_digest": model["data_digest"],
         "format": model["format"],
@@ -94,7 +101,7 @@ def build_train(options: Options) -> dict[str, Any]:
 def build_target(
     target: str, tag: str, options: Options, arguments: Optional[dict[str, str]] = None
 ) -> None:
-    """Build one stage of the Dockerfile; the machine's certificates and pip settings come as secrets only."""
+    """Build one stage of the Dockerfile; certificates and pip settings are passed as secrets only."""
     base, kit = options.base or default_base(), kit_source.in_checkout()
     arguments = {"BASE": base, "KIT": kit.as_posix(), **(arguments or {})}
     command = ["build", "--file", str(DOCKERFILE), "--target", target, "--tag", tag]
@@ -113,8 +120,9 @@ def build_target(
 
 def build_arguments(model: dict[str, Any], commit: str, dirty: bool) -> dict[str, str]:
     """Return the Dockerfile's arguments, most of which become labels."""
+    challenger = model["challenger"] or {}
     return {
-        "FORMAT": model["format"],
+        "FORMAT": "skops" if "skops" in (model["format"], challenger.get("format")) else "onnx",
         "REVISION": commit + ("-dirty" if dirty else ""),
         "MODEL_NAME": model["registered_model"],
         "MODEL_VERSION": model["version"],
@@ -125,7 +133,7 @@ def build_arguments(model: dict[str, Any], commit: str, dirty: bool) -> dict[str
 
 
 def default_base() -> str:
-    """Return the slim image of the Python that trained: the same lock entries are installed in it."""
+    """Return the slim image of this Python, which trained: the same lock entries are installed in it."""
     return "python:{}.{}-slim".format(*sys.version_info)
 
 
@@ -139,7 +147,7 @@ def push_to(registry: str, login: Optional[tuple[str, str]] = None) -> dict[str,
         raise UserError("REGISTRY is empty; accepted: host/path, like registry.example.com/team")
     record = built()
     docker.require_engine()
-    # Registries know no capitals, and names of organisations may have some.
+    # Registries allow no capitals, and names of organisations may have some.
     repository = f"{registry.lower().rstrip('/')}/{project.current().name}"
     if login is None:
         return push(repository, record)
@@ -148,10 +156,10 @@ def push_to(registry: str, login: Optional[tuple[str, str]] = None) -> dict[str,
 
 
 def push(repository: str, record: dict[str, Any]) -> dict[str, Any]:
-    """Push the image of `record` to `repository` and return the record with its digest, as it is written then.
+    """Push the image of `record` to `repository`, write the digest into the record and return it.
 
     Raises:
-        UserError: The registry refuses, or Docker does not tell the digest.
+        UserError: The registry refuses, or Docker does not show the digest.
     """
     remote = f"{repository}:{record['tag'].rpartition(':')[2]}"
     docker.ask("tag", record["id"], remote)
@@ -161,18 +169,18 @@ def push(repository: str, record: dict[str, Any]) -> dict[str, Any]:
         if _familiar(name) == _familiar(repository):
             return note_digest(record, f"{repository}@{digest}")
     raise UserError(
-        f"{remote} was pushed, but Docker tells no digest of {repository}: push it again"
+        f"{remote} was pushed, but Docker shows no digest of {repository}: push it again"
     )
 
 
 def _familiar(repository: str) -> str:
-    """Return the name under which Docker keeps a repository: its own registry's host is left out."""
+    """Return Docker's own name of a repository: without the host of Docker Hub."""
     host, _, name = repository.partition("/")
     return name if host in {"docker.io", "index.docker.io"} else repository
 
 
 def note_digest(record: dict[str, Any], reference: str) -> dict[str, Any]:
-    """Write into artifacts/image.json under which reference a registry has the image; return the record."""
+    """Write the image's reference in a registry into artifacts/image.json; return the record."""
     noted = {**record, "reference": reference, "digest": reference.rpartition("@")[2]}
     write_json(RECORD, noted)
     return noted
@@ -195,7 +203,7 @@ def checkout(allow_dirty: bool) -> tuple[str, bool]:
     """Return the commit and whether the tree differs from it.
 
     Raises:
-        UserError: It does, or there is no commit, and nobody said that this is meant.
+        UserError: It does, or there is no commit, and `allow_dirty` is false.
     """
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # no git: no exception at import
     import git
@@ -210,7 +218,7 @@ def checkout(allow_dirty: bool) -> tuple[str, bool]:
         names = [line[3:] for line in changes]
         more = f" and {len(names) - _NAMED_FILES} more" if len(names) > _NAMED_FILES else ""
         raise UserError(
-            f"the image would not be what its commit says: {', '.join(names[:_NAMED_FILES])}{more}"
+            f"the image would differ from its commit: {', '.join(names[:_NAMED_FILES])}{more}"
             " (commit first, or give ALLOW_DIRTY=1)"
         )
     return commit, bool(changes)

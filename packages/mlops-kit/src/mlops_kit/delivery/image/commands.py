@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from mlops_kit.core.console import say
+from mlops_kit.core.console import echo
 
 app = typer.Typer()
 
@@ -39,8 +39,8 @@ def build(
 
     done = image.build(image.Options(base, allow_dirty, ca_bundle, pip_conf, cache))
     if done["model_commit"] != done["commit"]:
-        say(f"note: the model was trained at commit {done['model_commit'][:12]}")
-    say(
+        echo(f"note: the model was trained at commit {done['model_commit'][:12]}")
+    echo(
         f"image: {done['tag']} ({done['bytes'] / 1e6:.0f} MB on {done['base']}), what is in it:"
         " artifacts/sbom.cdx.json; next: make image-test image-scan"
     )
@@ -53,7 +53,7 @@ def local_release() -> None:
     from . import packed_image
 
     done = packed_image.pack(local_aws.port())
-    say(f"local-release: {done.record['tag']} ({done.record['reference']}), {done.how}")
+    echo(f"local-release: {done.record['tag']} ({done.record['reference']}), {done.how}")
 
 
 @app.command("image-train")
@@ -67,7 +67,7 @@ def build_train(
     from . import build as image
 
     done = image.build_train(image.Options(base, allow_dirty, ca_bundle, pip_conf))
-    say(
+    echo(
         f"image: {done['tag']} ({done['bytes'] / 1e6:.0f} MB); run it with MLFLOW_TRACKING_URI given"
     )
 
@@ -82,34 +82,34 @@ def push(
     from . import build as image
 
     done = image.push_to(registry, (user, password or "") if user else None)
-    say(f"pushed: {done['reference']} (noted in artifacts/image.json)")
+    echo(f"pushed: {done['reference']} (noted in artifacts/image.json)")
 
 
 @app.command("image-scan")
 def scan(image_name: Annotated[str, typer.Option("--image", envvar="IMAGE")] = "") -> None:
-    """Scan the image for known vulnerabilities; exit 1 if a mended release exists."""
+    """Scan the image for known vulnerabilities; exit 1 if a fixed release exists."""
     from . import build as image
     from . import scan as image_scan
 
     report = image_scan.scan(image_name or image.built()["tag"])
-    failed = [_tell("Python packages", report["python"], "make lock image")]
-    failed.append(_tell("system packages", report["system"], "make image on a fresh BASE"))
+    failed = [_show("Python packages", report["python"], "make lock image")]
+    failed.append(_show("system packages", report["system"], "make image on a fresh BASE"))
     if any(failed):
         raise typer.Exit(1)
 
 
-def _tell(what: str, report: dict[str, Any], remedy: str) -> bool:
+def _show(what: str, report: dict[str, Any], remedy: str) -> bool:
     """Print one part of the scan; return whether it failed."""
     from ..dependency_audit import sentences
 
     for line in sentences(report):
-        say(line)
+        echo(line)
     if report["status"] == "not audited":
-        say(f"image scan: {what} were NOT SCANNED ({report['reason']})")
+        echo(f"image scan: {what} were NOT SCANNED ({report['reason']})")
     elif report["status"] == "vulnerable":
-        say(f"image scan: vulnerable {what}; {remedy} brings mended releases")
+        echo(f"image scan: vulnerable {what}; {remedy} brings fixed releases")
     else:
-        say(
+        echo(
             f"image scan: {what}: clean"
             + (" but for what is held back" if report["held_back"] else "")
         )
@@ -132,7 +132,7 @@ def compose_up(
     options = image.Options(base, False, ca_bundle, pip_conf)
     compose.up(options, service_image or image.built()["tag"], service_port, mlflow_port)
     mlflow = f"http://127.0.0.1:{mlflow_port}"
-    say(
+    echo(
         f"running: the service on http://127.0.0.1:{service_port}, MLflow on {mlflow}"
         f" (MLFLOW_TRACKING_URI={mlflow} make pipeline); stop: make compose-down"
     )
@@ -144,4 +144,4 @@ def compose_down() -> None:
     from . import compose
 
     compose.down()
-    say("stopped: runs, models and passwords stay (docker volume ls, artifacts/compose.env)")
+    echo("stopped: runs, models and passwords stay (docker volume ls, artifacts/compose.env)")

@@ -1,4 +1,4 @@
-"""The production shape on a laptop: the service, and MLflow with its database and object store (docker/compose.yaml)."""
+"""The production stack on a laptop: the service, and MLflow with its database and object store (docker/compose.yaml)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ PASSWORDS = Path("artifacts/compose.env")
 
 _SECRETS = ("POSTGRES_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY")
 _SECONDS = 300  # for everything to become healthy
+_HEALTHY = ("healthy", "running")  # the shipper has no health check, so that it can only run
 
 
 def up(options: build.Options, service_image: str, service_port: int, mlflow_port: int) -> None:
@@ -45,13 +46,13 @@ def up(options: build.Options, service_image: str, service_port: int, mlflow_por
 
 
 def down() -> None:
-    """Stop everything; the volumes with runs and models stay, and so do the passwords that fit them.
+    """Stop everything; the volumes with runs and models stay, and so do their passwords.
 
     Raises:
         UserError: Docker or compose is missing.
     """
     docker.require_engine()
-    # compose wants every variable to have a value, though it uses none of them here.
+    # compose needs a value for every variable, though it uses none of them here.
     _run([*_compose(), "down"], **dict.fromkeys(("SERVICE_IMAGE", *_SECRETS), "none"))
 
 
@@ -61,7 +62,7 @@ def mlflow_image() -> str:
 
 
 def write_passwords() -> None:
-    """Write random passwords, readable by this user only, unless there are some: the volumes know those."""
+    """Write random passwords, readable by this user only, unless there are some, with which the volumes were made."""
     if not PASSWORDS.exists():
         PASSWORDS.parent.mkdir(exist_ok=True)
         lines = "".join(f"{name}={secrets.token_hex(20)}\n" for name in _SECRETS)
@@ -77,10 +78,10 @@ def _compose() -> list[str]:
         UserError: There is none.
     """
     plugin = ["docker", "compose"]
-    asked = subprocess.run(
+    done = subprocess.run(
         [*plugin, "version"], capture_output=True, check=False
     )  # nosec B603 # a list of arguments, no shell
-    if asked.returncode == 0:
+    if done.returncode == 0:
         command = plugin
     elif shutil.which("docker-compose"):
         command = ["docker-compose"]
@@ -101,15 +102,15 @@ def _run(command: list[str], **variables: str) -> None:
 
 
 def _wait() -> list[str]:
-    """Return the parts' names once all of them are healthy."""
+    """Wait until all containers are healthy; return their names."""
     deadline = time.monotonic() + _SECONDS
     while True:
         states = _states()
-        ill = sorted(name for name, state in states.items() if state != "healthy")
-        if states and not ill:
+        unhealthy = sorted(name for name, state in states.items() if state not in _HEALTHY)
+        if states and not unhealthy:
             return sorted(states)
         if time.monotonic() > deadline:
-            named = ", ".join(f"{name} ({states[name]})" for name in ill)
+            named = ", ".join(f"{name} ({states[name]})" for name in unhealthy)
             raise UserError(f"not healthy after {_SECONDS} s: {named}; see: docker logs NAME")
         time.sleep(1)
 

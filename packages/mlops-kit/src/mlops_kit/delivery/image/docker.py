@@ -1,4 +1,4 @@
-"""The docker command line, and what to say where it is not there."""
+"""The docker command line, and the errors where it is missing."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 
 from mlops_kit.core.errors import UserError
 
-_SECONDS = 60  # for an engine to say that it is there
+_SECONDS = 60  # for an engine to respond
 
 
 def require_engine() -> None:
-    """Make sure that there is a client and that its engine runs.
+    """Require a client and a running engine.
 
     Raises:
-        UserError: One of them is missing; the text says what to install or start.
+        UserError: One of them is missing; the message has what to install or start.
     """
     client = _client()
     try:
         done = subprocess.run(  # nosec B603 # a list of arguments, no shell
             [client, "version"], capture_output=True, text=True, timeout=_SECONDS, check=False
         )
-        said = _last_line(done.stderr)
+        reason = _last_line(done.stderr)
     except subprocess.TimeoutExpired:
         raise UserError(
             f"the Docker engine did not answer within {_SECONDS} s: restart it"
@@ -34,7 +34,7 @@ def require_engine() -> None:
     if done.returncode:
         raise UserError(
             "the Docker engine is not running: start Docker Desktop, or on Linux: sudo systemctl start docker"
-            f" (docker said: {said})"
+            f" (docker said: {reason})"
         )
 
 
@@ -42,10 +42,10 @@ def show(*arguments: str) -> None:
     """Run docker with its output on the terminal.
 
     Raises:
-        UserError: docker ended with an error, which it has already told.
+        UserError: docker failed; its error is on the terminal already.
     """
     # Engines before 23 build with BuildKit only when asked. From 29 on they would push an index with an attestation beside
-    # the image, whose digest ECR does not scan; what is in the image is told by our own SBOM.
+    # the image, whose digest ECR does not scan; the image's contents are in our own SBOM.
     env = {**os.environ, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     command = [_client(), *arguments]
     done = subprocess.run(
@@ -59,7 +59,7 @@ def ask(*arguments: str, stdin: str = "") -> str:
     """Return what docker prints.
 
     Raises:
-        UserError: docker ended with an error; the text has the last line that it said.
+        UserError: docker failed; the message has the last line of its stderr.
     """
     done = subprocess.run(  # nosec B603 # a list of arguments, no shell
         [_client(), *arguments], input=stdin, capture_output=True, text=True, check=False
@@ -85,7 +85,7 @@ def logged_in(host: str, user: str, password: str) -> Iterator[None]:
 
 
 def inspect(image: str) -> dict[str, Any]:
-    """Return what the engine knows of a local image.
+    """Return `docker image inspect` of a local image.
 
     Raises:
         UserError: It has no such image.

@@ -1,4 +1,4 @@
-"""List what is installed, as JSON. It is fed to the image's own Python, so it needs nothing but the standard library."""
+"""List installed packages, as JSON. It is fed to the image's own Python, so it needs only the standard library."""
 
 import json
 import os
@@ -18,7 +18,7 @@ def main() -> None:
         "debian": debian_packages(Path("/var/lib/dpkg")),
         "packages": python_packages("/"),
     }
-    print(json.dumps(found))  # noqa: T201 # this is the whole answer
+    print(json.dumps(found))  # noqa: T201 # this is the whole output
 
 
 def system(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Where an image gets the kit from: the folder of this checkout or, where that was deleted, the installed wheel."""
+"""The source of the kit in an image: the folder of this checkout or, where that was deleted, the installed wheel."""
 
 from __future__ import annotations
 

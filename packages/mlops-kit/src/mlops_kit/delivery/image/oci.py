@@ -41,7 +41,7 @@ class Image(NamedTuple):
 
 
 def layer(files: Mapping[str, Path]) -> tuple[bytes, str]:
-    """Return files, by their path in the image, as a layer, and the digest of what is in it.
+    """Return files, by their path in the image, as a layer, and the digest of its contents.
 
     Order, times and owners are always the same, so that the same files make the same layer.
     """
@@ -99,8 +99,8 @@ def push(made: Image, registry: str, repository: str, tag: str) -> bool:
 
 def _accept(answer: Any) -> None:
     if answer.status_code != 201:
-        said = "; ".join(error["message"] for error in answer.json()["errors"])
-        raise UserError(f"the registry refuses the image: {said}")
+        reasons = "; ".join(error["message"] for error in answer.json()["errors"])
+        raise UserError(f"the registry refuses the image: {reasons}")
 
 
 def _part(media_type: str, data: bytes) -> dict[str, Any]:

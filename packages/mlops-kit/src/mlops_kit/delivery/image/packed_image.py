@@ -12,7 +12,7 @@ from mlops_kit.core.files import write_json
 from .. import local_aws
 from . import build, kit_source, oci
 
-# The label by which ecs-local knows an image that is no root filesystem but plain files, to be run as a process.
+# The label that marks for ecs-local an image of plain files, without a root filesystem, which it runs as a process.
 PACKED = "ecs-local.packed"
 
 # The model's own code, and of the kit what the service needs: the rooms that docker/Dockerfile copies.
@@ -22,7 +22,7 @@ _CONFIG = Path("configs/serve.yaml")
 
 
 class Packed(NamedTuple):
-    """What artifacts/image.json says, and how it came about."""
+    """The record of artifacts/image.json, and a description of how the image was made."""
 
     record: dict[str, Any]
     how: str
@@ -34,7 +34,7 @@ def pack(port: int) -> Packed:
     Raises:
         UserError: There is no exported model, or the registry refuses.
     """
-    model = model_folder.read_card(model_folder.FOLDER)
+    model = model_folder.read_manifest(model_folder.FOLDER)
     commit, dirty = build.checkout(allow_dirty=True)
     registry = f"{local_aws.HOST}:{port}"
     pushed = _pushed(registry, model, commit, dirty)
@@ -44,7 +44,7 @@ def pack(port: int) -> Packed:
     made = oci.image(packed, _config(build.build_arguments(model, commit, dirty)))
     # Tags are immutable, and what is packed may change without its commit: with the tree, or with the model store.
     state = f"{'-dirty' if dirty else ''}-{packed[1].partition(':')[2][:8]}"
-    tag = f"{commit[:12]}{state}-v{model['version']}"
+    tag = f"{commit[:12]}{state}-{build.models(model)}"
     new = oci.push(made, registry, project.current().name, tag)
     record = {
         **build.describe(f"{project.current().name}:{tag}", commit, dirty, model),

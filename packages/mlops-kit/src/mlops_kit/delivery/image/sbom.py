@@ -1,4 +1,4 @@
-"""Write the image's bill of materials: what is really in it, asked of the image itself."""
+"""Write the image's bill of materials, from the packages installed in the image itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write(image: str, image_id: str) -> None:
 
 
 def installed(image: str) -> dict[str, Any]:
-    """Return what is installed in `image`: it is run once, without a network."""
+    """Return the packages installed in `image`, which is run once for it, without a network."""
     script = Path(inventory.__file__).read_text(encoding="utf-8")
     closed = ["--read-only", "--network", "none", "--cap-drop", "ALL"]
     # As root, to see what root installed in its own home.

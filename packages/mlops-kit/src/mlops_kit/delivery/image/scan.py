@@ -1,4 +1,4 @@
-"""Look for known vulnerabilities in the image: Python packages by pip-audit, system packages by trivy or grype."""
+"""Scan the image for known vulnerabilities: Python packages with pip-audit, system packages with trivy or grype."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SECONDS = 900  # the first scan fetches its database
 
 
 def scan(image: str) -> dict[str, Any]:
-    """Return what is known of the packages in `image`, and write it to reports/image-scan.json.
+    """Scan the packages in `image`, write reports/image-scan.json and return it.
 
-    Both parts, `python` and `system`, read like dependency_audit.audit(): `status` is "clean",
+    Both parts, `python` and `system`, are reports as of dependency_audit.audit(): `status` is "clean",
     "vulnerable", or "not audited" with a `reason`. Of the system's packages only serious problems
-    count as vulnerable, and only where a mended release exists.
+    count as vulnerable, and only where a fixed release exists.
 
     Raises:
         UserError: There is no Docker or no such image.
@@ -46,33 +46,33 @@ def _python(packages: list[dict[str, str]]) -> dict[str, Any]:
     with scratch() as folder:
         path = folder / "requirements.txt"
         path.write_text(pins, encoding="utf-8")
-        return dependency_audit.judge(path, [Path(lock) for lock in _LOCKS], "--no-deps")
+        return dependency_audit.audit_pins([path], [Path(lock) for lock in _LOCKS], "--no-deps")
 
 
 def _system(image: str) -> dict[str, Any]:
-    """Ask the first scanner that is installed."""
+    """Return the report of the first scanner that is installed."""
     for name, options, read in (
         ("trivy", ("image", "--quiet", "--format", "json"), _trivy),
         ("grype", ("--quiet", "--output", "json"), _grype),
     ):
         scanner = shutil.which(name)
         if scanner is not None:
-            answer, reason = _ask([scanner, *options, image])
+            answer, reason = _run_scanner([scanner, *options, image])
             if answer is None:
                 return {"status": "not audited", "reason": f"{name}: {reason}"}
             problems = read(answer)
-            mended = [p for p in problems if p["fixed_in"] and p["severity"] in _SERIOUS]
+            fixable = [p for p in problems if p["fixed_in"] and p["severity"] in _SERIOUS]
             return {
-                "status": "vulnerable" if mended else "clean",
+                "status": "vulnerable" if fixable else "clean",
                 "scanner": name,
-                "vulnerable": mended,
-                "held_back": [p for p in problems if p not in mended],
+                "vulnerable": fixable,
+                "held_back": [p for p in problems if p not in fixable],
             }
     return {"status": "not audited", "reason": "neither trivy nor grype is installed"}
 
 
-def _ask(command: list[str]) -> tuple[Optional[dict[str, Any]], str]:
-    """Return a scanner's JSON, or None and why there is none."""
+def _run_scanner(command: list[str]) -> tuple[Optional[dict[str, Any]], str]:
+    """Return a scanner's JSON, or None and the reason why there is none."""
     try:
         done = subprocess.run(  # nosec B603 # a list of arguments, no shell
             command, capture_output=True, text=True, timeout=_SECONDS, check=False
@@ -81,7 +81,7 @@ def _ask(command: list[str]) -> tuple[Optional[dict[str, Any]], str]:
     except subprocess.TimeoutExpired:
         return None, f"no answer within {_SECONDS} s"
     except ValueError:
-        return None, (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        return None, (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
     return answer, ""
 
 

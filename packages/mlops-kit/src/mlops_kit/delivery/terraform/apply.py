@@ -1,4 +1,4 @@
-"""Plan, apply and destroy a root: what is shown, what is asked, and what has to be gone first."""
+"""Plan, apply and destroy a root, with a confirmation, and with the deployer's service deleted first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_kit.core import project
-from mlops_kit.core.console import say
+from mlops_kit.core.console import echo
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.files import write_json
 
@@ -28,34 +28,34 @@ def plan(name: str) -> list[dict[str, Any]]:
     """Show what an apply would change, write it to reports/infra-plan.json, and return it.
 
     Raises:
-        UserError: Nobody would hear of alarms, or Terraform has failed.
+        UserError: Alarms would reach nobody, or Terraform has failed.
     """
-    with _connected(_heard(roots.load(name))) as terraform:
+    with _connected(_with_alert_emails(roots.load(name))) as terraform:
         changes = terraform.plan()
     write_json(REPORT, {"environment": name, "changes": changes})
     return changes
 
 
 def apply(name: str, approved: bool) -> int:
-    """Show the plan, ask unless `approved`, and do it; return how many resources changed.
+    """Show the plan, ask unless `approved`, and apply it; return how many resources changed.
 
     Raises:
-        UserError: Nobody would hear of alarms, nobody agreed, or Terraform has failed.
+        UserError: Alarms would reach nobody, it was not confirmed, or Terraform has failed.
     """
-    with _connected(_heard(roots.load(name))) as terraform:
+    with _connected(_with_alert_emails(roots.load(name))) as terraform:
         changes = terraform.plan()
         if changes:
-            _agreed(f"Make these {len(changes)} changes in {name}?", "yes", approved)
+            _confirm(f"Make these {len(changes)} changes in {name}?", "yes", approved)
         terraform.apply()
         terraform.move_state()
     return len(changes)
 
 
 def destroy(name: str, approved: bool, confirmed: str) -> int:
-    """Show what goes, ask, end the service that the deployer made, and destroy; return how many resources went.
+    """Show the plan, ask, delete the deployer's service, and destroy; return how many resources were destroyed.
 
     Raises:
-        UserError: It is protected, holds the states of the others, or nobody agreed.
+        UserError: It is protected, holds the states of the others, or it was not confirmed.
     """
     root = roots.load(name)
     if name == BOOTSTRAP:
@@ -64,43 +64,45 @@ def destroy(name: str, approved: bool, confirmed: str) -> int:
         )
     if root.variables.get("protected", root.is_environment):
         raise UserError(
-            f"configs/infra/{name}.yaml says protected: true; to destroy {name}, say false and make infra-apply ENV={name} first"
+            f"configs/infra/{name}.yaml has protected: true; to destroy {name}, set it to false and make infra-apply ENV={name} first"
         )
     with _connected(root) as terraform:
         changes = terraform.plan(destroy=True)
-        # Production is never destroyed by a variable that somebody has set for all environments.
+        # Production is never destroyed by a variable that is set for all environments.
         sure = confirmed == name or (approved and name != _PRODUCTION)
-        _agreed(f"Destroy these {len(changes)} resources, and the service in {name}?", name, sure)
+        _confirm(f"Destroy these {len(changes)} resources, and the service in {name}?", name, sure)
         if root.is_environment:
-            _end_service(name)
+            _delete_service(name)
         terraform.apply()
     return len(changes)
 
 
-def _heard(root: Root) -> Root:
-    """Return the root, after a look at who hears of its alarms.
+def _with_alert_emails(root: Root) -> Root:
+    """Return the root, whose alarms go to an address.
 
     Raises:
-        UserError: Nobody does: AWS would write to no address, or to one that nobody can have.
+        UserError: It has no address, or only addresses that do not exist (*.example).
     """
     given = root.variables.get("alert_emails") or []
     if root.is_environment and not [one for one in given if not str(one).endswith(".example")]:
         raise UserError(
-            f"configs/infra/{root.name}.yaml: alert_emails is {given}, so nobody would hear of alarms;"
-            " accepted: 1 to 10 addresses that somebody reads, like alert_emails: [team@example.com]"
+            f"configs/infra/{root.name}.yaml: alert_emails is {given}, so alarms would reach nobody;"
+            " accepted: 1 to 10 addresses that are read, like alert_emails: [team@example.com]"
         )
     return root
 
 
-def _agreed(question: str, answer: str, given: bool) -> None:
+def _confirm(question: str, answer: str, given: bool) -> None:
     if given:
         return
     if not sys.stdin.isatty():
         variable = "AUTO_APPROVE=1" if answer == "yes" else f"CONFIRM={answer}"
-        raise UserError(f"nobody is there to agree: give {variable} to go on without being asked")
-    say(f"{question} Type {answer} to go on:")
+        raise UserError(
+            f"there is no terminal to confirm on: give {variable} to continue without a question"
+        )
+    echo(f"{question} Type {answer} to continue:")
     if input().strip() != answer:
-        raise UserError("nothing was changed: nobody agreed")
+        raise UserError("nothing was changed: it was not confirmed")
 
 
 @contextmanager
@@ -115,7 +117,7 @@ def _connected(root: Root) -> Iterator[Terraform]:
 
 
 def _state_bucket() -> tuple[str, bool]:
-    """Return the name of the bucket of states in this account, and whether it is there."""
+    """Return the name of the bucket of states in this account, and whether it exists."""
     from ..deploy import aws
 
     try:
@@ -129,11 +131,11 @@ def _state_bucket() -> tuple[str, bool]:
     return bucket, True
 
 
-def _end_service(name: str) -> None:
-    """End the service that the deployer made: Terraform does not know it, and its cluster cannot go before it."""
+def _delete_service(name: str) -> None:
+    """Delete the deployer's service: Terraform does not know it, and its cluster cannot be deleted before it."""
     from ..deploy import aws
 
-    # As infra/names calls both; the contract that says so may be gone already.
+    # As infra/names names both; the contract that has them may be gone already.
     there = dict.fromkeys(("cluster", "service"), f"{project.current().name}-{name}")
     ecs = client("ecs")
     try:
@@ -146,14 +148,14 @@ def _end_service(name: str) -> None:
     while time.monotonic() < end:
         found = ecs.describe_services(cluster=there["cluster"], services=[there["service"]])
         if not found["services"] or found["services"][0]["status"] == "INACTIVE":
-            say(f"destroy    the service {there['service']} has ended")
+            echo(f"destroy    the service {there['service']} has ended")
             return
         time.sleep(1)
     raise UserError(f"the service {there['service']} still drains after {_PATIENCE} s: try again")
 
 
 def client(service: str) -> Any:
-    """Return a client of AWS in the region of everything."""
+    """Return a client of AWS in the project's region."""
     import boto3
 
     return boto3.client(service, region_name=region())

@@ -1,4 +1,4 @@
-"""Check the Terraform without an account: its form, whether it is valid, its own tests, and checkov's findings."""
+"""Check the Terraform without an account: format, validity, its own tests, and checkov."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROOTS = (BOOTSTRAP, SHARED, ENVIRONMENT)
 
 
 def check(checkov: Path) -> None:
-    """Run all checks; what they find goes to our own output.
+    """Run all checks; their findings go to our own output.
 
     Raises:
         UserError: Terraform is missing, or a check failed.
@@ -36,7 +36,7 @@ def check(checkov: Path) -> None:
 
 
 def _checkov() -> list[str]:
-    # Each finding that is accepted stands, with its reason, where it is found.
+    # Accepted findings are marked, with their reason, in the Terraform itself.
     return [
         "--directory",
         str(FOLDER),

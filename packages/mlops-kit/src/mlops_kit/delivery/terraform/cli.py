@@ -1,4 +1,4 @@
-"""Run Terraform (or what the variable TERRAFORM names) in a root, with its state in the account's bucket."""
+"""Run Terraform (or the program in the variable TERRAFORM) in a root, with its state in the account's bucket."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def program() -> str:
     """Return the path of Terraform.
 
     Raises:
-        UserError: It is not there.
+        UserError: It is not on the PATH.
     """
     name = os.environ.get("TERRAFORM") or "terraform"
     found = shutil.which(name)
@@ -41,7 +41,7 @@ def program() -> str:
 
 
 class Terraform:
-    """Terraform in one root. What it keeps between two calls lies in artifacts/terraform/NAME/."""
+    """Terraform in one root. Its files between two calls are in artifacts/terraform/NAME/."""
 
     def __init__(self, root: Root, bucket: str) -> None:
         """Take the root and the name of the bucket of states."""
@@ -54,7 +54,7 @@ class Terraform:
     def connect(self, bucket_exists: bool) -> None:
         """Get the providers, and connect to the state.
 
-        The bucket of states is itself made by Terraform: until it is there, bootstrap's state lies here.
+        The bucket of states is itself made by Terraform: until it exists, bootstrap's state is a local file.
 
         Raises:
             UserError: There is no bucket and this is not bootstrap, or Terraform has failed.
@@ -73,7 +73,7 @@ class Terraform:
             self._run("init", "-input=false", "-reconfigure", *self._backend())
 
     def move_state(self) -> None:
-        """Bring bootstrap's first state into the bucket that it made."""
+        """Move bootstrap's first state into the bucket that it made."""
         if not self._first_state.exists():
             return
         self._override.unlink(missing_ok=True)
@@ -85,9 +85,9 @@ class Terraform:
         self._first_state.unlink()
 
     def plan(self, destroy: bool = False) -> list[dict[str, Any]]:
-        """Show what would change, keep it for `apply`, and return it: address, type, actions, and what differs.
+        """Show the plan, keep it for `apply`, and return its changes: address, type, actions, and changed arguments.
 
-        Of what differs only the names of the arguments are returned, since values may be secret.
+        Only the names of changed arguments are returned, since values may be secret.
 
         Raises:
             UserError: Terraform has failed.
@@ -108,16 +108,16 @@ class Terraform:
         ]
 
     def apply(self) -> None:
-        """Do what the last plan showed.
+        """Apply the last plan.
 
         Raises:
-            UserError: Terraform has failed; what it did is in its state.
+            UserError: Terraform has failed; its partial changes are in its state.
         """
         self._run("apply", "-input=false", str(self._plan))
         self._plan.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Leave no file of ours in the root."""
+        """Remove our files from the root."""
         self._override.unlink(missing_ok=True)
 
     @property
@@ -151,7 +151,7 @@ def _differing(change: dict[str, Any]) -> list[str]:
 
 
 def plain() -> list[str]:
-    """Return the option that keeps colours out of logs."""
+    """Return the option that keeps colours out of logs, where the output is no terminal."""
     return [] if sys.stdout.isatty() else ["-no-color"]
 
 
@@ -161,13 +161,13 @@ def run(
     variables: Optional[dict[str, str]] = None,
     quiet: bool = False,
 ) -> str:
-    """Run a program to its end, also when we are told to end: it brings its own work to a safe end first.
+    """Run a program to its end, also when we get a signal: the program shuts down cleanly first.
 
     Returns:
-        What it printed, if `quiet`; otherwise that has gone to our own output.
+        Its output, if `quiet`; otherwise that has gone to our own.
 
     Raises:
-        UserError: It failed; the sentence names it and its exit code.
+        UserError: It failed; the message names it and its exit code.
     """
     process = subprocess.Popen(  # nosec B603 # no shell, and arguments of our own
         arguments,
@@ -176,17 +176,19 @@ def run(
         stdout=subprocess.PIPE if quiet else None,
         text=True,
     )
-    with _patient(process):
+    with _signals_passed_on(process):
         out, _ = process.communicate()
     if process.returncode:
         shown = " ".join([Path(arguments[0]).name, *arguments[1:2]])
-        raise UserError(f"{shown} in {folder} ended with {process.returncode}; it says why above")
+        raise UserError(
+            f"{shown} in {folder} ended with {process.returncode}; see its output above"
+        )
     return out or ""
 
 
 @contextmanager
-def _patient(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Pass SIGTERM on and leave Ctrl-C, which the program gets from the terminal itself, to it."""
+def _signals_passed_on(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Pass SIGTERM on to the program, and ignore Ctrl-C, which it gets from the terminal itself."""
 
     def pass_on(number: int, _frame: Optional[FrameType]) -> None:
         if number == signal.SIGTERM:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlops_kit.core.console import say, show_table
+from mlops_kit.core.console import echo, show_table
 from mlops_kit.core.files import write_text
 
 app = typer.Typer()
@@ -24,7 +24,7 @@ def check(checkov: Annotated[Path, typer.Option(help="The program.")]) -> None:
     from . import check as checking
 
     checking.check(checkov)
-    say("checked: next: make infra-plan ENV=…")
+    echo("checked: next: make infra-plan ENV=…")
 
 
 @app.command("infra-plan")
@@ -33,17 +33,17 @@ def plan(env: Env = "") -> None:
     from . import apply as changing
 
     changes = changing.plan(env)
-    told = f"{len(changes)} changes; next: make infra-apply ENV={env}" if changes else "no changes"
-    say(f"plan: {told} ({changing.REPORT})")
+    count = f"{len(changes)} changes; next: make infra-apply ENV={env}" if changes else "no changes"
+    echo(f"plan: {count} ({changing.REPORT})")
 
 
 @app.command("infra-apply")
 def apply(env: Env = "", auto_approve: Approved = False) -> None:
-    """Show what would change, ask, and make it so."""
+    """Show what would change, ask, and apply it."""
     from . import apply as changing
 
     count = changing.apply(env, auto_approve)
-    say(f"applied: {count} changes in {env}")
+    echo(f"applied: {count} changes in {env}")
 
 
 @app.command("infra-destroy")
@@ -52,11 +52,11 @@ def destroy(
     auto_approve: Approved = False,
     confirmed: Annotated[str, typer.Option("--confirm", envvar="CONFIRM", help="ENV again.")] = "",
 ) -> None:
-    """Show what would go, have ENV typed, and destroy it."""
+    """Show what would be destroyed, ask for ENV, and destroy it."""
     from . import apply as changing
 
     count = changing.destroy(env, auto_approve, confirmed)
-    say(f"destroyed: {count} resources of {env}")
+    echo(f"destroyed: {count} resources of {env}")
 
 
 @app.command("infra-cost")
@@ -75,7 +75,7 @@ def cost(env: Env = "") -> None:
         rows.append(["together", "", "", f"{found.total:.2f}"])
         columns = ["what", "how much", "of", "US dollars"]
         show_table(f"{name}: a month", columns, rows)
-        say(f"prices of {found.region}, {found.date}, and what is assumed: infra/prices.yaml")
+        echo(f"prices of {found.region}, {found.date}, and what is assumed: infra/prices.yaml")
     write_text(costs.REPORT, costs.table(estimates))
 
 
@@ -85,5 +85,5 @@ def train_remote(env: Env = "") -> None:
     from . import train_remote as training
 
     code = training.train(env)
-    say("trained: the run is in MLflow" if code == 0 else f"training ended with {code}")
+    echo("trained: the run is in MLflow" if code == 0 else f"training ended with {code}")
     raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""What an environment costs in a month: its sizes times a table of prices (infra/prices.yaml)."""
+"""The monthly cost of an environment: its sizes times a table of prices (infra/prices.yaml)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ALARMS = 4
 
 
 class Line(NamedTuple):
-    """One thing that is paid for: how much of it, of what unit, and US dollars a month."""
+    """One item of the cost: its quantity, its unit, and US dollars a month."""
 
     what: str
     quantity: float
@@ -28,7 +28,7 @@ class Line(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """All lines, and where the prices are from."""
+    """All lines, and the date and region of the prices."""
 
     lines: list[Line]
     date: str
@@ -41,7 +41,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(name: str) -> Estimate:
-    """Return what the environment `name` costs in a month, without what autoscaling adds.
+    """Return the monthly cost of the environment `name`, without additional tasks of autoscaling.
 
     Raises:
         UserError: There is no such environment, or a price is missing.
@@ -123,7 +123,7 @@ def _lines(sizes: dict[str, Any], deploy: DeployConfig, given: dict[str, Any]) -
         how_long = assumed["training_hours"]
         lines += fargate("training", 1, training["cpu"], training["memory"], how_long)
     secrets = len(sizes.get("secrets") or {}) + bool(database)
-    alarms = _ALARMS + bool(database)
+    alarms = _ALARMS + bool(database) + bool(sizes.get("prediction_days"))
     return [
         *lines,
         line("logs", assumed["logs_gb"], "GB", prices["logs_gb"]),

@@ -1,4 +1,4 @@
-"""Which root of `infra/` an ENV stands for, and the variables that `configs/infra/` gives it."""
+"""The root of `infra/` for an ENV, and its variables from `configs/infra/`."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Root(NamedTuple):
 
     @property
     def is_environment(self) -> bool:
-        """Whether it is one of several environments, and not the account's own."""
+        """Return whether it is an environment, and not one of the account's own roots."""
         return self.name not in _OF_THE_ACCOUNT
 
 
 def names() -> list[str]:
-    """Return what ENV may be: those of the account first, then the environments."""
+    """Return the accepted values of ENV: those of the account first, then the environments."""
     found = sorted(path.stem for path in SETTINGS.glob("*.yaml"))
     return sorted(found, key=lambda name: name not in _OF_THE_ACCOUNT)
 

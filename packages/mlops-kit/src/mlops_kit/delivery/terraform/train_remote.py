@@ -1,4 +1,4 @@
-"""Train on ECS: start the task definition that the infrastructure made, and follow it to its end."""
+"""Train on ECS: start a task of the infrastructure's task definition, and follow its log to the end."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import time
 from typing import Any, Optional
 
 from mlops_kit.core import project
-from mlops_kit.core.console import say
+from mlops_kit.core.console import echo
 from mlops_kit.core.errors import UserError
 
 from ..deploy import aws
 from . import roots
 from .apply import client
 
-# What a run is told, as on the command line.
+# Variables that are passed to the run, as on the command line.
 _PASSED_ON = ("CONFIG", "SET")
 
 
@@ -53,7 +53,7 @@ def _follow(contract: dict[str, Any], poll_seconds: float) -> int:
     arn = _start(ecs, contract)
     task = arn.rpartition("/")[2]
     stream = f"{contract['container']}/{contract['container']}/{task}"
-    say(f"training   task {task} in {contract['cluster']}; it goes on if you leave")
+    echo(f"training   task {task} in {contract['cluster']}; it continues if you leave")
     token: Optional[str] = None
     while True:
         found = ecs.describe_tasks(cluster=contract["cluster"], tasks=[arn])["tasks"][0]
@@ -89,7 +89,7 @@ def _start(ecs: Any, contract: dict[str, Any]) -> str:
 
 
 def _log(group: str, stream: str, token: Optional[str]) -> Optional[str]:
-    """Print what is new in the log; return where it goes on."""
+    """Print new lines of the log; return the token of the next page."""
     logs = client("logs")
     more = {"nextToken": token} if token else {}
     try:
@@ -99,7 +99,7 @@ def _log(group: str, stream: str, token: Optional[str]) -> Optional[str]:
     except logs.exceptions.ResourceNotFoundException:
         return None  # the container has not started
     for event in answer["events"]:
-        say(event["message"].rstrip())
+        echo(event["message"].rstrip())
     return str(answer["nextForwardToken"])
 
 

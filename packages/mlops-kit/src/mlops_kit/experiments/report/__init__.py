@@ -1,1 +1,1 @@
-"""What people look at: pictures of a run."""
+"""The report on a run, with plots."""

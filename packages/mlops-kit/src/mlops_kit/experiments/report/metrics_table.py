@@ -1,4 +1,4 @@
-"""The one table of metrics: measured, asked for, and next to the champion's."""
+"""The table of metrics: measured, threshold, and the champion's."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 
 def number(value: Optional[float]) -> str:
-    """Return a metric's value: 0.9934, 12,345.7; a dash for what is not defined."""
+    """Return a metric's value: 0.9934, 12,345.7; a dash where it is not defined."""
     if value is None or value != value:
         return "–"
     return f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"

@@ -1,4 +1,4 @@
-"""Print a page to PDF by Chromium, where there is one."""
+"""Print a page to PDF by Chromium, where it is installed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def find_browser() -> Optional[str]:
 
 
 def print_page(page: Path) -> str:
-    """Write reports/report.pdf; return why there is none, or nothing if there is one."""
+    """Write reports/report.pdf; return the reason why it could not be written, else an empty string."""
     FILE.unlink(missing_ok=True)  # of an earlier run
     browser = find_browser()
     if browser is None:

@@ -29,6 +29,7 @@ _CURVES = {
     "precision_recall": PrecisionRecallDisplay,
     "calibration": CalibrationDisplay,
 }
+_WEIGHED = ("roc", "precision_recall")
 
 # The light colours of report.css: in an SVG the page's variables take their place, so that it turns dark with the page.
 _CURVE_COLOURS = ["#1a5fd0", "#b3541e", "#17663a", "#8a3ab0", "#7a6400", "#556070"]
@@ -37,7 +38,7 @@ _VARIABLES = {
     **{colour: f"var(--c{k})" for k, colour in enumerate(_CURVE_COLOURS)},
     _TEXT: "var(--text)",
     _LINE: "var(--line)",
-    "#000000": "var(--text)",  # what the displays themselves draw in black
+    "#000000": "var(--text)",  # the displays draw some parts in black
 }
 STYLE = {
     "axes.edgecolor": _LINE,
@@ -68,7 +69,7 @@ def save(folder: Path, model: Any, rows: Any, target: Any, predictions: Predicti
         figures = curves(predictions)
         if predictions.probabilities is not None:
             figures["confusion"] = _confusion(predictions)
-        figures["importance"] = _importance(model, rows, target)
+        figures["importance"] = _importance(model, rows, target, predictions.weights)
         for name, figure in figures.items():
             paths.append(folder / f"{name}.png")
             figure.savefig(paths[-1], dpi=150)
@@ -88,19 +89,20 @@ def curves(predictions: Predictions) -> dict[str, Figure]:
             "residuals": _errors(predictions, "residual_vs_predicted"),
             "predicted": _errors(predictions, "actual_vs_predicted"),
         }
-    return {name: _one_against_rest(display, predictions) for name, display in _CURVES.items()}
+    return {name: _one_against_rest(name, predictions) for name in _CURVES}
 
 
-def _one_against_rest(display: Any, predictions: Predictions) -> Figure:
-    """One curve for the second of two classes; of more classes, one each against the rest."""
+def _one_against_rest(name: str, predictions: Predictions) -> Figure:
+    """Return a figure: one curve for the second of two classes; of more classes, one each against the rest."""
+    weights = {"sample_weight": predictions.weights} if name in _WEIGHED else {}
     figure, axes = _axes()
     labels, probabilities = _labels(predictions), predictions.probabilities
     assert probabilities is not None  # nosec B101 # for the type checker: curves() has looked
     for k in [1] if len(labels) == 2 else range(min(len(labels), _MOST_CURVES)):
-        display.from_predictions(
-            predictions.truth == k, probabilities[:, k], name=labels[k], ax=axes
+        _CURVES[name].from_predictions(
+            predictions.truth == k, probabilities[:, k], name=labels[k], ax=axes, **weights
         )
-    # What the axes say without it, "(Positive label: True)", is of the comparison above.
+    # Their labels end in "(Positive label: True)", which is about the comparison above.
     axes.set_xlabel(axes.get_xlabel().split(" (Positive")[0])
     axes.set_ylabel(axes.get_ylabel().split(" (Positive")[0])
     # Under the axes it covers no point.
@@ -140,8 +142,8 @@ def _errors(predictions: Predictions, kind: str) -> Figure:
     return figure
 
 
-def _importance(model: Any, rows: Any, target: Any) -> Figure:
-    found = importances(model, rows, target)[:_MOST_FEATURES][::-1]
+def _importance(model: Any, rows: Any, target: Any, weights: Any) -> Figure:
+    found = importances(model, rows, target, weights)[:_MOST_FEATURES][::-1]
     figure = Figure(figsize=(7, 1 + 0.3 * len(found)), layout="constrained")
     axes = figure.subplots()
     names = [_plain(each.column) for each in found]
@@ -155,7 +157,7 @@ def _labels(predictions: Predictions) -> list[str]:
 
 
 def _plain(name: Any) -> str:
-    """Return a name in which matplotlib reads no formula."""
+    """Return a name escaped for matplotlib, which reads formulas between $."""
     return str(name).replace("$", r"\$")
 
 

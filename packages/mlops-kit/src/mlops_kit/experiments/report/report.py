@@ -1,4 +1,4 @@
-"""Turn a run into one page that needs nothing else: reports/index.html."""
+"""Write the report on a run, a page without external files: reports/index.html."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from mlops_kit.data import Dataset
 
 from .. import runs, store, training
 from ..predictions import Predictions, predict
+from ..settings import CHALLENGER, CHAMPION
 from . import importance, metrics_table, pdf, plots, rows
-from .templates import rendered
+from .rivals import rivals
+from .templates import render
 
 PAGE = Path("reports/index.html")
 
@@ -35,7 +37,7 @@ _LEFT, _WIDTH, _BOTTOM, _HEIGHT = 60, 252, 152, 144
 
 
 class Written(NamedTuple):
-    """What was written about which run; `reason` says why there is no PDF, if there is none."""
+    """The run of the report; `reason` is why there is no PDF, empty if there is one."""
 
     run_id: str
     reason: str
@@ -51,7 +53,7 @@ def write(run_id: str) -> Written:
         raise UserError(
             f"RUN_ID is {run_id!r}; accepted: the id of a run (make mlflow-ui shows them)"
         )
-    with store.connected() as client:
+    with store.connect() as client:
         run = runs.find(client, run_id or runs.last())
         with step("data") as running:
             dataset = runs.load_data(run, run.config)
@@ -63,33 +65,38 @@ def write(run_id: str) -> Written:
             content = _content(client, run, dataset)
             running.detail = f"run {run.run_id}"
     with step("write") as running:
-        write_text(PAGE, rendered("report.html", content))
+        write_text(PAGE, render("report.html", content))
         reason = pdf.print_page(PAGE)
         running.detail = f"{PAGE.stat().st_size / 1024:.0f} KiB"
     return Written(run.run_id, reason)
 
 
 def _content(client: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
-    validation = runs.verdict(run) or {}
+    validation = runs.validation(run) or {}
     checks, champion = validation.get("checks", []), validation.get("champion", {})
     champion = champion if champion.get("metrics") else None
     estimates = run.estimates()
     model = runs.load_model(run).pipeline
-    predictions = predict(model, dataset.test_rows, dataset.test_target, run.config.task)
+    test = dataset.test_rows, dataset.test_target
+    predictions = predict(model, *test, run.config.task, dataset.test_weights)
+    name = run.config.registered_model
+    aliased = {alias: runs.aliased(client, name, alias) for alias in (CHAMPION, CHALLENGER)}
     return {
-        "model": run.config.registered_model,
+        "model": name,
         "task": run.config.task,
         "target": run.config.data.target,
         "kind": run.config.model.kind,
-        "standing": _standing(client, run),
+        "standing": _standing(client, run, aliased),
         "result": _result(run.tags.get("validation"), checks),
         "confidence": f"{100 * run.config.validation.confidence:g} %",
         "metrics": metrics_table.metrics(estimates, checks, champion),
         "other_checks": metrics_table.other_checks(estimates, checks),
         "champion": champion,
+        "rivals": rivals(client, name, *aliased.values()),
         "slices": validation.get("slices"),
         "plots": _plots(predictions),
         "confusion": rows.confusion(predictions),
+        "weight": run.config.data.weight,
         **_explanation(model, run, dataset),
         "repeated": dataset.repeated,
         "target_rows": rows.target(dataset, run.config.task),
@@ -110,14 +117,17 @@ def _result(tag: Optional[str], checks: list[dict[str, Any]]) -> dict[str, str]:
     return {"state": "open", "sentence": "Not validated yet (make validate)"}
 
 
-def _standing(client: Any, run: runs.Run) -> str:
-    """Say which registered version the run is, if it is one."""
+def _standing(client: Any, run: runs.Run, aliased: dict[str, Any]) -> str:
+    """Return which registered version the run is, in words; `aliased` has the versions by alias, or None."""
     name = run.config.registered_model
     for version in client.search_model_versions(f"name = '{name}'"):
         if version.run_id == run.run_id:
-            champion = runs.champion(client, name)
-            is_it = champion is not None and champion.version == version.version
-            return f"version {version.version}{', the champion' if is_it else ''}"
+            named = [
+                f", the {alias}"
+                for alias, each in aliased.items()
+                if each is not None and each.version == version.version
+            ]
+            return f"version {version.version}{''.join(named)}"
     return "not registered"
 
 
@@ -131,12 +141,15 @@ def _plots(predictions: Predictions) -> list[dict[str, Any]]:
 
 def _explanation(model: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
     target = run.config.data.target
-    found = importance.importances(model, dataset.test_rows, dataset.test_target)
+    test = dataset.test_rows, dataset.test_target, dataset.test_weights
+    found = importance.importances(model, *test)
     drawn = [
-        importance.dependence(model, dataset.columns, dataset.test_rows, target, each.column)
+        importance.dependence(
+            model, dataset.columns, dataset.test_rows, target, each.column, dataset.test_weights
+        )
         for each in found[:_DEPENDENCES]
     ]
-    drawn = [each for each in drawn if each.points]  # a held-out column may be empty
+    drawn = [each for each in drawn if each.points]  # a column of the test set may be empty
     means = [mean for each in drawn for curve in each.curves.values() for mean in curve]
     lowest, highest = min(means, default=0.0), max(means, default=1.0)
     labels = list(dict.fromkeys(label for each in drawn for label in each.curves))
@@ -148,7 +161,7 @@ def _explanation(model: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
             for each in found[:_MOST_IMPORTANT]
         ],
         "others": max(0, len(found) - _MOST_IMPORTANT),
-        "answer": _answer(labels) if is_class else "prediction",
+        "answer": _curve_title(labels) if is_class else "prediction",
         "labels": labels,
         "lowest": lowest,
         "highest": highest,
@@ -158,7 +171,7 @@ def _explanation(model: Any, run: runs.Run, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _answer(labels: list[str]) -> str:
+def _curve_title(labels: list[str]) -> str:
     return f"probability of {labels[0]}" if len(labels) == 1 else "probability of each class"
 
 

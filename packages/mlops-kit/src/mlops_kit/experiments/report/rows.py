@@ -1,4 +1,4 @@
-"""What the rows were, column by column, for people to look over."""
+"""Summaries of the rows, column by column, for the report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Column(NamedTuple):
 
 
 def columns(dataset: Dataset) -> list[Column]:
-    """Describe each feature by the training set."""
+    """Return a summary of each feature in the training set."""
     return [
         _column(name, kind, dataset.train_rows[name])
         for name, kind in dataset.columns.kinds.items()
@@ -34,7 +34,7 @@ def columns(dataset: Dataset) -> list[Column]:
 
 
 def target(dataset: Dataset, task: str) -> list[list[str]]:
-    """Describe the target in both parts: the rows of each class, or the range of the numbers."""
+    """Return the target in both parts, as rows of a table: the rows of each class, or the range of the numbers."""
     parts = dataset.train_target, dataset.test_target
     if task == "regression":
         names = ("minimum", "median", "maximum")
@@ -67,12 +67,12 @@ def confusion(predictions: Predictions) -> list[dict[str, Any]]:
 def _column(name: str, kind: str, values: Any) -> Column:
     present = values.dropna()
     return Column(
-        name, kind, float(values.isna().mean()), int(present.nunique()), said(present, kind)
+        name, kind, float(values.isna().mean()), int(present.nunique()), summary(present, kind)
     )
 
 
-def said(present: Any, kind: str) -> str:
-    """Say in a line what the values of a column are; none of them is missing."""
+def summary(present: Any, kind: str) -> str:
+    """Return a line about the values of a column, none of which is missing."""
     if not len(present):
         return "no value"
     if kind == "numeric":

@@ -1,4 +1,4 @@
-"""The sets of parameters that are tried, and what was found of each."""
+"""The sets of parameters that are tried, and their scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Score:
 class Candidate:
     """A set of parameters; number 0 has none of its own but those of the config.
 
-    `scores` has one entry for each round that it took part in; `failure` tells why it could not be fitted.
+    `scores` has one entry for each round that it took part in; `failure` is the reason why it could not be fitted.
     """
 
     number: int
@@ -36,15 +36,15 @@ class Candidate:
     scores: list[Score] = field(default_factory=list)
     failure: str = ""
 
-    def judge(self, rows: int, of_folds: list[float | str]) -> None:
-        """Take what each fold of a round gave: the metric, or why there was no fit."""
+    def score(self, rows: int, of_folds: list[float | str]) -> None:
+        """Add the scores of a round: the metric of each fold, or why there was no fit."""
         numbers = [found for found in of_folds if not isinstance(found, str)]
         self.failure = next((found for found in of_folds if isinstance(found, str)), "")
         if not self.failure:
             self.scores.append(Score(rows, float(np.mean(numbers)), float(np.std(numbers))))
 
 
-def drawn(settings: SearchConfig) -> list[Candidate]:
+def draw(settings: SearchConfig) -> list[Candidate]:
     """Return candidate 0 and as many different others as `settings` asks for and its ranges hold."""
     generator = np.random.default_rng(settings.seed)
     found: dict[str, dict[str, Any]] = {}
@@ -58,7 +58,7 @@ def drawn(settings: SearchConfig) -> list[Candidate]:
 
 
 def best_first(candidates: list[Candidate], metric: str) -> list[Candidate]:
-    """Order by the last score; those that saw more rows come first, those that failed or have no score last."""
+    """Return the candidates by the last score; those of more rounds come first, those that failed or have no score last."""
 
     def rank(candidate: Candidate) -> tuple[int, float]:
         if candidate.failure or not candidate.scores:
@@ -78,7 +78,7 @@ def _value(choice: Any, generator: np.random.Generator) -> Any:
     if type(low) is int and type(high) is int:
         within = _between(low, high + 1, share, choice.get("log", False))
         return min(high, int(within))
-    # Four digits, so that people can read and type what was found.
+    # Four digits, so that people can read and type the value.
     return float(f"{_between(low, high, share, choice.get('log', False)):.4g}")
 
 

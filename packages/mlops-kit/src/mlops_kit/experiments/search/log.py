@@ -1,4 +1,4 @@
-"""The search as MLflow keeps it: a run for the whole, and in it one for each candidate."""
+"""Log the search to MLflow: a run for the whole, and a child run for each candidate."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from .. import open_runs
 from .candidates import Candidate
 
-# Stores limit what a tag may hold.
+# Stores limit the length of a tag.
 _MOST_LETTERS = 500
 
 
 class Logbook:
-    """The run of a search that is going on; `run_id` is its id."""
+    """The run of a search in progress; `run_id` is its id."""
 
     def __init__(
         self,
@@ -33,23 +33,23 @@ class Logbook:
         self._children: dict[int, str] = {}
 
     def note(self, candidate: Candidate) -> None:
-        """Log a candidate's last round, all of it at once: what is logged survives a kill."""
+        """Log a candidate's last round, all of it at once, so that it survives a kill."""
         from mlflow.entities import Metric, Param
 
         child = self._children.get(candidate.number) or self._begun(candidate)
         params = [Param(f"model.params.{n}", json.dumps(v)) for n, v in candidate.params.items()]
         now, metrics = int(1000 * time.time()), []
         for score in candidate.scores[-1:]:
-            told = {self._metric: score.mean, "deviation": score.deviation, "rows": score.rows}
+            values = {self._metric: score.mean, "deviation": score.deviation, "rows": score.rows}
             step = len(candidate.scores)
-            metrics = [Metric(n, v, now, step) for n, v in told.items() if v == v]
+            metrics = [Metric(n, v, now, step) for n, v in values.items() if v == v]
         self._store.log_batch(child, metrics=metrics, params=params)
         if candidate.failure:
             self._store.set_tag(child, "failure", candidate.failure[:_MOST_LETTERS])
         self._store.set_terminated(child, "FAILED" if candidate.failure else "FINISHED")
 
     def end(self, best: Candidate) -> None:
-        """Log what was best on the run of the whole, and end it."""
+        """Log the best candidate to the run of the whole, and end it."""
         self._store.log_metric(self.run_id, self._metric, best.scores[-1].mean)
         for name, value in best.params.items():
             self._store.log_param(self.run_id, f"best.{name}", json.dumps(value))
@@ -64,9 +64,11 @@ class Logbook:
 
 
 @contextmanager
-def opened(store: Any, experiment: str, metric: str, tags: dict[str, str]) -> Iterator[Logbook]:
-    """Give the logbook of a search; after an error its run has failed."""
-    with open_runs.held() as mark:
+def open_logbook(
+    store: Any, experiment: str, metric: str, tags: dict[str, str]
+) -> Iterator[Logbook]:
+    """Yield the logbook of a search; after an error its run is marked FAILED."""
+    with open_runs.hold(experiment) as mark:
         logbook = Logbook(store, experiment, metric, tags, mark)
         try:
             yield logbook

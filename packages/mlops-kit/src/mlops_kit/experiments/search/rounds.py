@@ -14,8 +14,9 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from mlops_kit.core.errors import UserError, one_line
-from mlops_kit.data import Columns, Dataset
+from mlops_kit.data import Columns, Dataset, weights
 from mlops_kit.data.split import places
+from mlops_kit.data.split_column import folds as folds_by_column
 
 from .. import cluster
 from .. import pipeline as model
@@ -29,7 +30,7 @@ Note = Callable[[Candidate], None]
 
 
 class Round(NamedTuple):
-    """How many candidates are tried, on which share of the rows to fit on (0 to 1)."""
+    """How many candidates are tried, on which share of the training set (0 to 1)."""
 
     candidates: int
     share: float
@@ -37,13 +38,29 @@ class Round(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """The rows to fit on, with the fold of each, and the smallest share that it belongs to; arrays of (rows,)."""
+    """The training set, with the weight and the fold of each row, and the smallest share that it belongs to; arrays of (rows,).
+
+    A fold is scored by a fit on all others; where they are `ordered` in time, by one on the earlier ones, of which the
+    first has none and is only fitted on.
+    """
 
     columns: Columns
     rows: Any
     target: npt.NDArray[Any]
+    weights: npt.NDArray[np.float64] | None
     folds: npt.NDArray[np.int64]
     shares: npt.NDArray[np.float64]
+    ordered: bool = False
+
+    def parts(self, fold: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Return masks, shape (rows,), of the training set and the validation set of a fold."""
+        if self.ordered:
+            return self.folds <= fold, self.folds == fold + 1
+        return self.folds != fold, self.folds == fold
+
+    def weigh(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64] | None:
+        """Return the weights of the rows that `mask`, shape (rows,), selects."""
+        return None if self.weights is None else self.weights[mask]
 
 
 def rounds(rows: int, candidates: int, settings: SearchConfig) -> list[Round]:
@@ -58,23 +75,33 @@ def rounds(rows: int, candidates: int, settings: SearchConfig) -> list[Round]:
 
 
 def part(dataset: Dataset, config: TrainConfig, folds: int) -> Part:
-    """Deal the rows to fit on to stratified folds and shares; copies of a row stay together.
+    """Assign the rows of the training set to folds, by `config.split`, and to shares.
+
+    By content folds are stratified, and copies of a row stay together; a group stays together as well; and by time a later
+    fold has later rows.
 
     Raises:
-        UserError: A class has fewer distinct rows than there are folds.
+        UserError: A class has fewer distinct rows than there are folds, or a fold would have none of it.
     """
-    rows, target = dataset.train_rows, dataset.train_target
+    rows, target, units = dataset.train_rows, dataset.train_target, dataset.train_units
+    if units is not None:
+        fold = folds_by_column(units, target, config, folds)
+        place, distinct = places(rows, target, config, fold)
+        # The first row of each class of each fold belongs to every share, so that no fold is without a class.
+        shares = np.where(place == 0, 0.0, (place + 1) / distinct)
+        ordered = config.split.by == "time"
+        return Part(dataset.columns, rows, target, dataset.train_weights, fold, shares, ordered)
     place, distinct = places(rows, target, config)
     if distinct.min() < folds:
         of_what = (
             f" of class {target[distinct.argmin()]}" if config.task == "classification" else ""
         )
         raise UserError(
-            f"folds is {folds}; accepted: at most {distinct.min()}, the distinct rows to fit on{of_what}"
+            f"folds is {folds}; accepted: at most {distinct.min()}, the distinct training rows{of_what}"
         )
     # The first rows of each class belong to every share, so that no fold is without a class.
     shares = np.where(place < folds, 0.0, (place + 1) / distinct)
-    return Part(dataset.columns, rows, target, place % folds, shares)
+    return Part(dataset.columns, rows, target, dataset.train_weights, place % folds, shares)
 
 
 def run(
@@ -85,22 +112,23 @@ def run(
     candidates: list[Candidate],
     note: Note,
 ) -> Iterator[float]:
-    """Judge the candidates by `config.validation.metric`, and yield the share that is done, 0 to 1.
+    """Score the candidates by `config.validation.metric`, and yield the share that is done, 0 to 1.
 
-    Each candidate is given to `note` after each round that it took part in.
+    `note` is called with each candidate after each round that it took part in.
 
     Raises:
-        UserError: No candidate could be fitted, or the cluster is gone.
+        UserError: A fold has no weight, no candidate could be fitted, or the cluster is gone.
     """
     metric = config.validation.metric
     plan = rounds(len(whole.rows), len(candidates), settings)
+    _check_weights(whole, config, settings.folds, plan[0].share)
     kept = cluster.keep(client, whole)
     total, done, tried = sum(each.candidates for each in plan), 0, candidates
     for number, (_, share) in enumerate(plan, start=1):
         futures = _submitted(client, kept, config, settings.folds, tried, share)
         rows = int((whole.shares <= share).sum())
         for candidate, scores in _of_all_folds(client, futures, settings.folds):
-            candidate.judge(rows, scores)
+            candidate.score(rows, scores)
             note(candidate)
             done += 1
             yield min(1.0, done / total)
@@ -120,17 +148,29 @@ def with_params(config: TrainConfig, params: dict[str, Any]) -> TrainConfig:
 
 
 def fold_score(whole: Part, config: TrainConfig, fold: int, share: float) -> float | str:
-    """Fit on a share of the rows but those of one fold; return the metric on these, or why it cannot be fitted."""
+    """Fit on a share of the rows for one fold; return the metric on the fold's, or why it cannot be fitted."""
     within = whole.shares <= share
-    fit, judge = within & (whole.folds != fold), within & (whole.folds == fold)
-    pipeline = model.build(config, whole.columns)
+    fit, score = (within & part_of_all for part_of_all in whole.parts(fold))
+    pipeline = model.build(config, whole.columns, whole.rows, whole.target)
     with threadpool_limits(1):
         try:
-            model.fit(pipeline, whole.columns, whole.rows[fit], whole.target[fit])
+            model.fit(pipeline, whole.columns, whole.rows[fit], whole.target[fit], whole.weigh(fit))
         except (ValueError, TypeError, MemoryError) as error:
             return one_line(error) or "not enough memory"
-        predictions = predict(pipeline, whole.rows[judge], whole.target[judge], config.task)
+        scored = whole.rows[score], whole.target[score]
+        predictions = predict(pipeline, *scored, config.task, whole.weigh(score))
     return value(config.validation.metric, predictions)
+
+
+def _check_weights(whole: Part, config: TrainConfig, folds: int, share: float) -> None:
+    """Check that each fold can be fitted and scored on `share` of the rows, the smallest of all rounds."""
+    if whole.weights is None:
+        return
+    for fold in range(folds):
+        for what, mask in zip(("the training rows of", "the rows of"), whole.parts(fold)):
+            there = mask & (whole.shares <= share)
+            part = f"{what} fold {fold + 1} of {folds}: try fewer folds, or a larger min_rows"
+            weights.check_part(whole.weights[there], whole.target[there], part, config)
 
 
 def _submitted(
@@ -141,7 +181,7 @@ def _submitted(
     tried: list[Candidate],
     share: float,
 ) -> dict[Any, tuple[Candidate, int]]:
-    """Send a task for each fold of each candidate; return the futures, with what each is about."""
+    """Submit a task for each fold of each candidate; return the futures, with their candidate and fold."""
     futures = {}
     for candidate in tried:
         its_config = with_params(config, candidate.params)
@@ -155,7 +195,7 @@ def _submitted(
 def _of_all_folds(
     client: Any, futures: dict[Any, tuple[Candidate, int]], folds: int
 ) -> Iterator[tuple[Candidate, list[float | str]]]:
-    """Yield each candidate with what its folds gave, in their order, as soon as all of them have."""
+    """Yield each candidate with the results of its folds, in their order, as soon as all have finished."""
     found: dict[int, dict[int, float | str]] = {}
     for future in cluster.finished(client, futures):
         candidate, fold = futures[future]

@@ -1,4 +1,4 @@
-"""Search for better parameters on a cluster, and say how to train with the best."""
+"""Search for better parameters on a cluster, and report how to train with the best."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_kit.core import project
-from mlops_kit.core.console import progress, say, step
+from mlops_kit.core.console import echo, progress, step
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.files import write_json
 from mlops_kit.core.provenance import tags, versions
@@ -19,8 +19,8 @@ from .. import cluster, pipeline, slices
 from .. import store as tracking
 from ..settings import SEARCH, SearchConfig, TrainConfig, metric_names
 from . import rounds
-from .candidates import Candidate, best_first, drawn
-from .log import opened
+from .candidates import Candidate, best_first, draw
+from .log import open_logbook
 
 REPORT = Path("reports/search.json")
 
@@ -28,35 +28,35 @@ _SHOWN = 5
 
 
 def search(config: TrainConfig, settings: SearchConfig) -> dict[str, Any]:
-    """Try parameters on the rows to fit on, track every one; write and return reports/search.json.
+    """Try parameters on the training set, track every one; write and return reports/search.json.
 
     Raises:
-        UserError: The data, the parameters, the cluster or the tracking store are not as they must be.
+        UserError: The data, the parameters, the cluster or the tracking store cannot be used.
     """
     with step("data") as running:
         dataset = project.current().load(config)
-        config = _judged_by(config.for_task(dataset.task), settings)
+        config = _with_metric(config.for_task(dataset.task), settings)
         metric = config.validation.metric
         slices.check(config, dataset.train_rows)
-        candidates = drawn(settings)
+        candidates = draw(settings)
         _check_params(config, dataset, candidates)
         whole = rounds.part(dataset, config, settings.folds)
-        running.detail = f"{len(whole.rows)} rows to fit on, in {settings.folds} folds"
+        running.detail = f"{len(whole.rows)} training rows, in {settings.folds} folds"
     origin = {
         **tags(),
         "versions": versions(),
         "data.digest": dataset.digest,
         "search": SEARCH.stem,
     }
-    with tracking.connected() as store, cluster.connected(settings.workers) as client:
+    with tracking.connect() as store, cluster.connect(settings.workers) as client:
         experiment = tracking.experiment_id(store, config.experiment)
-        say(f"cluster    {len(client.nthreads())} workers; watch them: {client.dashboard_link}")
-        with opened(store, experiment, metric, origin) as logbook:
-            with step("search") as running, progress("search") as tell:
+        echo(f"cluster    {len(client.nthreads())} workers; watch them: {client.dashboard_link}")
+        with open_logbook(store, experiment, metric, origin) as logbook:
+            with step("search") as running, progress("search") as show:
                 going = rounds.run(client, whole, config, settings, candidates, logbook.note)
                 for share in going:
                     best = best_first(candidates, metric)[0]
-                    tell(share, f"best {metric} {_last(best)}")
+                    show(share, f"best {metric} {_last(best)}")
                 best = best_first(candidates, metric)[0]
                 running.detail = f"{len(candidates)} candidates, run {logbook.run_id}"
             logbook.end(best)
@@ -66,7 +66,7 @@ def search(config: TrainConfig, settings: SearchConfig) -> dict[str, Any]:
 
 
 def table(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Return the best candidates of a report for people, and the config's own parameters, as columns and rows."""
+    """Return a table of the best candidates of a report, and of the config's own parameters: columns and rows."""
     candidates = report["candidates"]
     shown = candidates[:_SHOWN] + [each for each in candidates[_SHOWN:] if each["number"] == 0]
     rows = []
@@ -78,20 +78,21 @@ def table(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return ["parameters", report["metric"], "rows"], rows
 
 
-def _judged_by(config: TrainConfig, settings: SearchConfig) -> TrainConfig:
+def _with_metric(config: TrainConfig, settings: SearchConfig) -> TrainConfig:
     metric = settings.metric or config.validation.metric
     if metric not in metric_names(config.task):
         accepted = ", ".join(metric_names(config.task))
         raise UserError(f"{SEARCH}: metric is {metric!r}; accepted for {config.task}: {accepted}")
-    judged = config.validation.model_copy(update={"metric": metric})
-    return config.model_copy(update={"validation": judged})
+    validation = config.validation.model_copy(update={"metric": metric})
+    return config.model_copy(update={"validation": validation})
 
 
 def _check_params(config: TrainConfig, dataset: Dataset, candidates: list[Candidate]) -> None:
     """Refuse a parameter that the estimator does not have before anything is fitted."""
     try:
         for candidate in candidates[:2]:
-            pipeline.build(rounds.with_params(config, candidate.params), dataset.columns)
+            tried = rounds.with_params(config, candidate.params)
+            pipeline.build(tried, dataset.columns, dataset.train_rows, dataset.train_target)
     except UserError as error:
         raise UserError(f"{SEARCH} does not fit model.kind {config.model.kind}: {error}") from None
 

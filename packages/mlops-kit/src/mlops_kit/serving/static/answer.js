@@ -1,4 +1,4 @@
-// What the service answered, as words for `said` (which a screen reader speaks) and as a picture.
+// The prediction, as words for `#said` (which a screen reader speaks) and as a picture.
 
 import { figure, make, percent, short } from "./text.js";
 

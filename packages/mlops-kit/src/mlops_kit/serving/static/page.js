@@ -13,7 +13,7 @@ const fields = model.columns.map(field);
 const key = { control: byId("key"), error: byId("key-error") };
 let isAsking = false;
 
-// --- What the page says of the model --------------------------------------------------------------------------
+// --- The model on the page -------------------------------------------------------------------------------------
 
 function introduce() {
   document.title = `Predict ${model.target} · ${model.registered_model}`;
@@ -23,12 +23,20 @@ function introduce() {
   const dirty = model.git_dirty === "true" && hash !== "none" ? " with uncommitted changes" : "";
   const commit = make("code", { textContent: hash.slice(0, 12), title: hash });
   byId("facts").append(
-    make("dt", { textContent: "Version" }),
-    make("dd", { textContent: model.version }),
+    make("dt", { textContent: model.challenger ? "Champion" : "Version" }),
+    make("dd", { textContent: model.challenger ? `version ${model.version}` : model.version }),
+    ...challenger(),
     make("dt", { textContent: "Commit" }),
     make("dd", {}, commit, dirty),
   );
   byId("metrics").tBodies[0].append(...Object.entries(model.metrics).map(measured));
+}
+
+function challenger() {
+  if (!model.challenger) return [];
+  const does = model.challenger.mode === "shadow" ? "in shadow" : "predicts a share of the requests";
+  const textContent = `version ${model.challenger.version}, ${does}`;
+  return [make("dt", { textContent: "Challenger" }), make("dd", { textContent })];
 }
 
 function measured([name, { value, lower = null, upper = null }]) {
@@ -75,8 +83,8 @@ function reset() {
 
 // --- The answer -----------------------------------------------------------------------------------------------
 
-function show(said, drawn, isError = false) {
-  byId("said").replaceChildren(...said);
+function show(message, drawn, isError = false) {
+  byId("said").replaceChildren(...message);
   byId("picture").replaceChildren(...drawn);
   byId("answer").classList.toggle("failed", isError);
   byId("answer").classList.remove("old");
@@ -153,10 +161,10 @@ function refuse({ status, headers }, detail) {
   const named = Array.isArray(detail) ? detail : [];
   const atFields = named.map(({ loc, msg }) => [fields.find((its) => its.column.name === loc[3]), msg]);
   if (named.length && atFields.every(([its]) => its)) return pointOut(atFields);
-  // Of loc the body, its rows and the number of the only row say nothing here.
-  const told = named.map(({ loc, msg }) => [...loc.slice(3), msg].join(": ")).join("; ");
+  // The body, its rows and the number of the only row in loc are left out.
+  const problems = named.map(({ loc, msg }) => [...loc.slice(3), msg].join(": ")).join("; ");
   fail(
-    told || (detail ?? `The service answered with status ${status}.`),
+    problems || (detail ?? `The service answered with status ${status}.`),
     wait && `Try again in ${wait} s.`,
     requestId && `Request ${requestId}`,
   );

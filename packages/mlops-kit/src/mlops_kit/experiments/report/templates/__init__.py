@@ -1,4 +1,4 @@
-"""Pages that need nothing else."""
+"""Render pages without external files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ..numbers import axis, interval, number, signed
 
 
-def rendered(name: str, told: dict[str, Any]) -> str:
-    """Return the page that the template `name` makes of what is told."""
-    # Names and values are other people's: everything is escaped that a template does not hold itself.
+def render(name: str, content: dict[str, Any]) -> str:
+    """Return the page that the template `name` makes of `content`."""
+    # Names and values are untrusted: everything is escaped that is not in the template itself.
     environment = Environment(
         autoescape=True,
         loader=FileSystemLoader(Path(__file__).parent),
@@ -20,4 +20,4 @@ def rendered(name: str, told: dict[str, Any]) -> str:
         trim_blocks=True,
     )
     environment.filters.update(axis=axis, number=number, signed=signed, interval=interval)
-    return environment.get_template(name).render(told)
+    return environment.get_template(name).render(content)

@@ -1,0 +1,80 @@
+# Who may look at what a service recorded, from CI: jobs of this repository in the environment that trains, which may not deploy.
+
+data "aws_iam_policy_document" "monitor_trust" {
+  for_each = var.monitors
+
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = [local.oidc_provider]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "${var.issuer}:aud"
+      values   = [var.audience]
+    }
+
+    condition {
+      test     = strcontains(join("", each.value), "*") ? "StringLike" : "StringEquals" # CircleCI's subjects name a user
+      variable = "${var.issuer}:sub"
+      values   = each.value
+    }
+  }
+}
+
+resource "aws_iam_role" "monitor" {
+  for_each             = var.monitors
+  name                 = module.names[each.key].roles.monitor
+  description          = "Looks at what the service in ${each.key} recorded, from CI"
+  assume_role_policy   = data.aws_iam_policy_document.monitor_trust[each.key].json
+  max_session_duration = 21600 # past the limits it trains
+}
+
+data "aws_iam_policy_document" "monitor" {
+  for_each = var.monitors
+
+  statement {
+    sid       = "ReadTheContract"
+    actions   = ["ssm:GetParameter"]
+    resources = ["arn:aws:ssm:${local.here}:parameter/${module.names[each.key].path}/deploy"]
+  }
+
+  statement {
+    sid       = "ReadPredictions"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.artifacts[each.key]}/predictions/*"]
+  }
+
+  statement {
+    # And what is trained on, below data/.
+    sid       = "ReadData"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.artifacts[each.key]}/data/*"]
+  }
+
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [local.artifacts[each.key]]
+  }
+
+  statement {
+    sid       = "TellOfDrift"
+    actions   = ["sns:Publish"]
+    resources = ["arn:aws:sns:${local.here}:${module.names[each.key].full}-alarms"]
+  }
+}
+
+resource "aws_iam_role_policy" "monitor" {
+  for_each = var.monitors
+  name     = "monitor"
+  role     = aws_iam_role.monitor[each.key].id
+  policy   = data.aws_iam_policy_document.monitor[each.key].json
+}
+
+locals {
+  artifacts = { for environment, names in module.names : environment => "arn:aws:s3:::${names.short}-${environment}-artifacts-${local.account}" }
+}

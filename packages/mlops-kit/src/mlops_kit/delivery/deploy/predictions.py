@@ -1,0 +1,47 @@
+"""The recorded predictions of an environment, and the alert on their drift."""
+
+from __future__ import annotations
+
+from mlops_kit.core.errors import UserError
+
+from . import aws, environment
+from .environment import Environment
+
+_MOST_SENTENCES = 20  # sentences; a message of SNS has 256 KB
+_MOST_OF_SUBJECT = 99  # characters
+
+
+def connect(name: str) -> Environment:
+    """Return the environment `name`, whose contract has the place of its service's records.
+
+    Raises:
+        UserError: As `environment.connect`, or AWS refuses, or its infrastructure names no such place.
+    """
+    try:
+        found = environment.connect(name)
+    except aws.errors() as error:
+        raise UserError(aws.sentence(error)) from None
+    if not found.contract.predictions:
+        raise UserError(
+            f"the service in {name} records nothing: prediction_days in configs/infra/{name}.yaml is 0 or was not applied"
+            f" (make infra-apply ENV={name}, then make deploy ENV={name})"
+        )
+    return found
+
+
+def alert(of: Environment, title: str, sentences: list[str]) -> str:
+    """Publish the drift to the environment's alarm topic; return the outcome, or an empty string where there is no topic."""
+    topic = of.contract.alarm_topic
+    if not topic:
+        return ""
+    more = len(sentences) - _MOST_SENTENCES
+    lines = sentences[:_MOST_SENTENCES] + ([f"and {more} more"] if more > 0 else [])
+    try:
+        of.aws.client("sns").publish(
+            TopicArn=topic,
+            Subject=title.encode("ascii", "replace").decode()[:_MOST_OF_SUBJECT],
+            Message="\n".join([*lines, "", f"make monitor ENV={of.name} shows all of it."]),
+        )
+    except aws.errors() as error:  # the result counts all the same
+        return f"NOT SENT to {topic}: {aws.sentence(error)}"
+    return f"sent to {topic.rpartition(':')[2]}"

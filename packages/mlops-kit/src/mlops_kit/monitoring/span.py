@@ -1,0 +1,66 @@
+"""The time span that is evaluated: from SINCE to UNTIL, or the last days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple, Optional
+
+from mlops_kit.core.errors import UserError
+from mlops_kit.serving.record_files import LINES, PARQUET, begun, day_folder
+
+_LONGEST = timedelta(days=1)  # of one file: record.minutes of configs/serve.yaml
+
+
+class Span(NamedTuple):
+    """Two times in UTC, the second not included."""
+
+    since: datetime
+    until: datetime
+
+    def day_folders(self) -> Iterator[str]:
+        """Yield the names of the folders that may have files with rows of this span."""
+        day = (self.since - _LONGEST).date()
+        while day <= self.until.date():
+            yield day_folder(day)
+            day += timedelta(days=1)
+
+    def may_hold(self, name: str) -> bool:
+        """Return whether a file of this name may have rows of this span; one without a time in its name may."""
+        if not name.endswith((LINES, PARQUET)):
+            return False
+        try:
+            return self.since - _LONGEST <= begun(name) < self.until
+        except ValueError:
+            return True
+
+
+def span(since: str, until: str, days: float) -> Span:
+    """Return the span from `since` to `until`, dates or times of ISO 8601 in UTC; by default the last `days`.
+
+    Raises:
+        UserError: One is no such time, or `since` is not before `until`.
+    """
+    end = _time("UNTIL", until) or datetime.now(timezone.utc)
+    start = _time("SINCE", since) or end - timedelta(days=days)
+    if start >= end:
+        raise UserError(f"SINCE is {utc(start)}, which is not before UNTIL, {utc(end)}")
+    return Span(start, end)
+
+
+def utc(time: datetime) -> str:
+    """Return a time as in messages and reports."""
+    return f"{time:%Y-%m-%dT%H:%MZ}"
+
+
+def _time(variable: str, text: str) -> Optional[datetime]:
+    if not text:
+        return None
+    try:
+        # Python 3.10 and older do not parse a Z.
+        found = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+    except ValueError:
+        raise UserError(
+            f"{variable} is {text!r}; accepted: a date like 2026-11-29, or a time in UTC like 2026-11-29T09:00"
+        ) from None
+    return found.astimezone(timezone.utc) if found.tzinfo else found.replace(tzinfo=timezone.utc)

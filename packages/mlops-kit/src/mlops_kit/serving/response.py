@@ -1,0 +1,37 @@
+"""Write the response of /predict, without a mapping for each row; `Model.answers` returns the same as mappings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from mlops_kit.artifact.encoding import Array
+from mlops_kit.artifact.predictor import Model
+
+
+class ResponseWriter:
+    """Writes predictions as JSON: the text of a row is that of its class, with its numbers put in."""
+
+    def __init__(self, model: Model) -> None:
+        """Take the model whose outputs these will be."""
+        self._begin = b'{"model_version":' + to_json(model.card["version"]) + b',"predictions":['
+        probabilities = b",".join([_text(key) + b":%b" for key in model.keys])
+        self._rows = [
+            b'{"prediction":' + _text(label) + b',"probabilities":{' + probabilities + b"}}"
+            for label in model.classes
+        ]
+
+    def write(self, outputs: Array) -> bytes:
+        """Return the response for rows of the model's output, which are finite."""
+        numbers = to_json(outputs.ravel().tolist())[1:-1].split(b",")
+        if self._rows:
+            rows = [self._rows[best] for best in outputs.argmax(axis=1).tolist()]
+        else:
+            rows = [b'{"prediction":%b}'] * len(outputs)
+        return self._begin + b",".join(rows) % tuple(numbers) + b"]}"
+
+
+def _text(value: Any) -> bytes:
+    """Return a value's JSON, to be a part of a format."""
+    return bytes(to_json(value)).replace(b"%", b"%%")

@@ -1,0 +1,76 @@
+"""Where a share that changes without a deployment is written: a file, or an object in S3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Union
+
+from mlops_kit.core import s3_url
+from mlops_kit.core.errors import one_line
+
+from . import s3
+
+_MOST_BYTES = 65_536
+# Without the right to list, S3 answers "access denied" where there is no object.
+_ABSENT = {"AccessDenied", "NoSuchBucket", "NoSuchKey"}
+
+
+class UnreachableError(Exception):
+    """S3 gave no answer, so that nothing is known of the object."""
+
+
+class LocalFile:
+    """A file, which may be mounted."""
+
+    seconds = 1  # between two looks
+
+    def __init__(self, path: str) -> None:
+        """Take its path."""
+        self._path = Path(path)
+
+    def read(self) -> bytes:
+        """Return what it holds.
+
+        Raises:
+            OSError: It is not there, or cannot be read.
+        """
+        return self._path.read_bytes()
+
+
+class S3Object:
+    """An object in S3."""
+
+    seconds = 10  # between two looks, each of which is paid for
+
+    def __init__(self, url: str) -> None:
+        """Take its s3:// URL."""
+        self._bucket, self._key = s3_url.split(url)
+        self._client: Any = None
+
+    def read(self) -> bytes:
+        """Return what it holds, up to 64 KiB.
+
+        Raises:
+            OSError: It is not there, or may not be read.
+            UnreachableError: S3 gave no answer.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._client = self._client or s3.client()
+            found = self._client.get_object(Bucket=self._bucket, Key=self._key)
+            return bytes(found["Body"].read(_MOST_BYTES))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _ABSENT:
+                raise FileNotFoundError(one_line(error)) from None
+            raise UnreachableError(one_line(error)) from None
+        except BotoCoreError as error:
+            raise UnreachableError(one_line(error)) from None
+
+
+ShareFile = Union[LocalFile, S3Object]
+
+
+def share_file(place: str) -> ShareFile:
+    """Return the file at a path, or the object at an s3:// URL."""
+    return S3Object(place) if place.startswith("s3://") else LocalFile(place)

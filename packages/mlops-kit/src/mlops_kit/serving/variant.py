@@ -1,0 +1,93 @@
+"""The challenger's answers to the share of the requests that are its own; where it fails, the champion answers."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Optional
+
+import numpy as np
+from fastapi import Request
+
+from mlops_kit.artifact.encoding import Values
+from mlops_kit.artifact.predictor import Model
+from mlops_kit.core.errors import UserError, did_you_mean, one_line
+
+from .batching import Batcher
+from .logs import log
+from .metrics import Measures
+from .recorder import Recorder
+from .response import ResponseWriter
+from .settings import RecordConfig, ShareConfig
+
+# Which model has answered, on every answer while both do.
+CHAMPIONS = {"X-Variant": "champion"}
+CHALLENGERS = {"X-Variant": "challenger"}
+
+
+class Variant:
+    """The challenger as an equal of the champion, in the same process: it should have been in shadow before."""
+
+    def __init__(
+        self,
+        model: Model,
+        share: ShareConfig,
+        columns: list[dict[str, Any]],
+        record: Optional[RecordConfig],
+        measures: Measures,
+    ) -> None:
+        """Take the challenger, whose turn it is, and the columns of requests, which are the champion's.
+
+        Raises:
+            UserError: `share` names what is not there, or what `record` asks for cannot be recorded.
+        """
+        from .flags import Flags  # with openfeature, which nobody else needs
+
+        names = [column["name"] for column in columns]
+        if share.column and share.column not in names:
+            raise UserError(
+                f"challenger.share.column is {share.column!r}, which is no column of the model"
+                f"{did_you_mean(share.column, names)}"
+            )
+        self._model, self._batcher, self._measures = model, Batcher(model.form), measures
+        self._response = ResponseWriter(model)
+        self._recorder = Recorder(record, model.card, measures) if record else None
+        self._flags = Flags(share)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._flags.start()
+        if self._recorder:
+            self._recorder.start()
+
+    def close(self) -> None:
+        """Write what is waiting and end."""
+        self._flags.close()
+        if self._recorder:
+            self._recorder.close()
+
+    async def answered(self, request: Request, values: Values, start: float) -> Optional[bytes]:
+        """Return the answer to a request whose turn it is, or nothing where the champion has to answer.
+
+        Its work began at `start`, in seconds of perf_counter.
+        """
+        if not await self._flags.is_challengers(request.headers, values):
+            return None
+        try:
+            outputs = await self._batcher.predict(self._model.encoder.matrix(values))
+            if not np.isfinite(outputs).all():
+                raise ValueError("its answer is not finite")
+        except Exception as error:  # a model can fail in any way, and there is another one
+            self._measures.challenged("failed", request.state.rows)
+            number = request.state.request_id
+            log("warning", "challenger failed", request_id=number, error=one_line(error))
+            return None
+        answer = self._response.write(outputs)
+        seconds = time.perf_counter() - start
+        self._measures.challenged("answered", len(outputs))
+        self._measures.challenger_seconds.observe(seconds)
+        labels, unseen = self._model.labels(outputs), self._model.encoder.unseen(values)
+        self._measures.predicted(len(outputs), labels, unseen)
+        if self._recorder:
+            answers = self._model.answers(outputs)
+            self._recorder.offer(request.state.request_id, values, answers, seconds)
+        return answer

@@ -1,0 +1,34 @@
+"""The challenger's own process, without a process."""
+
+import json
+
+from mlops_kit.artifact.predictor import Model
+from mlops_kit.serving.challenger import Answered, Challenger
+from mlops_kit.serving.metrics import Measures
+from mlops_kit.serving.settings import RecordConfig, ServeConfig
+
+CARD = {
+    "registered_model": "m",
+    "version": "8",
+    "run_id": "r",
+    "classes": [],
+    "derived": [],
+    "columns": [{"name": "x", "kind": "numeric", "missing": True, "missing_values": []}],
+    "golden": [{"row": {"x": 1.0}, "answer": {"prediction": 1.0}}],
+    "parity": {"scale": 1.0},
+}
+
+
+def test_the_service_counts_once_what_the_challenger_has_recorded(checkout):
+    settings = ServeConfig(record=RecordConfig(folder="kept"))
+    challenger = Challenger(CARD, Model(CARD, lambda matrix: matrix[:, :1]), settings)
+    body, theirs = json.dumps({"rows": [{"x": 1.0}, {"x": 2.0}]}), [{"prediction": 1.0}] * 2
+    challenger.answer("id", {"predictions": theirs}, body.encode(), Answered())
+    challenger.recorder.start()
+    challenger.recorder.close()
+    measures = Measures(CARD)
+    for expected in (2, 0):
+        found = challenger.new_records()
+        assert found == {"recorded_rows": expected, "unrecorded_rows": 0, "dropped_rows": 0}
+        measures.add_records(found)
+        assert b"\nrecorded_rows_total 2.0\n" in measures.text()
