@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -220,7 +221,7 @@ def test_a_search_that_ends_early_leaves_its_runs_and_no_process(project, sent, 
     noted = "SELECT count(*) FROM metrics JOIN runs USING (run_uuid) WHERE status = 'FINISHED'"
 
     def count():
-        with sqlite3.connect("file:mlflow.db?mode=ro", uri=True, timeout=5) as store:
+        with closing(sqlite3.connect("file:mlflow.db?mode=ro", uri=True, timeout=5)) as store:
             return store.execute(noted).fetchone()[0]
 
     wait_until(count, search)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import mlflow
@@ -378,7 +379,7 @@ def test_fault_is_a_sentence_and_not_exit_code_1(command, project, monkeypatch):
 
 
 def test_next_register_completes_an_interrupted_one(command, validated):
-    with sqlite3.connect("mlflow.db") as store:
+    with closing(sqlite3.connect("mlflow.db")) as store, store:
         store.execute(
             "CREATE TRIGGER fault BEFORE INSERT ON registered_model_aliases"
             " BEGIN SELECT RAISE(ABORT, 'injected'); END"
@@ -386,7 +387,7 @@ def test_next_register_completes_an_interrupted_one(command, validated):
     broken = command("register")
     assert broken.code == 2
     assert "injected" in broken.err
-    with sqlite3.connect("mlflow.db") as store:
+    with closing(sqlite3.connect("mlflow.db")) as store, store:
         store.execute("DROP TRIGGER fault")
     assert command("register").code == 0
     assert versions() == [1]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,13 @@ def wait_until(condition, process):
     while not condition():
         assert process.poll() is None, f"ended too early: {process.communicate()}"
         assert time.monotonic() < deadline, "the moment to interrupt never came"
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 def rows(query):
     """Query the embedded store directly; a store that is not there or locked has no rows."""
     try:
-        with sqlite3.connect("file:mlflow.db?mode=ro", uri=True, timeout=5) as store:
+        with closing(sqlite3.connect("file:mlflow.db?mode=ro", uri=True, timeout=5)) as store:
             return store.execute(query).fetchall()
     except sqlite3.OperationalError:
         return []

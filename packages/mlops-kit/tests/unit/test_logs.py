@@ -77,8 +77,10 @@ def read_later(pipe, writer):
     closing = threading.Thread(target=writer.close, args=(PATIENCE,))
     closing.start()
     found = b""
-    while closing.is_alive() or select.select([pipe.reading], [], [], 0)[0]:
-        if select.select([pipe.reading], [], [], 0.01)[0]:
+    readable = select.poll()
+    readable.register(pipe.reading, select.POLLIN)
+    while closing.is_alive() or readable.poll(0):
+        if readable.poll(10):
             found += os.read(pipe.reading, 65536)
     closing.join()
     return found.lstrip(b"\n")
