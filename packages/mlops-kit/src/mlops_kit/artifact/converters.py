@@ -1,6 +1,7 @@
-"""Converters that skl2onnx lacks or that round, registered by `update_registered_converter`.
+"""skl2onnx converters for estimators that skl2onnx does not support, or converts with float32 rounding.
 
-Everything is computed in float64, as scikit-learn does.
+`update_registered_converter` puts them in place of its own: https://onnx.ai/sklearn-onnx/tutorial_2_new_converter.html.
+They compute in float64, as scikit-learn does; only the sums over trees are float32 (tree_ensembles.py).
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from sklearn.impute import SimpleImputer
 
 from .tree_ensembles import TreeNodes, boosting, forest
 
-# skl2onnx expects these of every classifier.
+# The options that skl2onnx passes to every classifier's converter.
 _CLASSIFIER_OPTIONS = {"zipmap": [True, False], "nocl": [True, False]}
 
 _LINKS = {"IdentityLink": "Identity", "LogLink": "Exp"}
 
 
 def register() -> None:
-    """Make `skl2onnx` use the converters of this module."""
+    """Register the converters of this module with skl2onnx, for the whole process."""
     for kind, shape, convert, options in (
         (RandomForestClassifier, _classifier_shape, _random_forest, _CLASSIFIER_OPTIONS),
         (RandomForestRegressor, _regressor_shape, _random_forest, None),
@@ -45,7 +46,7 @@ def register() -> None:
 
 
 class _Graph:
-    """Adds nodes one after another: each call returns the name of the node's output."""
+    """Adds nodes and constants to an ONNX graph; each call returns the name of the output."""
 
     def __init__(self, scope: Any, container: Any) -> None:
         self.scope, self.container = scope, container
@@ -82,12 +83,13 @@ def _trees(graph: _Graph, rows: str, nodes: TreeNodes, base: Any) -> str:
 
 
 def _positions(graph: _Graph, probabilities: str, output: str) -> None:
-    """Add the label output that skl2onnx wants; the service reads the probabilities alone."""
+    """Add the label output that skl2onnx requires, as class indices; the service reads only the probabilities."""
     graph.add("ArgMax", probabilities, output=output, axis=1, keepdims=0)
 
 
 def _random_forest(scope: Any, operator: Any, container: Any) -> None:
     graph, rows = _Graph(scope, container), operator.inputs[0].full_name
+    # scikit-learn's trees compare float32 features with float64 thresholds.
     rounded = graph.add("Cast", rows, to=TensorProto.FLOAT)
     nodes, base = forest(operator.raw_operator)
     values = _trees(graph, graph.add("Cast", rounded, to=TensorProto.DOUBLE), nodes, base)

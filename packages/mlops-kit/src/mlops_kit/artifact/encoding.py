@@ -1,4 +1,4 @@
-"""Encode rows as numbers, as the first step of the pipeline does (encode.py), without scikit-learn or pandas."""
+"""The pipeline's first step (experiments/encode.py) without scikit-learn or pandas: it encodes rows as numbers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import numpy.typing as npt
 from mlops_kit.core import features
 
 Array = npt.NDArray[np.float64]
-# Checked rows, a sequence for each column: floats, booleans, texts or dates in UTC; None where a value is missing.
+# Validated rows by column: a sequence of floats, booleans, strings or naive datetimes in UTC; None where a value is missing.
 Values = Mapping[str, Sequence[Any]]
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _MICROSECONDS_A_DAY = 24 * 3600 * 1e6
-# From so many rows on struct makes an array in less than half of NumPy's time; for one row NumPy is faster.
+# From this many rows, struct builds the array in less than half of NumPy's time; for one row NumPy is faster.
 _PACKED_ROWS = 8
 
 
@@ -29,7 +29,7 @@ def _days(date: datetime.datetime) -> float:
     return float((date - _EPOCH) // _MICROSECOND) / _MICROSECONDS_A_DAY
 
 
-# Of a date in UTC, which carries no zone.
+# The parts of a naive datetime in UTC, by their names in model.json.
 _PARTS: dict[str, Callable[[datetime.datetime], float]] = {
     "days since 1970": _days,
     "month": attrgetter("month"),
@@ -40,14 +40,14 @@ _PARTS: dict[str, Callable[[datetime.datetime], float]] = {
 
 
 class Encoder:
-    """Turns the values of rows into an array.
+    """Encodes the values of rows as an array with `width` columns.
 
-    `width` is the number of the array's columns: numbered categories first, then the mean targets of categories, numbers,
-    booleans, the parts of each date, and those that features.py derives.
+    Their order: category codes, target-encoded categories, numbers, booleans, the parts of each date, and the columns that
+    features.py derives.
     """
 
     def __init__(self, columns: list[dict[str, Any]], derived: list[str]) -> None:
-        """Take the columns as model.json describes them, and the names of those that features.py derives."""
+        """Take `columns` of model.json, and the names of the columns that features.py derives."""
         by_kind: dict[str, list[dict[str, Any]]] = {
             kind: [column for column in columns if column["kind"] == kind]
             for kind in ("categorical", "numeric", "boolean", "date")
@@ -69,7 +69,10 @@ class Encoder:
         self.width = self._own + len(derived)
 
     def matrix(self, values: Values) -> Array:
-        """Return an array of shape (rows, width); a missing value is NaN, or its category's number."""
+        """Return the encoded rows as float64, shape (rows, width).
+
+        A missing number, boolean or date is NaN; a missing category has the encoding that the pipeline gives it.
+        """
         columns: list[Sequence[Any]] = [
             [codes.get(text, unseen) for text in values[name]]
             for name, codes, unseen in self._codes
@@ -91,23 +94,23 @@ class Encoder:
         return np.column_stack([own, features.matrix(arrays, self._derived)])
 
     def unseen(self, values: Values) -> list[str]:
-        """Return, for each value that is no category seen in training, the name of its column."""
+        """Return the name of the column of each category that training did not see, once for each such value."""
         known = self._known.items()
         return [name for name, texts in known for text in values[name] if text not in texts]
 
 
 def in_rows(values: Values) -> list[dict[str, Any]]:
-    """Return the same values as a mapping of column names to values for each row."""
+    """Return a dict for each row, from column names to values."""
     return [dict(zip(values, row)) for row in zip(*values.values())]
 
 
 def _across(rows: list[Any], width: int) -> list[Sequence[Any]]:
-    """Return columns for rows of `width` numbers each."""
+    """Transpose rows of `width` numbers each into columns, also where there are no rows."""
     return list(zip(*rows)) or [()] * width
 
 
 def _matrix(columns: list[Sequence[Any]]) -> Array:
-    """Return an array of shape (rows, columns), in rows, because the model reads it so; None becomes NaN."""
+    """Return float64 of shape (rows, columns) in row-major order, as the model reads it; None becomes NaN."""
     count = len(columns[0])
     if count < _PACKED_ROWS:
         return np.ascontiguousarray(np.array(columns, dtype=np.float64).T)
@@ -122,7 +125,7 @@ def _matrix(columns: list[Sequence[Any]]) -> Array:
 
 
 def _table(column: dict[str, Any], what: str) -> tuple[str, dict[Any, Any], Any]:
-    """Return a column's name, the encoding of each category, with None for a missing one, and that of an unseen one."""
+    """Return a column's name, the encoding of each category and of None (missing), and that of an unseen category."""
     known = dict(zip(column["categories"], column[f"{what}s"]))
     known[None] = column[f"missing_{what}"]
     return column["name"], known, column[f"unseen_{what}"]

@@ -33,7 +33,7 @@ __all__ = ["Source", "check_challenger", "export"]
 
 @dataclass(frozen=True)
 class _Form:
-    """The format that was chosen, the worst difference of its predictions, and why it is not ONNX."""
+    """The exported format, the largest difference from scikit-learn's outputs, and the reason where it is not ONNX."""
 
     format: str
     worst: float
@@ -42,7 +42,7 @@ class _Form:
 
 @dataclass(frozen=True)
 class Source:
-    """A registered version, its run and its stored model."""
+    """A registered version of a model, with its run and its stored pipeline."""
 
     name: str
     version: str
@@ -59,8 +59,8 @@ def export(
     artifacts/model/challenger/.
 
     Raises:
-        UserError: There is no such version, its files are gone or changed, or its pipeline does not begin
-            with the encoding that the service has; or the challenger takes what the champion does not.
+        UserError: There is no such version, its files are missing or were changed, its pipeline does not begin with the
+            kit's `encode`, or the challenger has other columns or another task than the champion.
     """
     challenger = None
     with store.connect() as client, step("load") as running:
@@ -93,10 +93,10 @@ def _source(client: Any, name: str, version: Any) -> Source:
 
 
 def check_challenger(champion: Source, challenger: Source) -> None:
-    """Check that the champion's requests have the columns that the challenger takes.
+    """Check that the challenger can predict the champion's requests.
 
     Raises:
-        UserError: They do not, or it has another task.
+        UserError: It takes a column that the champion does not have with the same kind, or has another task.
     """
     known = champion.stored.columns.kinds
     new = [n for n, kind in challenger.stored.columns.kinds.items() if known.get(n) != kind]
@@ -136,7 +136,7 @@ def _write(
     columns = manifest.described(stored)
     matrix = manifest.check_encoding(stored, columns)
     expected = outputs(stored.pipeline, stored.held_out)
-    # In regression, differences are relative to the spread of the predictions.
+    # In regression, differences are measured in standard deviations of the predictions.
     classes = [plain(label) for label in getattr(stored.pipeline, "classes_", [])]
     scale = 1.0 if classes else float(np.std(expected)) or 1.0
     with step("convert") as running:
@@ -176,7 +176,10 @@ def _write(
 def _convert(
     folder: Path, pipeline: Any, matrix: Array, expected: Array, scale: float, tolerance: float
 ) -> _Form:
-    """Write ONNX if its predictions are the same, else skops."""
+    """Write ONNX if its outputs for `matrix` (rows, width) are within `tolerance` of the pipeline's, else skops.
+
+    `expected` are the pipeline's outputs, already divided by `scale`.
+    """
     file = folder / model_folder.FILES["onnx"]
     try:
         onnx_form.write(pipeline, matrix.shape[1], file)
@@ -184,9 +187,9 @@ def _convert(
         if worst <= tolerance:
             return _Form("onnx", worst)
         reason = f"its worst difference is {worst:.1e}"
-    except OSError:  # a full disk is no reason to serve by scikit-learn
+    except OSError:  # a full disk is no reason to fall back to scikit-learn
         raise
-    except Exception as error:  # skl2onnx and onnxruntime refuse what they do not know in many ways
+    except Exception as error:  # skl2onnx and onnxruntime raise many types of errors
         reason = one_line(error)[:200]
     file.unlink(missing_ok=True)
     file = folder / model_folder.FILES["skops"]
@@ -211,7 +214,7 @@ def _worst(outputs: Array, expected: Array) -> float:
 
 
 def _put_in_place(folder: Path, target: Path) -> None:
-    """Replace the old folder by the finished one."""
+    """Replace the old folder with the finished one."""
     if target.exists():
         target.replace(folder.with_name("old"))
     try:

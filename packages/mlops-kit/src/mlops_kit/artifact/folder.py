@@ -11,17 +11,17 @@ from mlops_kit.core.errors import UserError
 
 FOLDER = Path("artifacts/model")
 MANIFEST = "model.json"
-EXAMPLE = "example.json"  # a request with one real row
+EXAMPLE = "example.json"  # a request with one row of the test set
 SUMS = "SHA256SUMS"
-CHALLENGER = "challenger"  # a folder of this kind inside of it, where there is one
+CHALLENGER = "challenger"  # a subfolder with the same files, where a challenger was exported
 FILES = {"onnx": "model.onnx", "skops": "model.skops"}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return model.json, after comparing every file with its checksum.
+    """Verify the checksum of every file, and return model.json.
 
     Raises:
-        UserError: A file is missing, was changed, or was not exported.
+        UserError: A file is missing, was changed, or is not listed in SHA256SUMS.
     """
     sums = _sums(folder)
     for path in sorted(folder.iterdir()):
@@ -44,13 +44,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def sums(folder: Path, names: list[str]) -> str:
-    """Return the checksums of the files `names`, one line each, as sha256sum writes them."""
+    """Return the SHA-256 of the files `names`, one line each, as `sha256sum` writes them."""
     digests = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names]
     return "".join(f"{digest}  {name}\n" for digest, name in zip(digests, names))
 
 
 def _read(path: Path) -> bytes:
-    """Return the content of a plain file; refuse a link to another place, and a pipe, which may never end."""
+    """Return the content of a regular file; refuse a symbolic link, and a pipe, which may never end."""
     if path.exists() and (path.is_symlink() or not path.is_file()):
         raise UserError(f"{path} is no plain file (make export writes it again)")
     return path.read_bytes()
@@ -58,7 +58,7 @@ def _read(path: Path) -> bytes:
 
 def _sums(folder: Path) -> dict[str, str]:
     try:
-        # Bytes, because a text's lines may end in other characters than "\n", too.
+        # Bytes, because reading text would turn other line ends into "\n".
         *lines, end = (folder / SUMS).read_bytes().decode().split("\n")
         listed = {name: digest for digest, name in (line.split("  ") for line in lines)}
         if end:

@@ -1,4 +1,4 @@
-"""model.json, the manifest: what the service has to know about the model besides the model."""
+"""The manifest, model.json: what the service needs besides the model file."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .encoding import Array, Encoder, in_rows
 from .predictor import Model
 from .row_values import parsed, written
 
-# No text of a table contains it, so it stands for every category that training did not see.
+# No string of a table contains it, so its encoding is that of every category that training did not see.
 _UNSEEN = "\0"
 
-# What a category becomes in a step of `encode`: its number, or the mean targets of the rows that have it.
+# The encoding of a category in each transformer of `encode`: its ordinal code, or its mean target, one for each class.
 _TABLES = {"categorical": "code", "target": "mean"}
 
 
 def described(stored: StoredModel) -> list[dict[str, Any]]:
-    """Return the columns with the encoding of each category, and the parts that the pipeline takes of dates.
+    """Return `columns` of model.json: the profile of each column, with its categories' encoding or its date parts.
 
     Raises:
-        UserError: The pipeline's first step is not the one that encode.py builds.
+        UserError: The pipeline's first step is not the kit's `encode`.
     """
     tables: dict[str, dict[str, Any]] = {name: {} for name in stored.columns.kinds}
     try:
@@ -43,10 +43,10 @@ def described(stored: StoredModel) -> list[dict[str, Any]]:
 
 
 def check_encoding(stored: StoredModel, columns: list[dict[str, Any]]) -> Array:
-    """Return rows of the test set as the service encodes them, after comparing with the pipeline's own encoding.
+    """Check that the service encodes the test set exactly as the pipeline does; return it encoded, shape (rows, width).
 
     Raises:
-        UserError: They differ.
+        UserError: The encodings differ.
     """
     ours = Encoder(columns, derived(stored)).matrix(parsed(stored.columns, stored.held_out))
     theirs = np.asarray(
@@ -70,12 +70,12 @@ def golden(
     outputs: Array,
     most: int,
 ) -> list[dict[str, Any]]:
-    """Return at most `most` rows of the test set with the pipeline's predictions; of every class one, if there is room.
+    """Return the golden rows: at most `most` rows of the test set and their predictions, one of each predicted class first.
 
-    `outputs` are the pipeline's: probabilities (rows, classes), or numbers (rows, 1).
+    `outputs` are the pipeline's for the whole test set: probabilities (rows, classes), or numbers (rows, 1).
 
     Raises:
-        UserError: Every row lacks a value that training never saw missing.
+        UserError: Every row has a missing value in a column that had none in training.
     """
     always = [column["name"] for column in columns if not column["missing"]]
     usual = np.flatnonzero(stored.held_out[always].notna().all(axis=1))
@@ -95,7 +95,7 @@ def golden(
 
 
 def _of_every_class(usual: Any, outputs: Array) -> list[int]:
-    """Return the positions of the rows: the first of each predicted class, then the others."""
+    """Return the positions `usual` in another order: the first of each predicted class, then the others."""
     predicted = outputs[usual].argmax(axis=1)
     firsts = sorted(np.unique(predicted, return_index=True)[1].tolist())
     others = [position for position in range(len(usual)) if position not in firsts]
@@ -103,7 +103,7 @@ def _of_every_class(usual: Any, outputs: Array) -> list[int]:
 
 
 def _tables(encoder: Any, names: list[str], what: str) -> dict[str, dict[str, Any]]:
-    """Return the encoder's encoding of every category of every column, an unseen one and a missing one."""
+    """Return, by column, the categories and the encodings of each of them, of an unseen and of a missing one."""
     seen = [[text for text in texts if isinstance(text, str)] for texts in encoder.categories_]
     inputs = [[*texts, _UNSEEN, None] for texts in seen]
     longest = max(len(texts) for texts in inputs)

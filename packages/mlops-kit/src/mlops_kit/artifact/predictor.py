@@ -1,4 +1,4 @@
-"""An exported model, ready to predict."""
+"""The exported model, loaded for prediction."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from . import folder as model_folder
 from . import request_schema
 from .encoding import Array, Encoder, Values
 
-# From an array of shape (rows, width) to probabilities (rows, classes), or numbers (rows, 1).
+# Maps encoded rows (rows, width) to probabilities (rows, classes), or numbers (rows, 1); all float64.
 PredictFn = Callable[[Array], Array]
 
 
 class Model:
-    """The model and its manifest, model.json."""
+    """A model with its manifest, model.json; `keys` are the classes as keys of JSON objects."""
 
     def __init__(self, card: dict[str, Any], form: PredictFn) -> None:
         """Take the manifest and the function that predicts."""
@@ -35,15 +35,15 @@ class Model:
         ]
 
     def labels(self, outputs: Array) -> list[Any]:
-        """Return the predicted classes of rows of the model's output, none where it predicts a number."""
+        """Return the most probable class of each row of `outputs` (rows, classes); an empty list in regression."""
         if not self.classes:
             return []
         return [self.classes[best] for best in outputs.argmax(axis=1).tolist()]
 
     def answers(self, outputs: Array) -> list[dict[str, Any]]:
-        """Return the predictions as /predict returns them, for each row of the model's output.
+        """Return the prediction for each row of the model's `outputs`, as /predict returns it.
 
-        Of classes the most probable is predicted, as in validation.
+        The prediction is the number, or the most probable class, as in validation.
         """
         if not self.classes:
             return [{"prediction": number} for number in outputs[:, 0].tolist()]
@@ -53,14 +53,14 @@ class Model:
         ]
 
     def predict(self, values: Values) -> list[dict[str, Any]]:
-        """Return the predictions for rows whose values have been checked."""
+        """Return the prediction for each row of validated values."""
         return self.answers(self.form(self.encoder.matrix(values)))
 
     def check(self) -> None:
-        """Check the predictions of the golden rows.
+        """Predict the golden rows and compare with their exported predictions.
 
         Raises:
-            UserError: A prediction is not the one that was exported.
+            UserError: A prediction differs by more than the tolerance of the export.
         """
         golden = self.card["golden"]
         given = [case["row"] for case in golden]
@@ -80,7 +80,7 @@ class Model:
 
 
 def difference(answer: dict[str, Any], expected: dict[str, Any]) -> float:
-    """Return the difference of two predictions: that of the worst probability, or of the number."""
+    """Return the largest absolute difference of two predictions' probabilities, or that of their numbers."""
     if "probabilities" not in expected:
         return abs(float(answer["prediction"]) - float(expected["prediction"]))
     wanted = expected["probabilities"]
@@ -88,10 +88,10 @@ def difference(answer: dict[str, Any], expected: dict[str, Any]) -> float:
 
 
 def load(folder: Path) -> Model:
-    """Load the model in `folder`, after comparing its checksums.
+    """Load the model in `folder`, after verifying its checksums.
 
     Raises:
-        UserError: A file is missing, was changed, or cannot be loaded here.
+        UserError: A file is missing, was changed, or cannot be loaded here; or features.py is another one than at export.
     """
     card = model_folder.read_manifest(folder)
     if card["derived"] and card["features_digest"] != project.current().features_digest:
@@ -105,12 +105,12 @@ def load(folder: Path) -> Model:
 
 
 def load_form(file: Path) -> PredictFn:
-    """Load the part of the pipeline after its encoding, from ONNX or from skops."""
+    """Load the pipeline's steps after `encode`, from ONNX or from skops."""
     return _onnx(file) if file.suffix == ".onnx" else _skops(file)
 
 
 def _onnx(file: Path) -> PredictFn:
-    # Else it writes to the home folder and sends telemetry. It reads the variable at its first import.
+    # Without it, onnxruntime writes to the home folder and sends telemetry. It reads the variable at its first import.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
@@ -135,7 +135,7 @@ def _skops(file: Path) -> PredictFn:
 
 
 def outputs(pipeline: Any, given: Any) -> Array:
-    """Return the output of a pipeline of scikit-learn: probabilities (rows, classes), or numbers (rows, 1)."""
+    """Return the output of a scikit-learn pipeline as float64: probabilities (rows, classes), or numbers (rows, 1)."""
     if hasattr(pipeline, "predict_proba"):
         return np.asarray(pipeline.predict_proba(given), dtype=np.float64)
     return np.asarray(pipeline.predict(given), dtype=np.float64).reshape(-1, 1)

@@ -1,4 +1,4 @@
-"""Parse the body of a valid request, in one pass over its JSON; request_schema.py decides on all others."""
+"""The fast parser of request bodies, by msgspec in one pass; what it does not accept, request_schema.py validates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlops_kit.core.features import LARGEST
 
 from .encoding import Values
 
-# A number or a boolean as a category is valid, too, but rare: pydantic keeps how it was written.
+# A number or a boolean is a valid category, too, but a rare one: it is left to pydantic, which keeps how it was written.
 _TYPES: dict[str, Any] = {
     "numeric": Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)],
     "boolean": bool,
@@ -29,7 +29,7 @@ class Reader:
         most_rows: int,
         parsers: dict[str, Callable[[Any], Any]],
     ) -> None:
-        """Take the columns as model.json describes them, how many rows there may be, and the parsers of some columns."""
+        """Take `columns` of model.json, the most rows of a request, and the parsers of some columns by name."""
         self._names = [column["name"] for column in columns]
         self._parsers = parsers
         self._decoder = _decoder(columns, most_rows)
@@ -38,13 +38,13 @@ class Reader:
         """Return the values by column, as `Checker` does.
 
         Raises:
-            ValueError: The text is no such body, or one that only pydantic can parse.
+            ValueError: The body is invalid, or only pydantic can parse it.
         """
         if self._decoder is None:
             raise ValueError("msgspec takes no such column")
         try:
             decoded = self._decoder.decode(text).rows
-        except msgspec.DecodeError as error:  # before msgspec 0.21 no ValueError
+        except msgspec.DecodeError as error:  # a ValueError only since msgspec 0.21
             raise ValueError(str(error)) from None
         rows = map(msgspec.structs.astuple, decoded)
         values: dict[str, Any] = dict(zip(self._names, zip(*rows)))

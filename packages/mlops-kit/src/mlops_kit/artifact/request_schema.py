@@ -1,7 +1,7 @@
-"""The schema of a request: types made from the model's columns, validated by pydantic from the JSON text.
+"""The schema of a request: pydantic types built from the model's columns, which validate the JSON.
 
-Nearly every request is valid, and request_reader.py parses it in a quarter of the time; pydantic has the others, to
-report errors, or to take valid but rare values. The meaning of a value is the same functions in both.
+Nearly every request is valid, and request_reader.py parses it in a quarter of the time. pydantic gets the others: it
+reports their errors, or accepts values that are valid but rare. Both use the same parsers, value_parsers.py.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _MOST_PROBLEMS = 100
 
 
 class RefusedRowsError(ValueError):
-    """Why rows are refused: `problems` names at most 100 places, of wrong fields those of the first wrong row."""
+    """The rows are invalid: `problems` has at most 100 errors, of fields only those of the first invalid row."""
 
     def __init__(self, problems: Iterable[dict[str, Any]]) -> None:
-        """Take the errors, in FastAPI's format."""
+        """Take the errors, each with type, loc and msg as FastAPI has them."""
         self.problems = list(islice(problems, _MOST_PROBLEMS))
         super().__init__(self.problems)
 
@@ -51,9 +51,9 @@ class Checker:
     def __init__(
         self, columns: list[dict[str, Any]], example: dict[str, Any], most_rows: int
     ) -> None:
-        """Take the columns as model.json describes them, and how many rows a request may have."""
+        """Take `columns` of model.json, an example row, and the most rows of a request."""
         row = _mapping("Row", _fields(columns, example), total=False, extra="allow")
-        # Reporting every bad row makes rows x columns errors.
+        # Without fail_fast there would be up to rows x columns errors.
         its_rows = Field(min_length=1, max_length=most_rows, fail_fast=True)
         rows = Annotated[list[row], its_rows]  # type: ignore[valid-type] # made above
         self._body = TypeAdapter(_mapping("Request", {"rows": rows}, total=True, extra="allow"))
@@ -62,10 +62,10 @@ class Checker:
         self._reader = Reader(columns, most_rows, value_parsers.of(columns))
 
     def values(self, text: Union[bytes, bytearray, str]) -> Values:
-        """Return the rows' values by column.
+        """Validate a request's body, and return its values by column.
 
         Raises:
-            RefusedRowsError: The text is no such body.
+            RefusedRowsError: The body is invalid.
         """
         try:
             return self._reader.values(text)
@@ -94,7 +94,7 @@ class Checker:
         where = found[0]["loc"]
         number = int(where[1]) if len(where) > 1 else -1
         keys: list[dict[str, Any]] = []
-        with suppress(ValueError):  # it is no JSON
+        with suppress(ValueError):  # it is not JSON
             wrong_keys = self._wrong_keys(from_json(text), number + 1)
             keys = list(islice(wrong_keys, _MOST_PROBLEMS))
         if not any(len(one["loc"]) > 3 and one["loc"][2] < number for one in keys):
@@ -103,7 +103,7 @@ class Checker:
         yield from keys
 
     def _wrong_keys(self, request: Any, count: int) -> Iterator[dict[str, Any]]:
-        """Yield the errors of unknown keys beside the rows, and of all keys of the first of `count` rows that has any."""
+        """Yield the errors of unknown keys next to "rows", and of all keys of the first wrong one of `count` rows."""
         if not isinstance(request, dict):
             return
         yield from _unknown(["body"], request, {"rows"})
@@ -128,7 +128,7 @@ def _unknown(
 
 
 def _fields(columns: list[dict[str, Any]], example: dict[str, Any]) -> dict[str, Any]:
-    """Return a type for each column; null only where training saw it missing."""
+    """Return a type for each column; null is valid only where training saw missing values."""
     return {column["name"]: _field(column, example.get(column["name"])) for column in columns}
 
 
@@ -144,7 +144,7 @@ def _mapping(
 def body_schema(
     columns: list[dict[str, Any]], example: dict[str, Any], most_rows: int
 ) -> dict[str, Any]:
-    """Return what `Checker` accepts as JSON schema, for the OpenAPI document."""
+    """Return the JSON schema of the bodies that `Checker` accepts, for the OpenAPI document."""
     row = TypeAdapter(
         _mapping("Row", _fields(columns, example), total=True, extra="forbid")
     ).json_schema()
@@ -192,7 +192,7 @@ def _date(column: dict[str, Any]) -> Any:
 
 
 def _present(column: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON schema that refuses values that mean "missing", where none may be missing."""
+    """Return JSON schema that refuses the values that mean "missing", where training saw none missing."""
     refused = not column["missing"] and column["missing_values"]
     return {"not": {"enum": column["missing_values"]}} if refused else {}
 

@@ -1,4 +1,4 @@
-"""Rows of a data frame as the values that requests hold."""
+"""The conversion of data frames to the values of requests, and to JSON."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _OF_KIND = {"numeric": float, "boolean": bool, "categorical": str}
 
 
 def parsed(columns: Columns, frame: Any) -> Values:
-    """Return the rows of `frame`, which is in `columns`' types, as checked requests hold them."""
+    """Return the rows of `frame`, which has the types of `columns`, as a validated request has them."""
     return {name: _values(kind, frame[name]) for name, kind in columns.kinds.items()}
 
 
 def written(columns: Columns, row: dict[str, Any]) -> dict[str, Any]:
-    """Return a parsed row as JSON has it: dates are texts, ISO or in the data's own format."""
+    """Return a row of such values as JSON has it: dates become strings, in the column's format or ISO 8601."""
     return {
         name: (
             date_text(value, columns.date_formats.get(name))
@@ -35,7 +35,7 @@ def written(columns: Columns, row: dict[str, Any]) -> dict[str, Any]:
 def _values(kind: str, column: Any) -> list[Any]:
     present = column.notna().to_numpy()
     if kind == "date":
-        # NumPy, because a pandas Timestamp is no plain datetime.
+        # Through NumPy, because pandas would yield Timestamps instead of plain datetimes.
         values = column.to_numpy().astype("datetime64[us]").astype(object)
         return [value if there else None for value, there in zip(values, present)]
     of_kind = _OF_KIND[kind]

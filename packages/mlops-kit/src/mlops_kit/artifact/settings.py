@@ -1,4 +1,4 @@
-"""When an exported model may be served from its ONNX form."""
+"""The settings of `export` in configs/serve.yaml."""
 
 from __future__ import annotations
 

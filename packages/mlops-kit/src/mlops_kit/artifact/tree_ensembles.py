@@ -1,7 +1,8 @@
-"""Tree ensembles of scikit-learn as one ONNX node, exact where skl2onnx's own converters round or refuse.
+"""scikit-learn's tree ensembles as one ONNX node, exact where skl2onnx's own converters round or fail.
 
 The node is `TreeEnsembleRegressor` of ai.onnx.ml 3 with float64 thresholds and leaves. Its output is
 float32, so leaves hold differences from `base`, which the caller adds in float64.
+https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from onnx import TensorProto, helper
 
 @dataclass
 class TreeNodes:
-    """The nodes of all trees, in the form of the ONNX operator; leaves add up over the trees."""
+    """The nodes and leaves of all trees as lists, like the attributes of the ONNX operator.
+
+    An output is the sum of the leaves that a row reaches, one in each tree. Here a node is a pair (tree, number).
+    """
 
     targets: int
     tree: list[int] = field(default_factory=list)
@@ -42,7 +46,10 @@ class TreeNodes:
         to: tuple[int, int],
         missing: bool,
     ) -> None:
-        """Add a node that compares the feature with `value` by `mode` (BRANCH_LEQ, BRANCH_EQ); a LEAF compares nothing."""
+        """Add the node `at`, which compares a feature with `value` by `mode`: BRANCH_LEQ, BRANCH_EQ, or LEAF for none.
+
+        `to` are the numbers of the next node, if true and if false; with `missing` NaN counts as true.
+        """
         self.tree.append(at[0])
         self.node.append(at[1])
         self.feature.append(feature)
@@ -53,7 +60,7 @@ class TreeNodes:
         self.missing_is_yes.append(int(missing))
 
     def leaf(self, at: tuple[int, int], weights: dict[int, float], rows: int) -> None:
-        """Add a leaf that adds `weights` to the targets and that holds `rows` rows of the training set."""
+        """Add the leaf `at`, which adds `weights` to the targets, by target, and has `rows` rows of the training set."""
         self.split(at, 0, "LEAF", 0.0, (0, 0), False)
         for target, weight in weights.items():
             self.leaf_rows.append(rows)
@@ -63,10 +70,10 @@ class TreeNodes:
             self.leaf_weight.append(weight)
 
     def centred(self) -> Any:
-        """Take the weight of its middle row from all leaves of a tree; return their sums, shape (targets,).
+        """Subtract from all leaves of each tree their median; return the sums of the medians, shape (targets,).
 
-        So most rows add up to little, and float32 holds little numbers exactly enough, also where a few
-        targets lie far out.
+        The node's float32 output is then close to 0 for most rows, where float32 is precise enough, even if the target
+        has outliers.
         """
         trees: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
         leaves = list(zip(self.leaf_tree, self.leaf_target, self.leaf_weight, self.leaf_rows))
@@ -102,7 +109,7 @@ _NO_CATEGORY = -1.0
 
 
 def _middle(weights: list[tuple[float, int]]) -> float:
-    """Return the median of weights that count as often as their rows."""
+    """Return the median of leaf weights, each counted as often as the leaf has rows."""
     weights = sorted(weights)
     places = np.cumsum([rows for _, rows in weights])
     return weights[int(np.searchsorted(places, places[-1] / 2))][0]
@@ -115,7 +122,7 @@ def _doubles(name: str, values: list[float]) -> Any:
 def forest(model: Any) -> tuple[TreeNodes, Any]:
     """Return the trees of a fitted random forest and `base`, shape (targets,).
 
-    A tree of scikit-learn compares float32 features with float64 thresholds: the caller has to round.
+    scikit-learn compares float32 features with float64 thresholds: the caller has to round the features.
     """
     trees = [estimator.tree_ for estimator in model.estimators_]
     nodes = TreeNodes(targets=trees[0].value.shape[2])
@@ -124,7 +131,7 @@ def forest(model: Any) -> tuple[TreeNodes, Any]:
         for index in range(tree.node_count):
             at = (number, index)
             if tree.children_left[index] < 0:
-                # One output, and shares of the classes or one number.
+                # The first and only output: the share of each class, or one number.
                 weights = dict(enumerate((tree.value[index, 0] / len(trees)).tolist()))
                 nodes.leaf(at, weights, int(tree.n_node_samples[index]))
             else:
@@ -135,9 +142,12 @@ def forest(model: Any) -> tuple[TreeNodes, Any]:
 
 
 def boosting(model: Any) -> tuple[TreeNodes, Any]:
-    """Return the trees of a fitted histogram gradient boosting and `base`, shape (targets,).
+    """Return the trees of a fitted histogram gradient boosting model and `base`, shape (targets,).
 
-    Categories must be the first columns, as model.py puts them: scikit-learn moves them there.
+    Categories must be the first columns, as model.py puts them, because scikit-learn moves them there.
+
+    Raises:
+        NotImplementedError: A categorical column comes after another one.
     """
     base = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
     nodes = TreeNodes(targets=len(base))
@@ -151,7 +161,7 @@ def boosting(model: Any) -> tuple[TreeNodes, Any]:
 
 
 def _categories(model: Any) -> list[Any]:
-    """Return, for each categorical column, the column's value of each of the model's own numbers."""
+    """Return, for each categorical column, its values in the order of the model's internal codes."""
     if model.is_categorical_ is None:
         return []
     count = int(model.is_categorical_.sum())
@@ -163,7 +173,8 @@ def _categories(model: Any) -> list[Any]:
 def _boosted_tree(
     nodes: TreeNodes, number: int, target: int, predictor: Any, categories: list[Any]
 ) -> None:
-    added = len(predictor.nodes)  # numbers for the nodes that a set of categories needs
+    # The next free number: a split by categories needs additional nodes.
+    added = len(predictor.nodes)
     for index, node in enumerate(predictor.nodes):
         at, to = (number, index), (int(node["left"]), int(node["right"]))
         feature, missing = int(node["feature_idx"]), bool(node["missing_go_to_left"])
@@ -191,7 +202,7 @@ def _member(
     missing: bool,
     added: int,
 ) -> int:
-    """Add nodes that test whether the feature is one of `values`: a chain of BRANCH_EQ; return the next free number."""
+    """Add a chain of BRANCH_EQ nodes that tests whether the feature is one of `values`; return the next free number."""
     tree, here = at
     values = values or [_NO_CATEGORY]
     for position, value in enumerate(values):

@@ -1,4 +1,4 @@
-"""Parse the values of a request's JSON by their columns, or refuse them."""
+"""The parsers of values in a request's JSON, by the kind of column; for an invalid value they raise pydantic's errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Parser = Callable[[Any], Any]
 
 
 def of(columns: list[dict[str, Any]]) -> dict[str, Parser]:
-    """Return the parsers of the columns whose values differ from the JSON, by name."""
+    """Return the parsers by column; a column whose values are those of the JSON has none."""
     return {
         column["name"]: _OF_KIND[column["kind"]](column)
         for column in columns
@@ -24,12 +24,12 @@ def of(columns: list[dict[str, Any]]) -> dict[str, Parser]:
 
 
 def number(column: dict[str, Any]) -> Parser:
-    """Return the parser that turns a number that means "missing" into None."""
+    """Return the parser of numbers, where some mean "missing": those become None, or are refused."""
     return _with_missing(column, column["missing_values"])
 
 
 def text(column: dict[str, Any]) -> Parser:
-    """Return the parser of categories: their text; a number or a boolean becomes the text that a file has of it."""
+    """Return the parser of categories, which are strings; a number or a boolean becomes the string that it is in a file."""
     known = frozenset(column["categories"])
     with_missing = _with_missing(column, column["missing_values"])
 
@@ -44,7 +44,7 @@ def text(column: dict[str, Any]) -> Parser:
 
 
 def date_and_time(column: dict[str, Any]) -> Parser:
-    """Return the parser of dates and times, in UTC; without a zone it is UTC already."""
+    """Return the parser of dates and times to naive datetimes in UTC; a time without a zone is taken as UTC."""
     its_format = column["format"]
     accepted = (
         f"in the form {its_format}"
@@ -65,7 +65,7 @@ def date_and_time(column: dict[str, Any]) -> Parser:
 
 
 def _with_missing(column: dict[str, Any], words: Iterable[Any]) -> Parser:
-    """Return the parser that turns a value that means "missing" into None, or refuses it where training saw none missing."""
+    """Return the parser that turns a value that means "missing" into None, or refuses it if training saw none missing."""
     meant, may_be_missing = frozenset(words), column["missing"]
 
     def checked(value: Any) -> Any:
