@@ -35,7 +35,7 @@ from .shadow import Shadow
 from .variant import CHALLENGERS, CHAMPIONS, Variant
 from .work import Work
 
-# For the document; _check_key does the check.
+# For the OpenAPI document alone; _check_key checks the key.
 _KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
 
 PATHS = frozenset(("/", "/predict", "/healthz", "/readyz", "/version", "/metrics"))
@@ -57,7 +57,7 @@ _VERSION = (
 
 
 class Service:
-    """A model behind HTTP."""
+    """The HTTP service of a model."""
 
     def __init__(
         self,
@@ -70,13 +70,14 @@ class Service:
         challenger: Optional[ChallengerConfig] = None,
         variant: Optional[Model] = None,
     ) -> None:
-        """Take a loaded model; without `api_key` requests need none. /version shows `release`.
+        """Take a loaded model; with an empty `api_key` requests need none. /version shows `release`.
 
-        For clients all paths begin with `root_path`; here they may, too. `challenger` are the settings of the
-        challenger, which is `variant` where it answers a share of the requests.
+        For clients all paths begin with `root_path`; requests are accepted with and without it. `challenger` are the
+        settings of the challenger, and `variant` is its model where it predicts a share of the requests.
 
         Raises:
-            UserError: `record` cannot be fulfilled, or `challenger` names a missing column.
+            UserError: The folder of `record` cannot be written, `record` or `challenger` names a column that the model does
+                not have, or the provider of the share cannot be loaded.
         """
         card, example = model.card, model.card["golden"][0]["row"]
         self._model, self._limits, self._api_key = model, limits, api_key.encode()
@@ -117,7 +118,7 @@ class Service:
         problems: dict[Union[int, str], Any] = {
             code: {"model": Problem} for code in (401, 408, 413, 500, 503, 504)
         }
-        # The first route responds; the second documents it. FastAPI's own dispatch takes as long as the model.
+        # The first route responds; the second documents it. FastAPI's own dispatch takes as long as the prediction.
         app.add_route("/predict", self.predict, methods=["POST"])
         app.post(
             "/predict",
@@ -136,7 +137,7 @@ class Service:
         for route in [one for one in app.routes if isinstance(one, APIRoute)]:
             if "GET" in (route.methods or ()):
                 app.head(route.path, include_in_schema=False)(route.endpoint)
-        # Put into the finished document, because FastAPI removes every null, also from the example.
+        # Put into the finished document, because FastAPI removes every null, even from the example.
         body = app.openapi()["paths"]["/predict"]["post"]["requestBody"]
         body["content"] = {"application/json": {"schema": schema}}
         return app
@@ -192,7 +193,7 @@ class Service:
         except ValueError as error:  # scikit-learn's error for numbers that overflow
             problem = {"type": "refused", "loc": ["body", "rows"], "msg": one_line(error)}
             return JSONResponse({"detail": [problem]}, 422)
-        if not np.isfinite(outputs).all():  # JSON has no such numbers
+        if not np.isfinite(outputs).all():  # JSON has no NaN and no infinity
             return JSONResponse({"detail": _unanswered(outputs)}, 422)
         answer = self._response.write(outputs)
         if not is_probe:
@@ -207,10 +208,10 @@ class Service:
         return Response(answer, media_type="application/json", headers=headers)
 
     def _check_key(self, request: Request) -> None:
-        given = request.headers.get("x-api-key", "").encode("latin-1")  # as received
+        given = request.headers.get("x-api-key", "").encode("latin-1")  # the bytes as received
         if self._api_key and not hmac.compare_digest(given, self._api_key):
             detail = "the header X-API-Key is missing or wrong"
-            # HTTP requires a scheme; for an unknown one browsers show no password prompt.
+            # RFC 9110 requires a scheme; for an unknown one browsers show no password prompt.
             raise HTTPException(401, detail, {"WWW-Authenticate": "APIKey"})
 
     async def healthz(self) -> dict[str, str]:
@@ -238,7 +239,7 @@ class Service:
         return Response(self.measures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def page(self) -> Response:
-        """Return the page with the form."""
+        """Return the HTML page with the form."""
         return Response(
             self._page,
             media_type="text/html; charset=utf-8",
@@ -246,12 +247,16 @@ class Service:
         )
 
     async def docs(self, request: Request) -> Response:
-        """Return the page of the API document; FastAPI's own does not escape its title."""
+        """Return the Swagger UI of the OpenAPI document; FastAPI's own page does not escape the title."""
         where = f"{request.scope['root_path']}/openapi.json"
         return get_swagger_ui_html(openapi_url=where, title=html.escape(self._model.name))
 
     async def static(self, name: str) -> Response:
-        """Return a file of the page."""
+        """Return a static file of the page.
+
+        Raises:
+            HTTPException: There is no such file (404).
+        """
         try:
             content, media_type = page.static_file(name)
         except KeyError:

@@ -1,4 +1,4 @@
-"""Predictions for a batch of rows."""
+"""Predictions for a batch of rows of a file, column by column."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mlops_kit.experiments.encode import DateParts, arrays
 
 @dataclass
 class New:
-    """The number of values by column that training had not seen."""
+    """The number of new values by column: missing where training saw none missing, and categories that it did not see."""
 
     missing: Counter[str] = field(default_factory=Counter)
     unseen: Counter[str] = field(default_factory=Counter)
@@ -30,7 +30,7 @@ class New:
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of a batch in the model's types, the added columns, and the values that were new to the model."""
+    """The rows of a batch in the model's types, the columns with the predictions, and the number of new values."""
 
     rows: Any
     columns: dict[str, Any]
@@ -38,7 +38,7 @@ class Answer:
 
 
 def answer(model: Model, values: Any, before: int, config: DataConfig) -> Answer:
-    """Return the predictions for `values`, a batch of `config.source` that `before` rows precede.
+    """Return the predictions for `values`, a batch of `config.source` after its first `before` rows.
 
     Raises:
         UserError: A value is not of its column's kind.
@@ -49,7 +49,7 @@ def answer(model: Model, values: Any, before: int, config: DataConfig) -> Answer
 
 
 def columns(model: Model, config: DataConfig) -> Columns:
-    """Return the columns that the model takes, with texts parsed as in training.
+    """Return the columns that the model takes, with the formats of training, to parse strings.
 
     The number format of a column is that in `config.numbers`, else that of training, else the usual one.
     """
@@ -64,7 +64,7 @@ def columns(model: Model, config: DataConfig) -> Columns:
 
 
 def types(model: Model) -> dict[str, Any]:
-    """Return the added columns, with their Arrow types."""
+    """Return the Arrow types of the added columns, by name: prediction, and of a classifier probability_CLASS."""
     import pyarrow
 
     from mlops_kit.data import arrow_types
@@ -75,7 +75,7 @@ def types(model: Model) -> dict[str, Any]:
 
 
 def matrix(described: list[dict[str, Any]], derived: list[str], rows: Any, new: New) -> Array:
-    """Return the encoded rows, as `artifact.encoding.Encoder` does it, column by column; count values new to the model."""
+    """Encode rows as `artifact.encoding.Encoder` does, but by column; return shape (rows, width), and count new values."""
     of_kind = {
         kind: [column for column in described if column["kind"] == kind]
         for kind in ("categorical", "numeric", "boolean", "date")
@@ -100,10 +100,10 @@ def matrix(described: list[dict[str, Any]], derived: list[str], rows: Any, new: 
 def _categories(
     columns: list[dict[str, Any]], rows: Any, new: New
 ) -> tuple[list[Array], list[Array]]:
-    """Return the codes of the columns that have them, and the mean targets."""
+    """Return the codes, (rows,) for each encoded column, and the mean targets, (rows, 1) or (rows, classes)."""
     found: dict[str, list[Array]] = {"code": [], "mean": []}
     for column in columns:
-        places, distinct = pd.factorize(rows[column["name"]])  # a missing text has place -1
+        places, distinct = pd.factorize(rows[column["name"]])  # missing: place -1
         known = {text: place for place, text in enumerate(column["categories"])}
         unseen = len(known)
         of_distinct = [known.get(text, unseen) for text in distinct]
@@ -119,7 +119,7 @@ def _categories(
 
 
 def _coerced(its_columns: Columns, values: Any, before: int, data: str) -> Any:
-    """Return the model's columns in its types; the error for a wrong value has its row in the file."""
+    """Return the model's columns in its types; an error names the row in the file, not that in the batch."""
 
     def in_the_file(found: re.Match[str]) -> str:
         return f"in row {int(found[1]) + before}"
@@ -131,7 +131,7 @@ def _coerced(its_columns: Columns, values: Any, before: int, data: str) -> Any:
 
 
 def _answers(model: Model, encoded: Array) -> dict[str, Any]:
-    """Return the added columns, as `Model.answers` does it row by row."""
+    """Return the added columns, each of shape (rows,); `Model.answers` returns the same by row."""
     names = list(types(model))
     outputs = model.form(encoded) if len(encoded) else np.empty((0, max(1, len(model.classes))))
     if not model.classes:

@@ -11,8 +11,8 @@ import numpy as np
 from mlops_kit.artifact.encoding import Array
 from mlops_kit.artifact.predictor import PredictFn
 
-# A batch this small is predicted inline, which is cheaper than a thread; a larger one goes to the thread, so that the
-# event loop is not blocked.
+# A batch of up to this many rows is predicted in the event loop, which is cheaper than a thread; a larger one in the
+# thread, so that the loop is not blocked.
 _INLINE_ROWS = 64
 _BATCH_ROWS = 4096
 # While the thread is busy no batch is formed, and cancelled requests are removed only at such a length.
@@ -25,7 +25,7 @@ class Batcher:
     """Predicts in batches of all requests that arrived since the last batch."""
 
     def __init__(self, form: PredictFn) -> None:
-        """Take the model's form; it is called by one thread at a time."""
+        """Take the model's predicting function, which is called by one thread at a time."""
         self._form = form
         self._waiting: _Waiting = []
         self._sweep_at = _FEWEST_TO_SWEEP
@@ -33,7 +33,7 @@ class Batcher:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
 
     def predict(self, matrix: Array) -> asyncio.Future[Array]:
-        """Return a future of the form's output for `matrix` (rows, width)."""
+        """Queue `matrix` (rows, width) for the next batch; return a future of its output, (rows, classes) or (rows, 1)."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Array] = loop.create_future()
         if len(self._waiting) >= self._sweep_at:

@@ -1,4 +1,4 @@
-"""The bodies of requests: limits of each one's size, and of the memory of all incomplete ones together."""
+"""Reading the bodies of requests, with limits on the size of each and on the memory of all incomplete ones."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from starlette.types import Receive
 
 Body = Union[bytes, bytearray]
 
-TOGETHER = 16  # so many bodies of the largest accepted size may be incomplete, and in work
+TOGETHER = 16  # this many bodies of the largest size may be incomplete at once, and as many in work
 
 
 class _Arriving:
-    """A body that arrives in parts."""
+    """A body that is received in parts."""
 
     def __init__(self) -> None:
         self.task = asyncio.current_task()
@@ -27,7 +27,7 @@ class Bodies:
     """Reads bodies; where incomplete ones take too much memory, the oldest is dropped."""
 
     def __init__(self, most: int) -> None:
-        """Take the most bytes of a body."""
+        """Take the largest accepted size of a body, in bytes."""
         self._most = most
         self._arriving: dict[_Arriving, None] = {}
         self._bytes = 0

@@ -1,7 +1,7 @@
-"""The process of the challenger: it reads requests and the champion's answers from its standard input, a socket.
+"""The process of a challenger in shadow mode: it reads requests and the champion's responses from a socket, its stdin.
 
-Whatever happens to it happens to nobody else: it comes last on the processor, has a limit for its memory and one for the
-time of each request, and is the first one that a full machine kills.
+It is isolated from the service: it has the lowest CPU priority, limits for its memory and for the time of each request,
+and is the first process that Linux kills when memory runs out.
 """
 
 from __future__ import annotations
@@ -33,54 +33,51 @@ from .settings import ChallengerConfig, ServeConfig
 
 OPTION = "--challenger"
 
-_LEAST_DIFFERENCE = 0.1  # of two numbers, by the spread of the champion's predictions
+_LEAST_DIFFERENCE = 0.1  # of two numbers, in standard deviations of the champion's predictions
 
 
 @dataclass
 class Answered:
-    """The result of some requests: the number of predicted rows, of failed ones, and of those unlike the champion's.
+    """Counts over some requests: rows that were predicted, that failed, and that differ from the champion's prediction.
 
-    Two numbers are the same answer where they differ by no more than a tenth of the spread of the champion's predictions.
+    Two numbers differ if they are more than a tenth of the standard deviation of the champion's predictions apart.
     """
 
     rows: int = 0
     failed: int = 0
     differ: int = 0
     classes: dict[str, int] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)  # one for each request that was answered
-    records: dict[str, float] = field(
-        default_factory=dict
-    )  # as Measures.records, since the last ones
+    seconds: list[float] = field(default_factory=list)  # one for each predicted request
+    # In the format of Measures.records, since the last response.
+    records: dict[str, float] = field(default_factory=dict)
 
 
 class Challenger:
-    """A model that is asked what the champion was asked."""
+    """Predicts the requests that the champion has predicted, and compares the predictions."""
 
     def __init__(self, champion: dict[str, Any], model: Model, settings: ServeConfig) -> None:
         """Take the champion's model.json and the challenger.
 
         Raises:
-            UserError: What is to be recorded cannot be.
+            UserError: `record.folder` cannot be written, or `record.private` names a column that the challenger lacks.
         """
         self._model, self._scale = model, champion["parity"]["scale"]
-        # The champion has taken these rows: its columns hold for them, and the challenger's are among them.
+        # By the columns of the champion, which has accepted these rows; they include the challenger's.
         example = champion["golden"][0]["row"]
         self._checker = Checker(champion["columns"], example, settings.limits.rows)
         keeps = settings.record if settings.record.folder else None
-        # Of the recorder alone; the service adds them to its own.
+        # For the recorder's counts alone, which the service adds to its own.
         self._measures = Measures(model.card)
         self.recorder = Recorder(keeps, model.card, self._measures) if keeps else None
         self._last_records = self._measures.records()
 
     def answer(self, request_id: str, given: dict[str, Any], body: bytes, found: Answered) -> None:
-        """Predict the request that the champion answered with `given`, and add the result to `found`."""
+        """Predict a request to which the champion responded with `given`, and add the counts to `found`."""
         start = time.perf_counter()
         try:
             values = self._checker.values(body)
             answers = self._model.answers(self._finite(self._model.encoder.matrix(values)))
-        except (
-            Exception
-        ) as error:  # a model can fail in any way, and the next request is another one
+        except Exception as error:  # a model can fail in any way; the next request may succeed
             found.failed += len(given["predictions"])
             log("warning", "challenger failed", request_id=request_id, error=one_line(error))
             return
@@ -95,7 +92,7 @@ class Challenger:
             self.recorder.offer(request_id, values, answers, seconds)
 
     def new_records(self) -> dict[str, float]:
-        """Return what came of the rows to keep since the last call, as Measures.records."""
+        """Return the counts of `Measures.records` since the last call."""
         before, self._last_records = self._last_records, self._measures.records()
         return {name: count - before[name] for name, count in self._last_records.items()}
 
@@ -113,8 +110,8 @@ class Challenger:
 
 
 def main(champion: Path, settings: ServeConfig) -> None:
-    """Answer requests until the socket is closed; any of them may end the process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the service's to answer
+    """Predict requests until the socket is closed; one that exceeds a limit may end the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service handles Ctrl-C
     _stand_back(settings.challenger)
     model = load(champion / model_folder.CHALLENGER)
     model.check()
@@ -127,7 +124,7 @@ def main(champion: Path, settings: ServeConfig) -> None:
             found = Answered()
             for request_id, *sizes in json.loads(head):
                 answer, body = (stream.read(size) for size in sizes)
-                # Its signal ends even a model that never returns.
+                # SIGALRM ends the process even if the model never returns.
                 signal.setitimer(signal.ITIMER_REAL, settings.challenger.seconds)
                 challenger.answer(request_id, json.loads(answer), body, found)
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -139,9 +136,9 @@ def main(champion: Path, settings: ServeConfig) -> None:
 
 
 def _stand_back(config: ChallengerConfig) -> None:
-    """Take a limit for memory, and the first place where the machine has none left; the service gave it its last on the processor."""
+    """Limit this process's memory, and make it the first choice of the OOM killer; the service sets its CPU priority."""
     most = config.megabytes * 1_000_000
-    with suppress(OSError, ValueError):  # a lower limit holds already
+    with suppress(OSError, ValueError):  # there is a lower limit already
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    with suppress(OSError):  # no Linux
+    with suppress(OSError):  # not Linux
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")

@@ -1,4 +1,4 @@
-"""Limits of connections that uvicorn lacks: their number, the size of heads, pipelined requests, unread responses.
+"""Limits on connections that uvicorn lacks: their number, the size of heads, pipelined requests, unread responses.
 
 A connection is pending while its head or body is incomplete, or its response is unread by the client. Over the limit
 the connection that is pending longest is closed, then the one that is idle longest; one with a request in work stays.
@@ -14,14 +14,15 @@ from typing import Optional, Protocol
 from .logs import log
 from .metrics import Measures
 
-_OF_OPEN_FILES = 0.75  # connections that arrive at the same moment are open before they are counted
+# The share of the limit of open files: connections that arrive at once are open before they are counted.
+_OF_OPEN_FILES = 0.75
 
 _SWEEP_SECONDS = 1
 _SECONDS_BETWEEN_LINES = 10
 
 
 class Connection(Protocol):
-    """The interface of a connection, which is protocol.Bounded."""
+    """The interface of a connection; protocol.Bounded implements it."""
 
     loop: asyncio.AbstractEventLoop
     client: Optional[tuple[str, int]]

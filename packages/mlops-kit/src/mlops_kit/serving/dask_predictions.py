@@ -1,4 +1,4 @@
-"""Predictions on Dask, in the order of batches; its workers get the model and the rows, and need no file."""
+"""Prediction on Dask, in the order of the batches; workers receive the model and the rows, and need no shared files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .batch_predictions import Answer, answer
 # Batches read ahead for each thread of the cluster: they have to fit in memory.
 _AHEAD = 2
 
-# The model of this process, by a hash of its files.
+# The model that this worker has loaded, by a hash of its files.
 _models: dict[int, Model] = {}
 
 
@@ -28,7 +28,7 @@ def answered(
     """Yield the batches in their order, each with the predictions of the model in `folder`.
 
     Raises:
-        UserError: As `batch_predictions.answer`, or the cluster is gone.
+        UserError: As `batch_predictions.answer`, or the cluster is lost.
     """
     model = cluster.keep(client, _packed(folder))
     waiting: deque[tuple[Batch, Any]] = deque()

@@ -1,4 +1,4 @@
-"""The service's responses, for its OpenAPI document."""
+"""The models of the service's responses, for its OpenAPI document; their docstrings are in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection's transport that sends head and body of a response in one system call: it wakes the client once."""
+"""An asyncio transport that sends head and body of a response in one system call, so that the client wakes up once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 class JoinedWrites:
-    """A transport that sends together what is written in one step of the event loop; all else is the transport's own."""
+    """Sends all writes of one step of the event loop together; all else is left to the wrapped transport."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        """Take the transport to send with."""
+        """Take the transport to wrap."""
         self._transport, self._loop = transport, loop
         self._written: list[bytes] = []
         self.is_closing = transport.is_closing
@@ -25,7 +25,7 @@ class JoinedWrites:
         self._written.append(data)
 
     def close(self) -> None:
-        """Close the transport once all that was written is sent."""
+        """Close the transport after all written data is sent."""
         self._send()
         self._transport.close()
 

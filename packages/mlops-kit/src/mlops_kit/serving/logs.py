@@ -16,7 +16,7 @@ from typing import Any, Optional
 from pydantic_core import to_json
 
 _MOST_WAITING = 10_000  # lines
-_SECONDS = 0.02  # in which lines are collected before they are written
+_SECONDS = 0.02  # for which lines are collected before they are written
 # Not sys.stdout, which has a lock: a signal handler, or the interpreter's exit, could deadlock on it.
 _STDOUT = sys.__stdout__.fileno() if sys.__stdout__ else -1
 
@@ -34,11 +34,11 @@ class LineWriter:
 
     @property
     def dropped(self) -> int:
-        """How many lines were lost because the reader is slow or gone, or the disk is full."""
+        """The number of lines that were lost because the reader is slow or gone, or the disk is full."""
         return self._refused + self._failed
 
     def start(self) -> None:
-        """Begin to write in a thread."""
+        """Start the thread."""
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
@@ -52,7 +52,7 @@ class LineWriter:
             self._refused += 1
 
     def close(self, seconds: float = 1) -> None:
-        """Write queued lines and end the thread, unless it takes longer: then the process ends without it."""
+        """Write queued lines and end the thread; after `seconds` the process ends without it."""
         if self._thread is None:
             return
         self._waiting.put(None)
@@ -95,7 +95,7 @@ start, close = _WRITER.start, _WRITER.close
 
 
 def log(level: str, event: str, **details: Any) -> None:
-    """Log one line; details that are None are left out."""
+    """Log one line with time, level, event and the details that are not None."""
     _WRITER.put(_line(level, event, details))
 
 
@@ -126,7 +126,7 @@ def _line(level: str, event: str, details: dict[str, Any]) -> bytes:
 
 
 def _pieces(lines: list[bytes]) -> Iterator[bytes]:
-    """Join lines to pieces that a pipe writes atomically: a process that ends meanwhile leaves no partial line."""
+    """Join lines to pieces of up to PIPE_BUF bytes, which a pipe writes atomically: a kill leaves no partial line."""
     piece = b""
     for line in lines:
         if piece and len(piece) + len(line) > select.PIPE_BUF:

@@ -16,7 +16,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class _DroppedLines(Collector):
-    """Collects the log's own count: a signal handler logs, too, and must not wait for the lock of a Counter."""
+    """Collects the log's own count of lost lines: a signal handler logs, too, and must not wait for a Counter's lock."""
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         yield CounterMetricFamily(
@@ -25,10 +25,10 @@ class _DroppedLines(Collector):
 
 
 class Measures:
-    """Counters of one service."""
+    """The Prometheus metrics of one service."""
 
     def __init__(self, card: dict[str, Any]) -> None:
-        """Take model.json, whose identifiers are a metric of their own."""
+        """Take model.json, whose name, version and run are labels of the metric `model`."""
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "http_requests", "Answered requests.", ["path", "status"], registry=self._registry
@@ -104,7 +104,7 @@ class Measures:
         model.labels(card["registered_model"], card["version"], card["run_id"]).set(1)
 
     def answered(self, path: str, status: int, seconds: float) -> None:
-        """Count an answered request."""
+        """Count a request and observe its duration."""
         answered = self._answered.get((path, status))
         if answered is None:  # labels() takes as long as the counting itself
             answered = self._requests.labels(path, str(status)), self._seconds.labels(path)
@@ -121,18 +121,18 @@ class Measures:
             self._unseen.labels(column).inc()
 
     def challenged(self, outcome: str, rows: int) -> None:
-        """Count rows that the challenger has `answered`, that it `failed` at, or that were `dropped` before it."""
+        """Count rows by outcome: the challenger has `answered`, it has `failed`, or they were `dropped` before it."""
         self._challenged.labels(outcome).inc(rows)
 
     def records(self) -> dict[str, float]:
-        """Return how many rows were recorded, could not be, and were dropped, by the counter's name."""
+        """Return the numbers of recorded, unrecorded and dropped rows, by the name of the counter."""
         return {
             name: next(iter(counter.collect())).samples[0].value
             for name, counter in self._records.items()
         }
 
     def add_records(self, records: dict[str, float]) -> None:
-        """Count what another process has recorded, in the form of `records`."""
+        """Add the counts of another process, in the format of `records`."""
         for name, rows in records.items():
             self._records[name].inc(rows)
 

@@ -1,4 +1,4 @@
-"""The middleware around every request: its id, log line and duration, and the handling of unexpected errors."""
+"""The middleware of every request: its id, log line and duration, and the handling of unexpected errors."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _PROBE = PROBE_HEADER.lower().encode()  # as in ASGI
 _MOST_LOGGED = 200  # characters of a path, which may have 60,000
 
-_CLIENT_LEFT = 499  # nginx's code: the client disconnected before the response
+_CLIENT_LEFT = 499  # nginx's status: the client disconnected before the response
 
 
 class Middleware:
-    """ASGI middleware; while `draining` every response is the last one on its connection."""
+    """ASGI middleware; while `draining` is true, every response closes its connection."""
 
     def __init__(
         self, app: ASGIApp, measures: Measures, paths: frozenset[str], root_path: str
     ) -> None:
-        """Take the application and its root path for clients; requests outside `paths` are counted together."""
+        """Take the application and its root path for clients; requests outside `paths` are counted as "other"."""
         self._app = app
         self._measures = measures
         self._paths = paths

@@ -1,4 +1,4 @@
-"""The page at `/`: a form of the model's columns, filled in with a real row.
+"""The page at `/`: a form with a field for each column of the model, filled in with a golden row.
 
 `render` returns the whole page with the model's data inside; page.js does the rest in the browser.
 """
@@ -46,7 +46,7 @@ def render(
 ) -> bytes:
     """Return the page for the model of `card`, its model.json; with `needs_key` it has a field for an API key.
 
-    `challenger` is the `version` and `mode`, shadow or share, of the one that runs beside the model.
+    `challenger` has the `version` and `mode`, shadow or share, of the challenger that is running, if there is one.
     """
     html = (_STATIC / "page.html").read_bytes()
     return html.replace(
@@ -83,7 +83,7 @@ def _shown(card: Mapping[str, Any], needs_key: bool) -> dict[str, Any]:
 
 
 def _as_data(value: Any) -> bytes:
-    """Return JSON for a script element: ASCII, and without characters that could end the element."""
+    """Return JSON for a script element: ASCII, with the characters escaped that could end the element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")

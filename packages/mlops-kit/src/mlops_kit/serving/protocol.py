@@ -1,4 +1,4 @@
-"""HTTP on one connection: uvicorn's protocol, with limits that it lacks."""
+"""HTTP on one connection: uvicorn's protocol class, with limits that uvicorn lacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from .connections import Connections
 from .joined_writes import JoinedWrites
 
-# Of a head, of bytes after a body, or of pipelined ones; AWS' load balancer allows as much.
+# Limits a head, and what is sent after a body or pipelined; AWS's load balancer allows as much.
 HEAD_BYTES = 65_536
 _MOST_LINES = 100
 _MOST_AHEAD = 16  # pipelined requests
@@ -21,19 +21,19 @@ _PIECE = 16_384  # bytes that are parsed before the limits are checked
 
 
 def bounded(pool: Connections) -> type[asyncio.Protocol]:
-    """Return the protocol class for uvicorn, whose connections are in `pool`."""
+    """Return a protocol class for uvicorn that keeps its connections in `pool`."""
     return type("Connection", (Bounded,), {"pool": pool})
 
 
 class Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # httptools' or h11's, whichever is installed
-    """uvicorn's protocol of one connection, with limits."""
+    """uvicorn's protocol, an object for each connection, with limits."""
 
     pool: Connections
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Add the connection to the pool."""
         super().connection_made(JoinedWrites(transport, self.loop))
-        self._ahead: deque[Any] = deque()  # uvicorn's cycles, the next one first
+        self._ahead: deque[Any] = deque()  # uvicorn's request/response cycles, the next one first
         self._useless = 0  # bytes since the last one that completed a head or belonged to a body
         self.pool.add(self)
 
@@ -44,7 +44,7 @@ class Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # httptools' 
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
-        """Parse received data, piece by piece, as long as it is within the limits."""
+        """Parse received data, piece by piece, while it is within the limits."""
         for start in range(0, len(data), _PIECE):
             self._take(data[start : start + _PIECE] if len(data) > _PIECE else data)
             if self.transport.is_closing():
@@ -99,7 +99,7 @@ class Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # httptools' 
             self.pool.refused(self, "an answer was not read")
             self.abort()
         elif self._is_answered:
-            # A client that has sent nothing would take any response for that to its next request.
+            # A client that has sent nothing would take a response for the one to its next request.
             status = HTTPStatus.REQUEST_TIMEOUT if self._useless else None
             self._refuse("a head did not come", status)
         else:
@@ -111,7 +111,7 @@ class Bounded(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # httptools' 
 
     @property
     def _may_answer(self) -> bool:
-        """Return whether no other response, or the rest of one, is still to be sent."""
+        """Return whether a response can be sent now: no earlier one is due or incomplete."""
         if self._is_answered:
             return self.cycle is None or not self.cycle.more_body
         return not self.cycle.response_started and len(self._ahead) < 2

@@ -1,6 +1,6 @@
-"""The files of a recorder: their names, their locks, and their place once they are finished.
+"""The files of recorded rows: their names, locks, and paths after shipping.
 
-The writer of a file holds a lock on it, which ends with the process; so does a process that removes it.
+The writer of a file holds a lock on it (flock), which is released when the process ends; so does a process that removes it.
 """
 
 from __future__ import annotations
@@ -16,45 +16,44 @@ from typing import BinaryIO, Optional
 LINES = ".jsonl"
 PARQUET = ".parquet"
 
-_BEGUN = (
-    "%Y%m%dT%H%M%S%f"  # UTC, at the beginning of a file's name: sorted by name is sorted by time
-)
+# UTC, at the beginning of a file's name, so that files sorted by name are sorted by time.
+_BEGUN = "%Y%m%dT%H%M%S%f"
 
 
 def new_name() -> str:
-    """Return a unique name for a file that is begun now."""
+    """Return a unique name for a file that is created now."""
     now = datetime.datetime.now(datetime.timezone.utc)
     return f"{now.strftime(_BEGUN)}-{secrets.token_hex(4)}{LINES}"
 
 
 def begun(name: str) -> datetime.datetime:
-    """Return when the file of this name was begun, in UTC.
+    """Return the creation time of the file of this name, in UTC.
 
     Raises:
-        ValueError: It is no name of a recorder's file.
+        ValueError: It is not the name of a recorder's file.
     """
     time = datetime.datetime.strptime(name.partition("-")[0], _BEGUN)
     return time.replace(tzinfo=datetime.timezone.utc)
 
 
 def place(name: str) -> str:
-    """Return the path of a file below the folder or prefix that files are shipped to, by its day and hour.
+    """Return the path of a file below the folder or prefix that files are shipped to: date=2026-11-29/hour=09/NAME.
 
     Raises:
-        ValueError: It is no name of a recorder's file.
+        ValueError: It is not the name of a recorder's file.
     """
     time = begun(name)
     return f"{day_folder(time.date())}/hour={time:%H}/{name}"
 
 
 def day_folder(day: datetime.date) -> str:
-    """Return the folder of a day's files, as Hive, Spark, Athena and DuckDB partition."""
+    """Return the folder of a day's files, in the partition format of Hive, Spark, Athena and DuckDB."""
     return f"date={day:%Y-%m-%d}"
 
 
 @contextmanager
 def taken(path: Path) -> Iterator[Optional[BinaryIO]]:
-    """Yield the open file, locked for the block; None where another process has it, or it is gone."""
+    """Yield the open file, locked for the block; None where another process holds the lock, or the file is gone."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -70,12 +69,12 @@ def taken(path: Path) -> Iterator[Optional[BinaryIO]]:
 
 
 def whole_lines(content: bytes) -> bytes:
-    """Return the content without an incomplete last line, left by a kill or a full disk."""
+    """Return the content without an incomplete last line, which a killed process or a full disk leaves."""
     return content[: content.rfind(b"\n") + 1]
 
 
 def remove_oldest(folder: Path, most: int) -> int:
-    """Remove files, the oldest first, until all together take at most `most` bytes; return how many rows they had.
+    """Remove files, the oldest first, until all together take at most `most` bytes; return the number of removed rows.
 
     Rows in Parquet do not count: `make monitor` has read them.
     """

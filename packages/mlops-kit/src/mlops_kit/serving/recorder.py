@@ -1,6 +1,7 @@
-"""Record a sample of rows and predictions in a folder of bounded size, for `make monitor`; no request waits for it.
+"""The recorder: it writes a sample of rows and predictions to a folder of bounded size, for `make monitor`.
 
-JSON lines, because pyarrow would make the image half as large again: monitoring/recorded_rows.py converts them to Parquet.
+No request waits for it. The format is JSON lines, because pyarrow would make the image half as large again;
+monitoring/recorded_rows.py converts them to Parquet.
 A file's first line, its head, describes the model.
 """
 
@@ -28,20 +29,20 @@ from .record_files import new_name, remove_oldest
 from .settings import RecordConfig
 
 _MOST_WAITING = 20_000  # rows
-_SECONDS = 0.2  # between two looks at the queue
+_SECONDS = 0.2  # between two polls of the queue
 _SECONDS_AFTER_FAILURE = 60
-_FILES = 10  # so many files of the largest size fit into the folder
+_FILES = 10  # this many files of the largest size fit into the folder
 _LARGEST = 10_000_000  # bytes of a file: the shipper reads it whole
 
 
 class Recorder:
-    """Writes rows in a thread of its own."""
+    """Writes a sample of the predicted rows, in a thread of its own."""
 
     def __init__(self, config: RecordConfig, card: dict[str, Any], measures: Measures) -> None:
-        """Take model.json and the metrics; the thread begins with `start`.
+        """Take the settings, model.json and the metrics; the thread begins with `start`.
 
         Raises:
-            UserError: The folder cannot be written, or a private column is not one of the model.
+            UserError: The folder cannot be written, or the model has no such private column.
         """
         self._folder = _writable(Path(config.folder or ""))
         self._most, self._seconds = config.megabytes * 1_000_000, 60 * config.minutes
@@ -58,15 +59,16 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         self._thread.start()
 
     def offer(
         self, request_id: str, values: Values, answers: list[dict[str, Any]], seconds: float
     ) -> None:
-        """Queue a share of a request's rows, whose values are by column, and their predictions; never blocks.
+        """Queue a sample of a request's rows, given by column, with their predictions; never blocks.
 
-        `seconds` is how long the request took, from its body to its predictions.
+        `seconds` is the duration of the request, from its body to its predictions. If the queue is full, the rows are
+        dropped and counted.
         """
         taken = [place for place in range(len(answers)) if self._is_drawn(request_id, place)]
         if len(self._waiting) + len(taken) > _MOST_WAITING:
@@ -79,13 +81,13 @@ class Recorder:
             self._waiting.append((now, request_id, n, row, answers[n], seconds))
 
     def _is_drawn(self, request_id: str, place: int) -> bool:
-        """Return whether a row is in the sample: by a hash, so that a challenger records the same rows."""
+        """Return whether a row is in the sample, by a hash of its id, the same for the champion and a challenger."""
         if self._share == 1:
             return True
         return zlib.crc32(f"{request_id} {place}".encode()) < self._share * 2**32
 
     def close(self) -> None:
-        """Write queued rows and end."""
+        """Write queued rows and end the thread."""
         self._ended.set()
         self._thread.join()
 
@@ -108,9 +110,7 @@ class Recorder:
                 line = self._line(*taken)
                 self._segment_for(line).write(line)
                 self._measures.recorded.inc()
-            except (
-                Exception
-            ) as error:  # the disk is full, the folder is gone; the service continues
+            except Exception as error:  # a full disk, a lost folder; the service continues
                 self._end_segment()
                 self._pause_until = time.monotonic() + _SECONDS_AFTER_FAILURE
                 self._measures.unrecorded.inc()
@@ -157,11 +157,11 @@ class Recorder:
 
 
 class _Segment:
-    """A file that is being written; after a full disk its last line is incomplete."""
+    """A file that is being written; where the disk was full its last line is incomplete."""
 
     def __init__(self, folder: Path, header: bytes) -> None:
         path = folder / new_name()
-        # Without a buffer: written lines survive the process, and each write releases the event loop.
+        # Unbuffered: written lines survive the process, and each write releases the GIL for the event loop.
         self._file = path.open("xb", buffering=0)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._started, self.size = time.monotonic(), 0
@@ -195,7 +195,7 @@ def _writable(folder: Path) -> Path:
 
 
 def _private(names: list[str], columns: list[dict[str, Any]]) -> dict[str, Callable[[Any], str]]:
-    """Return for each private column a function that returns the flag in place of a value."""
+    """Return for each private column the function from a value to its flag: missing, seen or unseen."""
     known = {column["name"]: column for column in columns}
     for name in names:
         if name not in known:

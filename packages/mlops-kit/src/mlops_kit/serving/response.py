@@ -1,4 +1,4 @@
-"""Write the response of /predict, without a mapping for each row; `Model.answers` returns the same as mappings."""
+"""The JSON response of /predict, written without a dict for each row; `Model.answers` returns the same as dicts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mlops_kit.artifact.predictor import Model
 
 
 class ResponseWriter:
-    """Writes predictions as JSON: the text of a row is that of its class, with its numbers put in."""
+    """Writes predictions as JSON, by a template for each predicted class that a row's probabilities are put into."""
 
     def __init__(self, model: Model) -> None:
-        """Take the model whose outputs these will be."""
+        """Take the model, for its version and classes."""
         self._begin = b'{"model_version":' + to_json(model.card["version"]) + b',"predictions":['
         probabilities = b",".join([_text(key) + b":%b" for key in model.keys])
         self._rows = [
@@ -23,7 +23,7 @@ class ResponseWriter:
         ]
 
     def write(self, outputs: Array) -> bytes:
-        """Return the response for rows of the model's output, which are finite."""
+        """Return the response for the model's `outputs`, finite numbers of shape (rows, classes) or (rows, 1)."""
         numbers = to_json(outputs.ravel().tolist())[1:-1].split(b",")
         if self._rows:
             rows = [self._rows[best] for best in outputs.argmax(axis=1).tolist()]
@@ -33,5 +33,5 @@ class ResponseWriter:
 
 
 def _text(value: Any) -> bytes:
-    """Return a value's JSON, to be a part of a format."""
+    """Return a value's JSON, escaped for the % operator."""
     return bytes(to_json(value)).replace(b"%", b"%%")

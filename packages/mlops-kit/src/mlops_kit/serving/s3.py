@@ -1,4 +1,4 @@
-"""S3 for the service and what runs beside it: by botocore, not boto3, which adds nothing here but weight to the image."""
+"""The S3 client of the service and the shipper, by botocore: boto3 would only make the image larger."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def client() -> Any:
-    """Return a client that gives up within bounds; credentials, region and endpoint are found at the first request."""
+    """Return a client with short timeouts and few retries; credentials, region and endpoint are found by botocore."""
     from botocore.config import Config
     from botocore.session import get_session
 

@@ -22,7 +22,7 @@ from mlops_kit.data.sources import FILE, SUFFIXES, is_parquet, local_files
 from . import batch_predictions
 from .writers import open_writer
 
-# From batches to batches with their predictions, in the same order.
+# Maps batches to batches with their predictions, in the same order.
 Answers = Callable[
     [Iterator[batches.Batch]], Iterator[tuple[batches.Batch, batch_predictions.Answer]]
 ]
@@ -30,14 +30,14 @@ Answers = Callable[
 
 @dataclass
 class Scored:
-    """The number of scored rows, the seconds, and the values that were new to the model."""
+    """The number of scored rows, the duration in seconds, and the number of values that were new to the model."""
 
     rows: int = 0
     seconds: float = 0.0
     new: batch_predictions.New = field(default_factory=batch_predictions.New)
 
     def add(self, answer: batch_predictions.Answer) -> None:
-        """Count a batch."""
+        """Add the counts of a batch."""
         self.rows += len(answer.rows)
         self.new.missing.update(answer.new.missing)
         self.new.unseen.update(answer.new.unseen)
@@ -59,8 +59,8 @@ class Scored:
 def score(config: DataConfig, data: str, out: str, folder: Path, most_rows: int = 0) -> Scored:
     """Write the rows of the file `data` with the predictions of the model in `folder` to the file `out`.
 
-    With DASK_SCHEDULER its cluster predicts, and the output is identical. `config` has the format of CSV.
-    `most_rows` bounds a batch; 0: by the number of columns.
+    With DASK_SCHEDULER set, that cluster predicts; the output is identical. `config` has the format of CSV.
+    `most_rows` is the largest size of a batch; with 0 it depends on the number of columns.
 
     Raises:
         UserError: A file, the model or the cluster cannot be used, columns are missing, or a value is not of its kind.
@@ -98,7 +98,7 @@ def score(config: DataConfig, data: str, out: str, folder: Path, most_rows: int 
 
 @contextmanager
 def _answers(model: Model, folder: Path, config: DataConfig) -> Iterator[Answers]:
-    """Yield the function that predicts batches, here or on the cluster of DASK_SCHEDULER."""
+    """Yield the function that predicts batches, in this process or on the cluster of DASK_SCHEDULER."""
     if not os.environ.get("DASK_SCHEDULER"):
         yield lambda every: (
             (b, batch_predictions.answer(model, b.values, b.before, config)) for b in every
@@ -127,7 +127,7 @@ def _check_columns(names: list[str], model: Model, data: str) -> None:
 
 
 def _types(types: dict[str, Any], columns: Columns) -> dict[str, Any]:
-    """Return the Arrow types of the kept columns; from CSV only the columns of the model are more than text."""
+    """Return the Arrow types of the kept columns; from CSV, all that the model does not take are strings."""
     import pyarrow
 
     from mlops_kit.data.arrow_types import OF_KIND
@@ -139,7 +139,7 @@ def _types(types: dict[str, Any], columns: Columns) -> dict[str, Any]:
 
 
 def _as_written(kept: dict[str, Any], rows: Any, out: str) -> dict[str, Any]:
-    """Return the columns to write; for Parquet, texts of CSV are replaced by the model's values."""
+    """Return the columns to write; from CSV to Parquet, the model's columns are written as values, not as strings."""
     if not is_parquet(Path(out)):
         return kept
     others = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Optional
 
-# One thread, before any library asks: a service scales by processes, and rows are few.
+# One thread, set before any library reads the variable: a service scales by processes, and rows are few.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import uvicorn
@@ -40,15 +40,15 @@ class _Server(uvicorn.Server):
         self._service, self._drain, self._details = service, drain, details
 
     async def startup(self, sockets: Optional[list[socket.socket]] = None) -> None:
-        """Log that requests and signals are accepted now."""
+        """Start, and log that requests and signals are accepted now."""
         await super().startup(sockets)
         log("info", "serving", **self._details)
 
     def handle_exit(self, sig: int, _frame: Optional[FrameType]) -> None:
-        """End at once on Ctrl-C or a second signal."""
+        """Drain on SIGTERM; end at once on Ctrl-C or a second signal."""
         observed = self._service.observed
         if sig == signal.SIGTERM and not observed.draining:
-            # The timer comes first: after any error below, the process still ends.
+            # The timer is set first, so that the process ends even after an error below.
             signal.signal(signal.SIGALRM, self._end)
             signal.setitimer(signal.ITIMER_REAL, max(self._drain, 0.001))
             observed.draining = True
@@ -61,8 +61,8 @@ class _Server(uvicorn.Server):
 
 
 def main(arguments: list[str]) -> None:
-    """Serve the model in MODEL_DIR on HOST and PORT, or only check it (--check), or be its challenger (--challenger)."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while it loads: no traceback
+    """Serve the model in MODEL_DIR on HOST and PORT, only check it (--check), or run its challenger (--challenger)."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during loading prints no traceback
     place = _place()
     with exit_on_error():
         if arguments == [challenger.OPTION]:
@@ -95,7 +95,7 @@ def _serve(model: Model) -> None:
     )
     listener = _listen(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
     logging.basicConfig(handlers=[JsonHandler()], level=logging.WARNING)
-    # It logs a line for each invalid request; `connections` counts them.
+    # uvicorn would log a line for each invalid request; `connections` counts them.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     connections = Connections(limits.connections, limits.seconds, service.measures)
     config = uvicorn.Config(
@@ -112,10 +112,10 @@ def _serve(model: Model) -> None:
     host, port = listener.getsockname()[:2]
     url = f"http://{host}:{port}"
     details = {"model": model.name, "format": model.card["format"], "url": url}
-    # Loaded objects stay: the garbage collector need not traverse them each time (a quarter of the time).
+    # Loaded objects live on, so the garbage collector need not traverse them each time (a quarter of the time).
     gc.collect()
     gc.freeze()
-    # Nor run for every 700 values of a request: a body of a mebibyte may hold 300,000.
+    # Nor need it run after every 700 new objects: a body of a mebibyte may hold 300,000 values.
     gc.set_threshold(20_000, 10, 10)
     logs.start()
     try:
@@ -133,7 +133,7 @@ def _serve(model: Model) -> None:
 
 
 def _variant(settings: ServeConfig, model: Model) -> Optional[Model]:
-    """Return the challenger for a share of the requests; None, and a log line, where it cannot be loaded."""
+    """Return the challenger that predicts a share of the requests; log an error and return None where it cannot be loaded."""
     if settings.challenger.mode != "share" or not model.card["challenger"]:
         return None
     try:
@@ -150,12 +150,16 @@ def _place() -> Path:
 
 
 def _listen(host: str, port: str) -> socket.socket:
-    """Bind before anything starts, so that a taken port is an error of one sentence."""
+    """Bind the socket before anything starts, so that a port in use is an error of one sentence.
+
+    Raises:
+        UserError: The port is invalid or in use, or the host is not one of this machine.
+    """
     if not (port.isdecimal() and int(port) <= 65535):
         raise UserError(f"PORT is {port!r}; accepted: a whole number, 0 to 65535 (0: any free one)")
     try:
         listener = socket.create_server((host, int(port)), backlog=2048)
-        # Without this a response that follows another at once waits 40 ms for the first one's ACK.
+        # Nagle's algorithm would hold a response right after another back for 40 ms, until the first one's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:

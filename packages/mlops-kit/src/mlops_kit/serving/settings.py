@@ -1,4 +1,4 @@
-"""The service's settings in configs/serve.yaml."""
+"""The service's settings in configs/serve.yaml; their classes' docstrings are in its JSON schema."""
 
 from __future__ import annotations
 

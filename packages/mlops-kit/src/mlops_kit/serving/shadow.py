@@ -1,7 +1,7 @@
-"""The challenger in shadow: it answers what the champion has answered, in a process of its own, and no user sees it.
+"""The challenger in shadow mode: it predicts the champion's requests in a process of its own, and no client sees the result.
 
-A thread that shares the interpreter with the service could starve or crash it. So this thread only hands on bytes, from a
-queue with bounds; the model runs in `challenger.py`, behind everybody else on the processor and with its own memory.
+In a thread of the service a model could starve or crash it. So the thread here only forwards bytes, from a bounded queue;
+the model runs in `challenger.py`, with the lowest CPU priority and a memory limit of its own.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .challenger import OPTION, Answered
 from .logs import log
 from .metrics import Measures
 
-_MOST_BYTES = 8 * 2**20  # of requests that wait
-_MOST_AT_ONCE = 2**20  # bytes of requests handed on together
-_SECONDS = 0.02  # between two looks at what waits
-_NICENESS = 19  # behind all others
-_LONGEST_PAUSE = 60  # seconds before a challenger that ended is started again
+_MOST_BYTES = 8 * 2**20  # of queued requests
+_MOST_AT_ONCE = 2**20  # bytes of requests that are forwarded together
+_SECONDS = 0.02  # between two polls of the queue
+_NICENESS = 19  # the lowest priority
+_LONGEST_PAUSE = 60  # seconds before a challenger that has ended is restarted
 
 
 class _Request(NamedTuple):
@@ -38,26 +38,25 @@ class _Request(NamedTuple):
 
 
 class Shadow:
-    """Hands requests and the champion's answers to the challenger, and counts what it makes of them."""
+    """Forwards requests and the champion's responses to the challenger, and counts its results."""
 
     def __init__(self, measures: Measures) -> None:
-        """Take where to count; the thread begins with `start`."""
+        """Take the metrics; the thread begins with `start`."""
         self._measures = measures
         self._waiting: deque[_Request] = deque()
-        self._taken = self._handed_on = (
-            0  # bytes; two counters, because two threads must not add to one
-        )
+        # Bytes; two counters, because two threads must not add to one.
+        self._taken = self._handed_on = 0
         self._ended = threading.Event()
         self._process: Optional[_Process] = None
         self._pause, self._starts_at = 1.0, 0.0
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
 
     def start(self) -> None:
-        """Begin to hand on."""
+        """Start the thread."""
         self._thread.start()
 
     def offer(self, request_id: str, rows: int, answer: bytes, body: bytes) -> None:
-        """Take a request of so many rows and its answer, or drop it where too much waits; never waits itself."""
+        """Queue a request with `rows` rows and its response, or drop it where the queue is full; never blocks."""
         size = len(answer) + len(body)
         if self._taken - self._handed_on + size > _MOST_BYTES:
             self._measures.challenged("dropped", rows)
@@ -66,14 +65,14 @@ class Shadow:
         self._waiting.append(_Request(request_id, rows, answer, body))
 
     def close(self) -> None:
-        """End; what waits is forgotten, and a challenger that does not end is killed."""
+        """End the thread and the challenger, which is killed if it does not end; queued requests are discarded."""
         self._ended.set()
         if self._process:
             self._process.end()
         self._thread.join()
 
     def _run(self) -> None:
-        # Looking now and then costs less than waking this thread at every request.
+        # Polling costs less than waking this thread at every request.
         while not self._ended.wait(_SECONDS):
             self._start_process()
             if self._process and self._waiting:
@@ -82,7 +81,7 @@ class Shadow:
             self._process.end()
 
     def _start_process(self) -> None:
-        """Start the challenger where it does not run and its pause is over; they grow where it ends again and again."""
+        """Start the challenger if it is not running and its pause is over; pauses double each time that it ends."""
         if self._process is None and time.monotonic() >= self._starts_at:
             self._process = _Process()
 
@@ -128,15 +127,15 @@ class _Process:
     def __init__(self) -> None:
         self._socket, its = socket.socketpair()
         command = [sys.executable, "-m", project.current().package, "serve", OPTION]
-        self._child = subprocess.Popen(command, stdin=its.fileno())  # nosec B603 # our own words
+        self._child = subprocess.Popen(command, stdin=its.fileno())  # nosec B603 # a fixed command
         its.close()
         with suppress(OSError):  # it has ended already
-            # At once: it imports for a second before it could stand back by itself.
+            # From here, because its imports take a second before it could lower its own priority.
             os.setpriority(os.PRIO_PROCESS, self._child.pid, _NICENESS)
         self._lines = self._socket.makefile("rb")
 
     def ask(self, requests: list[_Request]) -> Answered:
-        """Send requests with their answers, and return what came of them.
+        """Send requests with the champion's responses, and return the counts.
 
         Raises:
             OSError, ValueError: It has ended.
@@ -148,7 +147,7 @@ class _Process:
         return Answered(**found)
 
     def end(self) -> int:
-        """Let it end, or kill it, and return its exit code."""
+        """Close the socket, wait 2 seconds for the process to end or kill it, and return its exit code."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         try:

@@ -1,4 +1,4 @@
-"""Where a share that changes without a deployment is written: a file, or an object in S3."""
+"""The source of a share that can change without a deployment: a local file, or an object in S3."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from mlops_kit.core.errors import one_line
 from . import s3
 
 _MOST_BYTES = 65_536
-# Without the right to list, S3 answers "access denied" where there is no object.
+# Without s3:ListBucket, S3 responds with AccessDenied where the object does not exist.
 _ABSENT = {"AccessDenied", "NoSuchBucket", "NoSuchKey"}
 
 
 class UnreachableError(Exception):
-    """S3 gave no answer, so that nothing is known of the object."""
+    """S3 cannot be reached or failed, so the content of the object is unknown."""
 
 
 class LocalFile:
-    """A file, which may be mounted."""
+    """A local file, which may be on a mounted volume."""
 
-    seconds = 1  # between two looks
+    seconds = 1  # between two reads
 
     def __init__(self, path: str) -> None:
         """Take its path."""
         self._path = Path(path)
 
     def read(self) -> bytes:
-        """Return what it holds.
+        """Return its content.
 
         Raises:
-            OSError: It is not there, or cannot be read.
+            OSError: It does not exist, or cannot be read.
         """
         return self._path.read_bytes()
 
@@ -40,7 +40,7 @@ class LocalFile:
 class S3Object:
     """An object in S3."""
 
-    seconds = 10  # between two looks, each of which is paid for
+    seconds = 10  # between two reads, as S3 charges for each
 
     def __init__(self, url: str) -> None:
         """Take its s3:// URL."""
@@ -48,11 +48,11 @@ class S3Object:
         self._client: Any = None
 
     def read(self) -> bytes:
-        """Return what it holds, up to 64 KiB.
+        """Return its content, up to 64 KiB.
 
         Raises:
-            OSError: It is not there, or may not be read.
-            UnreachableError: S3 gave no answer.
+            OSError: It does not exist, or access is denied.
+            UnreachableError: S3 cannot be reached, or responds with another error.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -72,5 +72,5 @@ ShareFile = Union[LocalFile, S3Object]
 
 
 def share_file(place: str) -> ShareFile:
-    """Return the file at a path, or the object at an s3:// URL."""
+    """Return the local file at the path `place`, or the object at an s3:// URL."""
     return S3Object(place) if place.startswith("s3://") else LocalFile(place)

@@ -1,8 +1,8 @@
 """Ship finished files of records from the service's folder to S3, or to another folder, by day and hour.
 
-It runs beside the service, as a process or a container of its own, and no request waits for it. A file is removed only
-after it was shipped, under a name that is always the same: a kill of either process loses no written row and duplicates
-none. Where nothing can be shipped, files stay, and the service drops the oldest.
+It runs next to the service, as a process or a container of its own, and no request waits for it. A file is removed only
+after it was shipped, and its name never changes, so a kill of either process neither loses nor duplicates a written row.
+While shipping fails, files stay, and the service drops the oldest.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from .settings import ServeConfig, load_serve
 
 Put = Callable[[str, bytes], None]  # a path below the destination, and the content
 
-_SECONDS = 1.0  # between two looks at the folder
-_MOST_SECONDS = 60.0  # between two attempts where nothing can be shipped
-_EMPTY_SECONDS = (
-    60.0  # after which a file without a row belongs to no process that has just begun it
-)
-_BESIDE = 5.0  # seconds that a service takes to end, after its requests
+_SECONDS = 1.0  # between two polls of the folder
+_MOST_SECONDS = 60.0  # between two attempts while shipping fails
+# A file without rows that is younger may have been created by a process that has not locked it yet.
+_EMPTY_SECONDS = 60.0
+_BESIDE = 5.0  # seconds that a service takes to end after its last request
 
 
 class Shipper:
@@ -46,7 +45,7 @@ class Shipper:
         """Ship all finished files, the oldest first.
 
         Raises:
-            Exception: One cannot be shipped; it and all after it stay.
+            Exception: A file cannot be shipped; it and all newer ones stay.
         """
         for path in self._files():
             with record_files.taken(path) as file:
@@ -72,7 +71,7 @@ class Shipper:
 
 
 def main() -> None:
-    """Ship by configs/serve.yaml until SIGTERM or Ctrl-C, then remaining files; a second signal ends it at once."""
+    """Ship as configs/serve.yaml describes until SIGTERM or Ctrl-C, then what is left; a second signal ends it at once."""
     with exit_on_error():
         settings = load_serve()
         record = settings.record
@@ -101,7 +100,7 @@ def destination(to: str) -> Put:
 
 
 def _into_s3(url: str) -> Put:
-    """Return the function that puts files under `url`; the SDK finds credentials, region and endpoint at the first one."""
+    """Return the function that uploads files below `url`; the client is created for the first one."""
     bucket, prefix = s3_url.split(url)
     if not bucket:
         raise UserError(f"record.to is {url!r}; accepted: a folder, or s3://BUCKET/PREFIX")
@@ -136,7 +135,7 @@ def _run(shipper: Shipper, ended: threading.Event) -> None:
 
 
 def _end(shipper: Shipper, settings: ServeConfig) -> None:
-    """Continue until the service, which is ended at the same time, has finished its last file, or should have."""
+    """Ship until the service, which is stopped at the same time, has finished its last file, or its time to end is over."""
     limits = settings.limits
     deadline = time.monotonic() + limits.drain_seconds + limits.seconds + _BESIDE
     while not (_try(shipper) and shipper.is_empty()) and time.monotonic() < deadline:
@@ -145,7 +144,7 @@ def _end(shipper: Shipper, settings: ServeConfig) -> None:
 
 
 def _try(shipper: Shipper) -> bool:
-    """Ship, and return whether it succeeded; any error is logged, and the next attempt may succeed."""
+    """Ship, and return whether it succeeded; an error is only logged, because the next attempt may succeed."""
     try:
         shipper.ship()
     except Exception as error:

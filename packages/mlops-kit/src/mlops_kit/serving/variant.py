@@ -1,4 +1,4 @@
-"""The challenger's answers to the share of the requests that are its own; where it fails, the champion answers."""
+"""The challenger in mode share: it predicts its share of the requests; where it fails, the champion predicts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .recorder import Recorder
 from .response import ResponseWriter
 from .settings import RecordConfig, ShareConfig
 
-# Which model has answered, on every answer while both do.
+# The header that names the model, in every response while both predict.
 CHAMPIONS = {"X-Variant": "champion"}
 CHALLENGERS = {"X-Variant": "challenger"}
 
 
 class Variant:
-    """The challenger as an equal of the champion, in the same process: it should have been in shadow before."""
+    """The challenger in the process of the service, without isolation: it should have been in shadow mode before."""
 
     def __init__(
         self,
@@ -35,12 +35,13 @@ class Variant:
         record: Optional[RecordConfig],
         measures: Measures,
     ) -> None:
-        """Take the challenger, whose turn it is, and the columns of requests, which are the champion's.
+        """Take the challenger, its share, the columns of requests, which are the champion's, and the metrics.
 
         Raises:
-            UserError: `share` names what is not there, or what `record` asks for cannot be recorded.
+            UserError: The model has no column `share.column`, the provider of `share` cannot be loaded, or the folder or
+                private columns of `record` cannot be used.
         """
-        from .flags import Flags  # with openfeature, which nobody else needs
+        from .flags import Flags  # imports openfeature, which is needed only here
 
         names = [column["name"] for column in columns]
         if share.column and share.column not in names:
@@ -54,21 +55,21 @@ class Variant:
         self._flags = Flags(share)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start the feature flag and the recorder."""
         self._flags.start()
         if self._recorder:
             self._recorder.start()
 
     def close(self) -> None:
-        """Write what is waiting and end."""
+        """Stop the feature flag, and write queued rows."""
         self._flags.close()
         if self._recorder:
             self._recorder.close()
 
     async def answered(self, request: Request, values: Values, start: float) -> Optional[bytes]:
-        """Return the answer to a request whose turn it is, or nothing where the champion has to answer.
+        """Return the response to a request of the challenger's share, or None where the champion has to predict.
 
-        Its work began at `start`, in seconds of perf_counter.
+        `start` is when the request's work began, in seconds of `time.perf_counter`.
         """
         if not await self._flags.is_challengers(request.headers, values):
             return None
@@ -76,7 +77,7 @@ class Variant:
             outputs = await self._batcher.predict(self._model.encoder.matrix(values))
             if not np.isfinite(outputs).all():
                 raise ValueError("its answer is not finite")
-        except Exception as error:  # a model can fail in any way, and there is another one
+        except Exception as error:  # a model can fail in any way; the champion predicts then
             self._measures.challenged("failed", request.state.rows)
             number = request.state.request_id
             log("warning", "challenger failed", request_id=number, error=one_line(error))

@@ -1,4 +1,4 @@
-"""Limits of requests in work: their number, the size of their bodies, and of large ones a few at a time."""
+"""Limits on requests in work: their number, the size of their bodies together, and the number of large ones."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fastapi import HTTPException
 
 from .bodies import TOGETHER
 
-# Bytes of a body that takes milliseconds: so many of these at once keep both the event loop and the model's thread busy.
+# A body of more bytes takes milliseconds: two of these at once keep both the event loop and the model's thread busy.
 _LARGE = 65_536
 _LARGE_AT_ONCE = 2
-# After a refused large one the next waits so many times as long as that took: the loop handles others meanwhile.
+# After a large one was refused, the next waits this many times as long as the refusal took: the loop handles others.
 _REST = 2
 
 
@@ -20,14 +20,14 @@ class Work:
     """The requests with complete bodies that have no response yet."""
 
     def __init__(self, most: int, most_bytes: int) -> None:
-        """Take the most requests, and the most bytes of one."""
+        """Take the most requests, and the largest size of a body in bytes."""
         self._most, self._most_bytes = most, TOGETHER * most_bytes
         self._count = self._bytes = 0
         self._turns: Optional[asyncio.Semaphore] = None  # before Python 3.10 it belongs to a loop
         self._rests_until = 0.0  # by the loop's clock
 
     async def begin(self, size: int) -> None:
-        """Begin a request whose body has `size` bytes, when it is its turn; `end` has to follow.
+        """Count a request whose body has `size` bytes, and wait for its turn if it is large; `end` has to follow.
 
         Raises:
             HTTPException: There are too many (503).

@@ -1,4 +1,4 @@
-"""The output file of scoring: CSV or Parquet, written atomically."""
+"""The output file of scoring: CSV or Parquet, replaced atomically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mlops_kit.data.csv_files import convert_errors, delimiter
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.data.sources import is_parquet
 
-# Writes some rows: a list, a Series, an array of NumPy or one of Arrow for each column.
+# Writes rows, given by column: a list, a pandas Series, or an array of NumPy or Arrow.
 Write = Callable[[dict[str, Any]], None]
 
 
@@ -31,7 +31,7 @@ def open_writer(path: Path, types: dict[str, Any], config: DataConfig) -> Iterat
     `types` are the Arrow types of the columns by name, for Parquet. CSV is written in the format of `config`.
 
     Raises:
-        UserError: A text is not in the encoding of `config`.
+        UserError: A string cannot be written in the encoding of `config`.
         OSError: The disk is full or the folder cannot be written.
     """
     with _replaced(path) as temporary:
@@ -74,9 +74,8 @@ def _parquet(path: Path, types: dict[str, Any]) -> Iterator[Write]:
 def _csv(path: Path, target: Path, names: list[str], config: DataConfig) -> Iterator[Write]:
     with ExitStack() as stack:
         binary: Any = stack.enter_context(path.open("wb"))
-        if (
-            target.suffix.lower() == ".gz"
-        ):  # neither name nor time in it: the same scores are the same bytes
+        # The header of gzip gets neither name nor time, so that equal predictions are equal bytes.
+        if target.suffix.lower() == ".gz":
             packed = gzip.GzipFile("", "wb", compresslevel=6, fileobj=binary, mtime=0)
             binary = stack.enter_context(packed)
         with convert_errors(config):
@@ -93,14 +92,14 @@ def _csv(path: Path, target: Path, names: list[str], config: DataConfig) -> Iter
 
 
 def _fields(values: Any, decimal: str) -> list[Any]:
-    """Return one column as values for `csv`; None and NaN are empty."""
+    """Return a column as values for `csv.writer`, to which None is empty; floats get the decimal mark `decimal`."""
     if hasattr(values, "to_pylist"):  # Arrow's
         import pyarrow
 
         if not pyarrow.types.is_floating(values.type):
             fields: list[Any] = values.to_pylist()
             return fields
-        texts = values.cast(pyarrow.string()).to_pylist()  # 0.1 in float32, too
+        texts = values.cast(pyarrow.string()).to_pylist()  # 0.1 also in float32
         fields = [None if text == "nan" else text for text in texts]
     elif getattr(values, "dtype", None) == np.float64:
         fields = [repr(number) for number in values.tolist()]
@@ -122,9 +121,8 @@ def _replaced(path: Path) -> Iterator[Path]:
             temporary.chmod(0o644)
             temporary.replace(path)
     except OSError as error:
-        error.filename = str(
-            path
-        )  # a full disk has no name, and the temporary file's is meaningless
+        # The error of a full disk has no file name, and the temporary file's means nothing to a user.
+        error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -132,7 +130,7 @@ def _replaced(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _removed_on_signals(temporary: Path) -> Iterator[None]:
-    """Remove the file before the current signal handlers run: the command line's end the process at once."""
+    """Remove the file before the current signal handlers run, because those of the command line end the process at once."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def remove(number: int, frame: Any) -> None:
