@@ -1,1 +1,1 @@
-"""Monitoring: drift of recent requests against the rows that the model was measured on, and performance on labels."""
+"""Monitoring: drift of recent requests against the test set, performance on labels, and the challenger's comparison."""

@@ -1,4 +1,4 @@
-"""The agreement of two versions on the same rows."""
+"""The agreement of the predictions of two versions on the same rows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LEAST_DIFFERENCE = 0.1  # of two numbers, in standard deviations of the champio
 
 @dataclass(frozen=True)
 class Agreement:
-    """The share of the rows with the same prediction, with its Wilson interval, and the mean difference of predictions.
+    """The share of the rows with the same prediction, its Wilson score interval, and the mean absolute difference.
 
-    Of classes it is the same class, and the difference that of a probability. Two numbers are the same if they differ by
-    no more than a tenth of the standard deviation of the champion's.
+    In classification the same prediction is the same class, and the difference is that of the probabilities. Two numbers
+    are the same if they differ by at most a tenth of the standard deviation of the champion's predictions.
     """
 
     share: float
@@ -29,7 +29,10 @@ class Agreement:
 
 
 def agreement(champion: Window, challenger: Window, confidence: float) -> Agreement:
-    """Return the agreement of two windows with the same rows, at least one, in the same order, and the same classes."""
+    """Return the agreement of two windows with the same rows, at least one, in the same order, and the same classes.
+
+    `confidence` is that of the interval, like 0.95.
+    """
     names = performance.classes(champion) or ["prediction"]
     theirs, ours = (each.answers[names].to_numpy(dtype=float) for each in (champion, challenger))
     apart = np.abs(ours - theirs)

@@ -1,4 +1,4 @@
-"""Compare the challenger with the champion, by what the service has recorded of both."""
+"""The comparison of the challenger with the champion, on the predictions that the service has recorded of both."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from .recorded_rows import Window
 from .settings import MonitorConfig
 from .span import Span, utc
 
-_NO_INPUTS = Columns({})  # answers alone are compared
+_NO_INPUTS = Columns({})  # only predictions are compared
 
 
 def compare(config: MonitorConfig, span: Span, name: str, alias: str, labels: str) -> Comparison:
     """Compare the version with the alias challenger of the model `name` with the one that has `alias`.
 
-    `labels` is a file, a folder or an s3:// URL of one, or nothing; they are read and measured by the champion's config.
-    Writes reports/compare.json and a section of the summary.
+    `labels` is a file, a folder or an s3:// URL of one, or an empty string; they are read and evaluated by the champion's
+    config. Writes reports/compare.json and a section of the summary.
 
     Raises:
-        UserError: There is no such version, both are the same, they have different tasks, or what was recorded or the labels
-            cannot be read.
+        UserError: There is no such version, both are the same, they have different tasks, or the records or the labels cannot
+            be read.
     """
     with store.connect() as client, step("load") as running:
         versions = [runs.of_alias(client, name, each) for each in (alias, CHALLENGER)]
@@ -71,14 +71,14 @@ def evaluate(
     labels: str,
     done: Comparison,
 ) -> None:
-    """Compare two windows, and put the findings into `done`.
+    """Compare the predictions of two windows, and put the results into `done`.
 
     Raises:
-        UserError: The labels cannot be read, or neither version knows one.
+        UserError: The labels cannot be read, or one is no class of either version.
     """
     champion, challenger = _with_all_classes(champion, challenger)
     both, confidence = _in_both(champion, challenger), run_config.validation.confidence
-    # A client may repeat the id of a request that the other version had; but in shadow all of the challenger's are such.
+    # In shadow mode all rows of the challenger are the champion's, too; else few are, where clients repeat request ids.
     if 2 * len(both) > len(challenger):
         done.mode, left = SHADOW, len(challenger) - len(both)
         champion, challenger = _at(champion, both["champion"]), _at(challenger, both["challenger"])
@@ -150,7 +150,7 @@ def _refuse_unlike(
 
 
 def _with_all_classes(*windows: Window) -> list[Window]:
-    """Return the windows with the classes of all of them; one that a version does not know has the probability 0."""
+    """Return the windows with the classes of both; a class that a version does not have gets the probability 0."""
     names = list(dict.fromkeys(name for each in windows for name in performance.classes(each)))
     of_model = {name: label for each in windows for name, label in each.classes.items()}
     return [
@@ -164,7 +164,7 @@ def _with_all_classes(*windows: Window) -> list[Window]:
 
 
 def _in_both(champion: Window, challenger: Window) -> Any:
-    """Return the places of the rows that are in both windows, once in each, in the columns champion and challenger."""
+    """Return the positions of the rows that are in both windows, once in each, in the columns champion and challenger."""
     keys = [
         performance.keys_of(each).drop_duplicates([ID, ROW], keep=False)
         for each in (champion, challenger)
@@ -174,7 +174,7 @@ def _in_both(champion: Window, challenger: Window) -> Any:
 
 
 def _while_both(champion: Window, challenger: Window) -> tuple[Window, Window]:
-    """Return the rows from the time in which both predicted: users of another day are others."""
+    """Return the rows of the time in which both versions predicted, because traffic differs from day to day."""
     if not (len(champion) and len(challenger)):
         return champion, challenger
     times = [each.keys["time"] for each in (champion, challenger)]
@@ -184,7 +184,7 @@ def _while_both(champion: Window, challenger: Window) -> tuple[Window, Window]:
 
 
 def _at(window: Window, places: Any) -> Window:
-    """Return the rows of a window at some places, in that order."""
+    """Return the rows of a window at the positions `places`, in that order."""
     keys, answers = (
         each.loc[places].reset_index(drop=True) for each in (window.keys, window.answers)
     )

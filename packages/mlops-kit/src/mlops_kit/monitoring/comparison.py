@@ -23,7 +23,7 @@ COLUMNS = ["metric", "champion", "challenger", "gain", "interval"]
 
 @dataclass(frozen=True)
 class Measured:
-    """A metric of both versions, and by how much the challenger is better (negative: worse)."""
+    """A metric of both versions, and the gain of the challenger (negative: it is worse)."""
 
     champion: Estimate
     challenger: Estimate
@@ -32,11 +32,11 @@ class Measured:
 
 @dataclass
 class Comparison:
-    """The comparison of two versions; times are ISO texts in UTC.
+    """The comparison of two versions; times are ISO 8601 strings in UTC.
 
-    In `mode` shadow both predicted the same rows, in share each had its own; `rows` and `labels` are those of the champion and
-    of the challenger that are compared, in shadow the same ones, and `latencies` are of their requests. `sentence` is the
-    verdict with its reason.
+    In `mode` shadow both predicted the same rows, in share each predicted its own. `rows` and `labels` are the numbers of
+    compared ones, of the champion and of the challenger; `latencies` are those of their requests. `verdict` is the result,
+    and `sentence` the result with its reason; `more_rows` and `more_labels` are how many are missing for a result.
     """
 
     model: str
@@ -58,7 +58,7 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
 
     def set_verdict(self, least: int, has_labels: bool) -> None:
-        """Set the verdict by the findings; with fewer than `least` rows or labels there is none."""
+        """Set the result by the interval of the gain; with fewer than `least` rows or labels it is "not judged"."""
         self.more_rows, self.more_labels = (
             max(0, least - min(counts)) for counts in (self.rows, self.labels)
         )
@@ -82,7 +82,7 @@ class Comparison:
         self.sentence = f"{self.verdict}: {found} on {self._counted('labels', self.labels)}"
 
     def rows_of_metrics(self) -> list[list[str]]:
-        """Return a line of the table for each metric."""
+        """Return a row of the table for each metric, with the columns COLUMNS."""
         return [
             [
                 name,
@@ -95,7 +95,7 @@ class Comparison:
         ]
 
     def agrees(self) -> str:
-        """Return how far the answers are the same in a sentence, or nothing where no row has both."""
+        """Return a sentence about the agreement of the predictions, or an empty string where no row has both."""
         found = self.agreement
         if found is None:
             return ""
@@ -103,7 +103,7 @@ class Comparison:
         return f"the same answer to {share} of {self.rows[0]:,} rows; they differ by {number(found.difference)} on average"
 
     def took(self) -> str:
-        """Return how long requests took in a sentence, or nothing where a version has no row."""
+        """Return a sentence about the latency of both versions, or an empty string where one has no row."""
         sides = [
             f"{name} {each.median:.2f} ms (p99 {each.p99:.2f} ms)"
             for name, each in zip(("champion", "challenger"), self.latencies)
@@ -113,10 +113,10 @@ class Comparison:
         return ", ".join(sides)
 
     def write(self) -> None:
-        """Write the file and the section, which holds no value of the data.
+        """Write the file and the section of the summary, which has no value of the data.
 
         Raises:
-            OSError: One cannot be written.
+            OSError: A file cannot be written.
         """
         write_json(COMPARISON, asdict(self))
         rivals = f"{title(self.model, self.challenger)} against version {self.champion}"

@@ -1,8 +1,9 @@
 """Drift between two samples of rows: of each column, and of the model's predictions.
 
-Each finding has a distance from 0 to 1 and a p-value, by SciPy: of numbers the two-sample test of Kolmogorov and
-Smirnov, of categories Pearson's chi-squared, of shares Fisher's exact test. Both together decide: with many rows
-an irrelevant difference is significant, and with few a large one may be chance.
+Each finding has a distance from 0 to 1 and a p-value, by SciPy: for numbers the two-sample Kolmogorov-Smirnov statistic and
+test, for categories total variation distance and Pearson's chi-squared test, for shares their difference and Fisher's exact
+test. p is adjusted for the number of tests (Benjamini and Hochberg, 1995). A finding is drift if both pass their threshold:
+with many rows an irrelevant difference is significant, and with few a large one may be chance.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ Array = npt.NDArray[np.float64]
 
 SHARES = ("missing", "unseen")
 
-# Pearson's test is valid where each cell is expected to hold about so many (Cochran, 1954).
+# Pearson's test is valid where the expected count of each cell is about this or more (Cochran, 1954).
 _LEAST_EXPECTED = 5
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison: `what` is values, missing, unseen or answers; `p` is adjusted for their number."""
+    """One comparison: `what` is values, missing, unseen or answers, which are predictions.
+
+    `before` and `now` describe both samples; `p` is adjusted for the number of comparisons once `decide` has returned it.
+    """
 
     column: str
     what: str
@@ -42,7 +46,7 @@ class Finding:
 
 
 class Column(NamedTuple):
-    """One column of a sample: its present values, and how many of all `rows` are missing or unseen.
+    """One column of a sample: its values that are not missing, and how many of all `rows` are missing or unseen.
 
     `values` is empty where a column is private.
     """
@@ -55,20 +59,20 @@ class Column(NamedTuple):
 
 
 def of_values(described: dict[str, Any], values: Any) -> Column:
-    """Return a column of values in the model's types; `described` is its entry in model.json."""
+    """Return the column of a series of values in the model's types; `described` is its entry in model.json."""
     present = values.dropna()
     unseen = int((~_seen(described, present)).sum())
     return Column(described["kind"], len(values), len(values) - len(present), unseen, present)
 
 
 def of_flags(described: dict[str, Any], flags: Any) -> Column:
-    """Return a private column, of which the service has recorded flags."""
+    """Return a private column, of which the service has recorded only flags: missing, seen or unseen."""
     counts = [int((flags == flag).sum()) for flag in ("missing", "unseen")]
     return Column(described["kind"], len(flags), *counts)
 
 
 def _seen(described: dict[str, Any], present: Any) -> Any:
-    """Return for each value whether it is a category of the training set, or within its range."""
+    """Return, for each value, whether it is a category of the training set, or within its range."""
     kind = described["kind"]
     if kind == "categorical":
         return present.isin(described["categories"])
@@ -83,7 +87,7 @@ def _seen(described: dict[str, Any], present: Any) -> Any:
 
 
 def compare(name: str, before: Column, now: Column) -> list[Finding]:
-    """Compare one column of two samples: its values, its missing and its unseen ones."""
+    """Compare one column of two samples: its values, and its shares of missing and of unseen ones."""
     found = []
     for what in SHARES:
         counts = getattr(before, what), getattr(now, what)
@@ -98,13 +102,13 @@ def compare_answers(name: str, before: Any, now: Any) -> Finding:
     """Compare two series of predictions, numbers or classes."""
     is_number = pd.api.types.is_float_dtype(before)
     if is_number:
-        # The service's numbers may differ from scikit-learn's in the last digits, and trees predict few distinct ones.
+        # ONNX may differ from scikit-learn in the last digits, which breaks ties: trees predict few distinct numbers.
         now = pd.Series(_snapped(now.to_numpy(dtype=float), before.to_numpy()))
     return _values(name, "answers", "numeric" if is_number else "categorical", before, now)
 
 
 def decide(findings: list[Finding], config: MonitorConfig) -> list[Finding]:
-    """Return the findings with p adjusted for their number, and whether each has drifted; the worst first."""
+    """Return the findings with p adjusted for their number, and whether each has drifted; drift and large distances first."""
     if not findings:
         return []
     adjusted = stats.false_discovery_control([each.p for each in findings])
@@ -137,7 +141,7 @@ def _values(name: str, what: str, kind: str, before: Any, now: Any) -> Finding:
 
 
 def _categories(before: Any, now: Any) -> tuple[float, float]:
-    """Return total variation and Pearson's p-value; rare categories share cells."""
+    """Return the total variation distance and the p-value of Pearson's chi-squared test; rare categories share cells."""
     counted = pd.concat([before.value_counts(), now.value_counts()], axis=1).fillna(0.0)
     counts = counted.to_numpy(dtype=float)
     cells = _cells([str(each) for each in counted.index], counts)
@@ -150,10 +154,10 @@ def _categories(before: Any, now: Any) -> tuple[float, float]:
 
 
 def _cells(names: list[str], counts: Array) -> npt.NDArray[np.int64]:
-    """Return the number of each category's cell: its own, or one that it shares with other rare categories.
+    """Return the index of each category's cell: its own, or one that it shares with other rare categories.
 
-    One cell for all rare categories would hide drift among them. The hash of the names and the sums over both samples
-    decide which of them share one: if it depended on the differences of the samples, p would be wrong.
+    `counts` has the shape (categories, 2). One cell for all rare categories would hide drift among them. Which of them share
+    one depends on the names' hashes and the sums over both samples: if it depended on their differences, p would be wrong.
     """
     expected = counts.sum(axis=1) * counts.sum(axis=0).min() / counts.sum()
     rare = np.flatnonzero(expected < _LEAST_EXPECTED)
@@ -177,7 +181,7 @@ def _hash(name: str) -> bytes:
 
 
 def _snapped(values: Array, known: Array) -> Array:
-    """Return `values`, each replaced by a known one that is close to it."""
+    """Return `values`, each replaced by the nearest of `known` if that is within 1e-4 standard deviations of `known`."""
     order = np.unique(known)
     after = np.clip(np.searchsorted(order, values), 1, len(order) - 1) if len(order) > 1 else 0
     low, high = order[np.maximum(np.asarray(after) - 1, 0)], order[after]

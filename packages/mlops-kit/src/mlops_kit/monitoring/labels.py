@@ -1,4 +1,4 @@
-"""Join labels to predictions, and measure the performance by day."""
+"""The join of labels to predictions, and the performance by day."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ COLUMNS = ["day", "labels", "metric", "value", "interval"]
 def join(config: MonitorConfig, span: Span, name: str, alias: str, labels: str) -> Performance:
     """Join labels to the predictions of the version of the model `name` with `alias` in the span, by request and row.
 
-    `labels` is a file, a folder or an s3:// URL of one. They are not stored: they may come late, and again. Writes
-    reports/labels.json and a section of the summary.
+    `labels` is a file, a folder or an s3:// URL of one. They are not stored, because labels may arrive late and be corrected.
+    Writes reports/labels.json and a section of the summary.
 
     Raises:
         UserError: There is no such model, or the records or the labels cannot be read.
@@ -46,7 +46,7 @@ def join(config: MonitorConfig, span: Span, name: str, alias: str, labels: str) 
 
 
 def rows(done: Performance) -> list[list[str]]:
-    """Return a row of the table for each day, and one for all together."""
+    """Return a row of the table for each day, and one for all days together, with the columns COLUMNS."""
     found = [(each.day, each.labels, each.estimate) for each in done.days]
     if done.metrics:
         found.append(("together", done.labels, done.metrics[done.metric]))

@@ -1,4 +1,4 @@
-"""How long a version took for its requests."""
+"""The latency of a version's requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .recorded_rows import Window
 
 @dataclass(frozen=True)
 class Latency:
-    """The median and the 99th percentile of so many requests, in milliseconds from a request's body to its answers."""
+    """The median and the 99th percentile of `requests` requests, in milliseconds from a request's body to its predictions."""
 
     requests: int
     median: float

@@ -1,4 +1,4 @@
-"""Compare a window of requests to the service with the rows that its model was measured on."""
+"""Drift and performance of a window of the service's requests, against the test set of its model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .span import Span, utc
 
 
 class Opened(NamedTuple):
-    """A model, and the window of its predictions."""
+    """A model with its run and version, and the window of its predictions."""
 
     client: Any
     run: runs.Run
@@ -36,9 +36,9 @@ class Opened(NamedTuple):
 
 
 def measure_drift(config: MonitorConfig, span: Span, name: str, alias: str) -> Outcome:
-    """Evaluate the rows of `config.source` in a span that the version with `alias` of the model `name` predicted.
+    """Evaluate the rows of `config.source` that the version with `alias` of the model `name` predicted in the span.
 
-    Writes reports/monitor.json and .html and a section of the summary, and tracks it as a run.
+    Writes reports/monitor.json and .html and a section of the summary, and tracks the result as an MLflow run.
 
     Raises:
         UserError: There is no such model, or the records or the labels cannot be read.
@@ -47,7 +47,7 @@ def measure_drift(config: MonitorConfig, span: Span, name: str, alias: str) -> O
         outcome = Outcome(name, version, utc(span.since), utc(span.until))
         outcome.before = run.estimates()
         challenger = runs.aliased(client, name, CHALLENGER)
-        if challenger is not None:  # its rows are expected: make compare evaluates them
+        if challenger is not None:  # its rows need no note: make compare evaluates them
             window.others.pop(recorded_rows.title(name, str(challenger.version)), None)
         with step("compare") as running, threadpool_limits(1):
             _evaluate(config, run, stored, window, outcome)
@@ -116,7 +116,7 @@ def _evaluate(
 def compare(
     config: MonitorConfig, stored: StoredModel, window: recorded_rows.Window
 ) -> list[drift.Finding]:
-    """Compare each column, and the predictions, with the test set that is stored with the model.
+    """Compare each column and the predictions with those of the test set that is stored with the model.
 
     Raises:
         UserError: `ignore` names a column that the model does not have.
@@ -142,7 +142,7 @@ def compare(
 
 
 def _answers(stored: StoredModel, window: recorded_rows.Window) -> list[drift.Finding]:
-    """Compare the predicted numbers; or the predicted classes, and their probabilities."""
+    """Compare the predicted numbers, or the predicted classes and their probabilities."""
     known = outputs(stored.pipeline, stored.held_out)
     now = window.answers["prediction"]
     if not hasattr(stored.pipeline, "classes_"):
@@ -170,7 +170,7 @@ def _track(client: Any, config: MonitorConfig, outcome: Outcome) -> None:
         open_runs.hold(experiment) as mark,
         mlflow.start_run(experiment_id=experiment, tags={**tags, **mark}),
     ):
-        for first in range(0, len(metrics), 1000):  # a server accepts no more at once
+        for first in range(0, len(metrics), 1000):  # MLflow's limit for a request
             mlflow.log_metrics(dict(metrics[first : first + 1000]))
         for file in (reports.JSON, reports.PAGE):
             mlflow.log_artifact(str(file))

@@ -1,4 +1,4 @@
-"""The performance of predictions whose labels are known."""
+"""The performance of recorded predictions on their labels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TYPES = {ID: str, ROW: float}
 
 @dataclass(frozen=True)
 class Day:
-    """The labelled rows of one day, in UTC, and the metric that the run was validated by."""
+    """The number of labelled rows of one day in UTC, and the metric that the run was validated by."""
 
     day: str
     labels: int
@@ -39,9 +39,9 @@ class Day:
 
 @dataclass(frozen=True)
 class Performance:
-    """The metrics of the labelled rows; `worse`: the one that the run was validated by has become worse.
+    """The metrics of the labelled rows; `worse` is true if the one that the run was validated by has become worse.
 
-    `replaced` counts labels that a later one of the same row replaces, `unknown` those of rows that were not recorded.
+    `replaced` counts labels that a later one of the same row replaces, `unknown` labels of rows that were not recorded.
     """
 
     labels: int
@@ -56,13 +56,13 @@ class Performance:
 def measure(
     source: str, window: Window, run_config: TrainConfig, before: dict[str, float], least: int
 ) -> Performance:
-    """Measure the rows of the window with labels in the file `source`; with fewer than `least` there are no metrics.
+    """Measure the rows of the window that have a label in the file `source`; with fewer than `least` there are no metrics.
 
-    It is worse where the whole interval is on the wrong side of `before`, the interval on the test set
-    (`lower` and `upper`).
+    The performance is worse if the whole interval is on the worse side of `before`, the interval on the test set (`lower`
+    and `upper`).
 
     Raises:
-        UserError: The file cannot be read, or has labels that the model does not know.
+        UserError: The file cannot be read, or has labels that are no class of the model.
     """
     metric = run_config.validation.metric
     labels, replaced = latest_labels(source, run_config)
@@ -84,7 +84,7 @@ def _estimates(
 
 
 def _by_day(source: str, rows: Any, window: Window, run_config: TrainConfig) -> list[Day]:
-    """Return the days with enough labelled rows, in order."""
+    """Return the days with at least LEAST_OF_A_DAY labelled rows, in order."""
     if not len(rows):
         return []
     metric = run_config.validation.metric
@@ -104,7 +104,7 @@ def _is_worse(metric: str, now: Estimate, before: dict[str, float]) -> bool:
 
 
 def latest_labels(source: str, run_config: TrainConfig) -> tuple[Any, int]:
-    """Return one label of each row, the last one that is not missing, and how many earlier ones it replaces.
+    """Return the last label of each row that is not missing, and how many earlier ones these replace.
 
     Raises:
         UserError: The file `source` cannot be read.
@@ -116,24 +116,24 @@ def latest_labels(source: str, run_config: TrainConfig) -> tuple[Any, int]:
 
 
 def labelled(labels: Any, window: Window) -> Any:
-    """Return the predictions with a label, in the column `label`; the index is the place in the window."""
+    """Return the rows of the window that have a label, in the column `label`; the index is the position in the window."""
     keys = keys_of(window).merge(labels, on=[ID, ROW])
     return keys.set_index("index").sort_index()
 
 
 def keys_of(window: Window) -> Any:
-    """Return request and row of each prediction, and its place in the window in the column `index`."""
+    """Return request id and row of each prediction, and its position in the window in the column `index`."""
     # Without rows, the columns of a window have types that cannot be merged with others.
     return window.keys[[ID, ROW]].reset_index().astype(_TYPES)
 
 
 def classes(window: Window) -> list[str]:
-    """Return the classes of the window's predictions, none where they are numbers."""
+    """Return the names of the classes of the window's predictions; an empty list in regression."""
     return [name for name in window.answers if name != "prediction"]
 
 
 def _read(source: str, run_config: TrainConfig) -> Any:
-    # The name in messages; the rest is as training read the target.
+    # The source is for messages; the other settings are those by which training read the target.
     config = run_config.data.model_copy(update={"source": f"labels {source}"})
     with local_files(source, "labels") as files:
         table = batches.open_table(files, config)
@@ -147,14 +147,14 @@ def _read(source: str, run_config: TrainConfig) -> Any:
                 )
         kinds = dict.fromkeys([config.target, *weights], "categorical")
         parts = [_keyed(batch, config) for batch in table.batches(kinds)]
-    # A file of Parquet without rows has no batch either.
+    # A Parquet file without rows has no batch.
     every = pd.concat(parts) if parts else pd.DataFrame(columns=[ID, ROW, "label", WEIGHT])
     every = every.reset_index(drop=True).astype(_TYPES)
     return every.assign(label=_labels(every["label"], run_config, config))
 
 
 def _keyed(batch: batches.Batch, config: DataConfig) -> Any:
-    # Ids and rows as in the file: "0012" is no 12, and row 0 is not missing where data.missing_values has 0.
+    # Ids and rows are taken as in the file: "0012" is not 12, and row 0 is not missing where data.missing_values has 0.
     label = batch.values[config.target]
     rows = as_number(_series(batch.kept[ROW])) if ROW in batch.kept else 0.0
     columns = {ID: _series(batch.kept[ID]), ROW: rows, "label": label.to_numpy()}
@@ -176,7 +176,7 @@ def _weights(values: Any, config: DataConfig) -> Any:
 
 
 def _labels(labels: Any, run_config: TrainConfig, config: DataConfig) -> Any:
-    """Return labels as numbers or, of classes, without blanks around them; NaN where they are missing."""
+    """Return labels as numbers or, of classes, as strings without blanks around them; NaN where they are missing."""
     name, tidied = config.target, tidy(labels, Missing(config.missing_values))
     if run_config.task == "classification":
         return tidied
@@ -186,7 +186,7 @@ def _labels(labels: Any, run_config: TrainConfig, config: DataConfig) -> Any:
         coerced = target.coerce(labels.to_frame(name))[name]
     except UserError as error:
         raise UserError(f"{config.source}: {error}") from None
-    # As in training: infinite is missing in a feature, but not in a target.
+    # As in training, infinity is a missing value in a feature, but not in a target.
     numbers = as_number(tidied, its)
     return coerced.where(~np.isinf(numbers), numbers)
 
@@ -196,10 +196,10 @@ def _series(values: Any) -> Any:
 
 
 def predictions(source: str, rows: Any, window: Window, task: str) -> Predictions:
-    """Return the window's predictions with their labels, `rows` of `labelled`.
+    """Return the window's predictions for `rows`, the result of `labelled`, with their labels as the target.
 
     Raises:
-        UserError: The model does not know a label.
+        UserError: A label is no class of the model, or not a finite number.
     """
     answers, weights = window.answers.loc[rows.index], rows[WEIGHT].to_numpy(dtype=float)
     if task == "regression":
@@ -208,7 +208,7 @@ def predictions(source: str, rows: Any, window: Window, task: str) -> Prediction
         predicted = answers["prediction"].to_numpy(dtype=float)
         return Predictions(truth.to_numpy(), predicted, weights=weights)
     labels = classes(window)
-    # Classes that differ in zeros only are texts, and only equal texts match them.
+    # Classes that differ only in zeros are strings, and only equal strings match them.
     alike = len({_spelled(label) for label in labels}) == len(labels)
     spell = _spelled if alike else str
     places = {spell(label): place for place, label in enumerate(labels)}
@@ -222,7 +222,7 @@ def predictions(source: str, rows: Any, window: Window, task: str) -> Prediction
 
 
 def _spelled(label: Any) -> str:
-    """Return a label as the same text from any kind of file: true for True, 3 for 3.0."""
+    """Return the spelling of a label that is the same for any kind of file: true for True, 3 for 3.0."""
     text = str(plain(label))
     if text.lower() in ("true", "false"):
         return text.lower()

@@ -1,4 +1,4 @@
-"""The service's records (serving/recorder.py): convert them to Parquet, and read the rows of a window."""
+"""The rows that the service has recorded (serving/recorder.py): their conversion to Parquet, and the window of a span."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ from mlops_kit.serving.record_files import LINES, PARQUET, taken, whole_lines
 
 from .span import Span
 
-_MODEL = b"model"  # the key of the first line in Parquet's metadata
+_MODEL = b"model"  # the key of a file's first line in the metadata of Parquet
 
 
 @dataclass
 class Window:
-    """The rows of one version of a model in some span.
+    """The rows that one version of a model predicted in a span.
 
-    `keys` has the columns time, request_id, row and the request's seconds; `answers` has prediction and, of classes,
-    each one's probability under its name, of which `classes` has the class as the model has it: 1 of "1". `inputs` and
-    `flags` have a series for each column: values in the model's types, and of private columns `missing`, `seen` or
-    `unseen`. `others` counts the rows of other versions, `damaged` the lines that cannot be read.
+    `keys` is a data frame with the columns time, request_id, row and seconds (the request's duration). `answers` is one with
+    the column prediction and, in classification, a column of probabilities for each class; `classes` maps the names of
+    these columns to the model's classes, like "1" to 1. `inputs` has a series of values, in the model's types, for each
+    column; `flags` one of `missing`, `seen` or `unseen` for each private column. `others` counts the rows of other
+    versions, `damaged` the lines that cannot be read.
     """
 
     keys: Any
@@ -51,9 +52,9 @@ class Window:
 
 @contextmanager
 def located(source: str, span: Span) -> Iterator[list[Path]]:
-    """Yield the files in `source` that may hold rows of the span; from S3 they are downloaded to a temporary folder.
+    """Yield the files in `source` that may have rows of the span; those in S3 are downloaded to a temporary folder.
 
-    `source` is a recorder's folder, whose finished files become Parquet, or a folder or s3:// URL that they are shipped to.
+    `source` is a recorder's folder, whose finished files are converted to Parquet, or the folder or s3:// URL of a shipper.
 
     Raises:
         UserError: It does not exist or cannot be downloaded.
@@ -76,10 +77,10 @@ def located(source: str, span: Span) -> Iterator[list[Path]]:
 
 
 def window(files: list[Path], columns: Columns, model: str, version: str, span: Span) -> Window:
-    """Return the rows of `version` of `model`, whose columns are `columns`, in the span.
+    """Return the rows of `version` of `model` in the span; `columns` are the model's.
 
     Raises:
-        UserError: A file is none that a service has recorded.
+        UserError: A file was not recorded by a service.
     """
     found: list[tuple[dict[str, Any], Any]] = []
     others: Counter[str] = Counter()
@@ -102,7 +103,7 @@ def window(files: list[Path], columns: Columns, model: str, version: str, span: 
 
 
 def title(model: str, version: str) -> str:
-    """Return the name of a version, also among the `others` of a window."""
+    """Return the name of a version for messages, which is also its key in `Window.others`."""
     return f"{model} version {version}"
 
 
@@ -137,7 +138,7 @@ def _under(name: str, frame: Any) -> Any:
 
 
 def _to_parquet(path: Path) -> None:
-    """Convert a finished file to Parquet; a kill meanwhile leaves one of the two, or both."""
+    """Convert a finished file to Parquet; if it is killed, one of the two files remains, or both."""
     target = path.with_suffix(PARQUET)
     with taken(path) as file:
         if file is None:
@@ -154,9 +155,9 @@ def _to_parquet(path: Path) -> None:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Any, int]:
-    """Return a file's head, which describes the model, its rows as a table, and how many lines are damaged.
+    """Return a file's head, which describes the model, its rows as an Arrow table, and the number of damaged lines.
 
-    There is no table where the file is gone, or has no complete line.
+    The table is None where the file is gone, or has no complete line.
     """
     try:
         if path.suffix == LINES:
@@ -195,7 +196,7 @@ def _parsed(path: Path, content: bytes) -> tuple[dict[str, Any], Any, int]:
 
 
 def _schema(head: dict[str, Any]) -> Any:
-    """Return the Arrow types of a file's rows; empty groups are left out, since Parquet has none."""
+    """Return the Arrow schema of a file's rows, without empty structs, which Parquet cannot store."""
     kinds, classes = head["kinds"], head["classes"]
     groups = {
         "inputs": {n: OF_KIND[kind] for n, kind in kinds.items() if n not in head["private"]},

@@ -1,4 +1,4 @@
-"""The reports of monitoring: reports/monitor.json, a self-contained page, a section of the summary, metrics."""
+"""The reports of monitoring: reports/monitor.json, a self-contained HTML page, a section of the summary, MLflow metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_LISTED = 20
 
 
 def write(outcome: Outcome) -> None:
-    """Write the two files and the section.
+    """Write the two files and the section of the summary.
 
     Raises:
         OSError: A file cannot be written.
@@ -41,7 +41,7 @@ def verdict(outcome: Outcome) -> str:
 
 
 def metrics(outcome: Outcome) -> dict[str, float]:
-    """Return the metrics for MLflow, whose names allow fewer characters than those of columns."""
+    """Return the metrics for MLflow by name, without the characters of column names that MLflow refuses, and without NaN."""
     found = {f"{each.what} {each.column}": each.distance for each in outcome.findings}
     if outcome.performance:
         found.update((f"now {n}", e.value) for n, e in outcome.performance.metrics.items())
@@ -57,7 +57,7 @@ def _compared(outcome: Outcome) -> int:
 
 
 def _section(outcome: Outcome) -> list[str]:
-    """Return lines without a value of the data: they go into logs and notices."""
+    """Return the lines of the section; they have no value of the data, because logs and notices include them."""
     tripped = outcome.tripped()
     window = f"{outcome.rows:,} rows from {outcome.since} to {outcome.until}"
     lines = [

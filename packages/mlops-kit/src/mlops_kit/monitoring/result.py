@@ -15,7 +15,10 @@ NOT_JUDGED, CLEAN, DRIFTED = "not judged", "clean", "drifted"
 
 @dataclass
 class Outcome:
-    """The findings: `status` is "not judged", "clean" or "drifted"; times are ISO texts in UTC."""
+    """The findings and their `status`: "not judged", "clean" or "drifted"; times are ISO 8601 strings in UTC.
+
+    `before` are the estimates of each metric on the test set.
+    """
 
     model: str
     version: str
@@ -29,7 +32,7 @@ class Outcome:
     before: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def tripped(self) -> list[str]:
-        """Return a sentence for each finding past its limit; none has a value of the data."""
+        """Return a sentence for each finding past its threshold, and for a worse metric; none has a value of the data."""
         sentences = [_sentence(each) for each in self.findings if each.drifted]
         done = self.performance
         if done and done.worse:

@@ -1,4 +1,4 @@
-"""The settings in configs/monitor.yaml: what is compared, and the limits of drift."""
+"""The settings in configs/monitor.yaml: what is compared, and the thresholds of drift."""
 
 from __future__ import annotations
 

@@ -13,20 +13,20 @@ _LONGEST = timedelta(days=1)  # of one file: record.minutes of configs/serve.yam
 
 
 class Span(NamedTuple):
-    """Two times in UTC, the second not included."""
+    """A time span in UTC, with `since` and without `until`."""
 
     since: datetime
     until: datetime
 
     def day_folders(self) -> Iterator[str]:
-        """Yield the names of the folders that may have files with rows of this span."""
+        """Yield the names of the day folders that may have files with rows of this span."""
         day = (self.since - _LONGEST).date()
         while day <= self.until.date():
             yield day_folder(day)
             day += timedelta(days=1)
 
     def may_hold(self, name: str) -> bool:
-        """Return whether a file of this name may have rows of this span; one without a time in its name may."""
+        """Return whether a file of this name may have rows of this span; without a time in its name it may."""
         if not name.endswith((LINES, PARQUET)):
             return False
         try:
@@ -36,10 +36,12 @@ class Span(NamedTuple):
 
 
 def span(since: str, until: str, days: float) -> Span:
-    """Return the span from `since` to `until`, dates or times of ISO 8601 in UTC; by default the last `days`.
+    """Return the span from `since` to `until`, dates or times of ISO 8601, in UTC if they have no zone.
+
+    An empty `until` is now, an empty `since` is `days` days before `until`.
 
     Raises:
-        UserError: One is no such time, or `since` is not before `until`.
+        UserError: One is not such a time, or `since` is not before `until`.
     """
     end = _time("UNTIL", until) or datetime.now(timezone.utc)
     start = _time("SINCE", since) or end - timedelta(days=days)
@@ -49,7 +51,7 @@ def span(since: str, until: str, days: float) -> Span:
 
 
 def utc(time: datetime) -> str:
-    """Return a time as in messages and reports."""
+    """Return a time as messages and reports show it: 2026-11-29T09:00Z."""
     return f"{time:%Y-%m-%dT%H:%MZ}"
 
 
