@@ -1,6 +1,6 @@
-"""The command line: one subcommand for each make target; it reads arguments and prints."""
+"""The command line: one subcommand for each make target, which parses options and prints; its docstring is the help text."""
 
-# No `from __future__ import annotations` here: on Python 3.9 typer would lose every option's variable.
+# No `from __future__ import annotations` here: on Python 3.9 typer would lose every option's environment variable.
 
 import os
 import shlex
@@ -41,7 +41,7 @@ from mlops_kit.experiments.settings import (
 from mlops_kit.monitoring.settings import MONITOR, MonitorConfig
 from mlops_kit.serving.settings import SERVE, ServeConfig, load_serve
 
-# What each file in configs/ holds; DEPLOY is a folder of such files, one for each environment.
+# The settings class of each file in configs/; DEPLOY is a folder of such files, one for each environment.
 KINDS: dict[Path, type[BaseModel]] = {
     TRAIN: TrainConfig,
     SERVE: ServeConfig,
@@ -63,7 +63,7 @@ app.add_typer(monitor_commands.app)
 
 @app.command()
 def pipeline(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
-    """Train, validate and register one run; exit 1 if it is not good enough."""
+    """Train, validate and register one run; exit 1 if it does not meet the thresholds."""
     settings = load_train(config, overrides)
     run_id = _train(settings)
     _validate(settings, run_id)
@@ -78,7 +78,7 @@ def train(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
 
 
 def _train(settings: TrainConfig) -> str:
-    """Return the id of the new run."""
+    """Train, and return the id of the new run."""
     from mlops_kit.experiments import accelerator
 
     accelerator.install()  # before the project imports scikit-learn
@@ -104,13 +104,13 @@ def search(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
 
 @app.command()
 def validate(config: ConfigPath = CONFIG, overrides: Overrides = "") -> None:
-    """Validate the last run on the test set and against the champion; exit 1 if it is not good enough."""
+    """Validate the last run on the test set and against the champion; exit 1 if it does not meet the thresholds."""
     _validate(load_train(config, overrides))
     echo("validated: reports/validation.json; next: make register")
 
 
 def _validate(settings: TrainConfig, run_id: str = "") -> None:
-    """Validate a run and show its checks; exit 1 if it is not good enough."""
+    """Validate a run and print its checks; exit 1 if it does not meet the thresholds."""
     from mlops_kit.experiments import validation
 
     result = validation.validate(settings, run_id)
@@ -137,7 +137,7 @@ def promote(
         str, typer.Option(envvar="REASON", help="Why, though it is worse; kept with the version.")
     ] = "",
 ) -> None:
-    """Make the challenger, which make retrain left, the champion; refuse one that make compare found worse."""
+    """Make the challenger of make retrain the champion; refuse one that make compare found worse."""
     settings = load_train(config, overrides)
     from mlops_kit.experiments import registry
 
@@ -148,7 +148,7 @@ def promote(
 
 
 def _register(run_id: str = "") -> str:
-    """Return a line for the user: which version is the champion now, and the next command."""
+    """Register a run, and return a line for the user: the version of the champion, and the next command."""
     from mlops_kit.experiments import registry
 
     done = registry.register(run_id)
@@ -163,7 +163,7 @@ def _register(run_id: str = "") -> str:
 def report(
     run_id: Annotated[str, typer.Option(envvar="RUN_ID", help="Default: the last run.")] = "",
 ) -> None:
-    """Turn a run into one page, reports/index.html, and a PDF where Chromium is installed."""
+    """Write the report of a run, reports/index.html, and a PDF where Chromium is installed."""
     from mlops_kit.experiments.report import report as page
 
     done = page.write(run_id)
@@ -177,7 +177,7 @@ def export(
     overrides: Overrides = "",
     model: Model = "",
 ) -> None:
-    """Write the champion into artifacts/model/, in the form that the service loads."""
+    """Write the champion to artifacts/model/, in the format that the service loads."""
     settings = load_serve()
     name, alias = model_name(model, config, overrides)
     from mlops_kit.artifact import export as exporting
@@ -221,7 +221,7 @@ def mlflow_ui(port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535)
 
 @app.command()
 def audit() -> None:
-    """Scan the locked dependencies for known vulnerabilities; exit 1 if make lock can mend one."""
+    """Scan the locked dependencies for known vulnerabilities; exit 1 if make lock can fix one."""
     from mlops_kit.delivery import dependency_audit
 
     report = dependency_audit.audit()
@@ -242,7 +242,7 @@ def notify(
     what: Annotated[str, typer.Option(envvar="WHAT", help="What ended, like train.")] = "",
     text: Annotated[Path, typer.Option(envvar="SUMMARY", help="Sent along.")] = job_summary.FILE,
 ) -> None:
-    """Notify Slack and e-mail of how a pipeline ended; exit 0 even if that fails."""
+    """Send the result of a pipeline to Slack and by e-mail; exit 0 even if that fails."""
     from mlops_kit.ci.notices import send
 
     for line in send.notify(status, what, text):
@@ -266,7 +266,7 @@ def config_check() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error that a user can mend is one sentence and exit code 2."""
+    """Run the command line; an error that a user can fix is one sentence and exit code 2."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
     with exit_on_error(), oidc.token_file():
@@ -274,7 +274,7 @@ def main() -> None:
 
 
 def _interrupted(number: int, _frame: object) -> NoReturn:
-    """End at once: every step survives a kill, and an exception would have to pass libraries that catch all."""
+    """Exit at once: every step survives a kill, and libraries might catch an exception that was raised here."""
     sys.stderr.write("interrupted: no result was saved; the next run starts afresh\n")
     sys.stderr.flush()
     os._exit(128 + number)

@@ -1,4 +1,4 @@
-"""Where a project hands itself over: one command line, and the service, which starts without it."""
+"""The entry point of a project: it runs the command line, or the service, which does not import the command line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mlops_kit.core.project import Project
 
 
 def run(given: Project) -> None:
-    """Run the subcommand on the command line for `given`; `serve` imports nothing but what the image has.
+    """Run the subcommand of `sys.argv` for the project `given`.
 
-    With --ship it runs the shipper beside the service, which loads no model.
-    An import that fails is a fault, and must not exit with 1, which means a failed check.
+    `serve` imports only what the image has; `serve --ship` runs the shipper, which loads no model. A failed import is a
+    fault, and must not exit with 1, which means a failed check.
     """
     project.use(given)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may take ASCII alone
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may accept only ASCII
     if sys.argv[1:] == ["serve", "--ship"]:
         from mlops_kit.serving import shipper
 

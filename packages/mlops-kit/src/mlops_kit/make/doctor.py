@@ -1,7 +1,7 @@
 """Print the facts for a bug report: `doctor.py PACKAGE PROFILE PYTHONS`.
 
-It is run as a file, by any Python, because it has to work with a broken installation. It needs only the standard
-library, changes nothing, and shows no secret.
+It is run as a script, by any Python, because it has to work with a broken installation. It needs only the standard
+library, changes nothing, and prints no secrets.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import shutil
-import subprocess  # nosec B404 # it gets the versions of tools
+import subprocess  # nosec B404 # it runs tools for their versions
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 VENV = Path(".venv")
 LOCK = Path("requirements.txt")
 PACKAGES = ("mlflow-skinny", "scikit-learn", "numpy", "pandas", "onnxruntime", "skops", "uv")
-# Each command prints its version in its first line; that of the engine only while it runs.
+# Each command prints a version in its first line; that of the engine fails while the engine is not running.
 TOOLS = {
     "make": ("make", "--version"),
     "git": ("git", "--version"),
@@ -27,7 +27,7 @@ TOOLS = {
     "docker engine": ("docker", "version", "--format", "{{.Server.Version}}"),
     "terraform": ("terraform", "version"),
 }
-_PATIENCE = 20  # seconds; then an engine counts as not running
+_PATIENCE = 20  # seconds; a command that takes longer counts as failed
 
 # The variables that change the targets: these names, and those with these prefixes.
 _NAMES = frozenset(
@@ -55,7 +55,7 @@ _SECRET = re.compile("AUTH|CREDENTIAL|KEY|MAIL|PASS|SECRET|TOKEN|WEBHOOK")
 
 
 def shown(name: str, value: str) -> str:
-    """Return the variable without secrets: of an address only scheme, host and port."""
+    """Return NAME=value without secrets: of a URL only scheme, host and port."""
     if _SECRET.search(name.upper()):
         return f"{name} is set (hidden)"
     return f"{name}={' '.join(_shown_word(word) for word in value.split())}"
@@ -94,7 +94,7 @@ def system() -> str:
 
 
 def project(package: str, profile: str) -> str:
-    """Return the names of the project, and its commit."""
+    """Return the names of the package and the profile, and the state of the Git repository."""
     commit = _output("git", "rev-parse", "--short", "HEAD")
     changed = len(_output("git", "status", "--porcelain").splitlines())
     state = f"commit {commit}, {changed} changed files" if commit else "no commit"
@@ -157,7 +157,7 @@ def problems(package: str, accepted: str) -> Iterator[str]:
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str] | None:
-    """Return the completed command, or None where it is missing or hangs."""
+    """Return the completed command, or None where it is missing or timed out."""
     try:
         return subprocess.run(  # nosec B603 # commands of this file
             command,
@@ -177,7 +177,7 @@ def _output(*command: str) -> str:
 
 
 def main(package: str, profile: str, accepted: str) -> None:
-    """Print the report; problems do not make it fail."""
+    """Print the report; it succeeds even if there are problems."""
     parts = {
         "system": [system()],
         "project": [project(package, profile)],

@@ -1,6 +1,6 @@
 """Run uv for this checkout, without the user's settings for other projects: `uv.py pip sync …`.
 
-It is run as a file, by a Python that may have nothing installed yet, and needs only the standard library.
+It is run as a script, by a Python that may have no packages yet, and needs only the standard library.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 UV = Path(".venv/bin/uv")
 
-# The machine's settings of index, network and cache are kept; all others (UV_PYTHON, UV_TARGET, …) are another project's,
-# and would change another environment.
+# The machine's settings of index, network and cache are kept; all others (UV_PYTHON, UV_TARGET, …) belong to another
+# project, and would change its environment.
 _KEPT = (
     *("UV_CACHE_DIR", "UV_CONCURRENT", "UV_CONFIG_FILE", "UV_CREDENTIALS", "UV_DEFAULT_INDEX"),
     *("UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_HTTP", "UV_INDEX", "UV_INSECURE_HOST"),
@@ -32,21 +32,20 @@ _NOISE = (" + ", " - ", " ~ ", " Downloaded ", "Using ", "Audited ")
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for uv; pip's index, proxy and certificates are the defaults of uv's own."""
+    """Return the environment variables for uv; where its index, proxy or certificates are not set, pip's are used."""
     kept = {
         name: value
         for name, value in given.items()
         if not name.startswith("UV_") or name.startswith(_KEPT)
     }
-    kept["UV_EXCLUDE_NEWER"] = (
-        "false"  # a user's day in uv.toml would leave the lock without a solution
-    )
+    # With a user's exclude-newer in uv.toml the lock could have no solution.
+    kept["UV_EXCLUDE_NEWER"] = "false"
     pip = pip_settings(given)
     if "index-url" in pip and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & set(given):
         kept["UV_DEFAULT_INDEX"] = pip["index-url"]
         if "extra-index-url" in pip:
             kept["UV_INDEX"] = pip["extra-index-url"]
-            kept["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip; hashes hold what is taken
+            kept["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip; the lock has hashes
     if "trusted-host" in pip:
         kept.setdefault("UV_INSECURE_HOST", pip["trusted-host"])
     if "proxy" in pip and not {name.lower() for name in given} & {"https_proxy", "all_proxy"}:
@@ -55,21 +54,21 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     if certificates:
         kept.setdefault("SSL_CERT_FILE", certificates)
     elif sys.platform == "darwin" or any(map(os.path.exists, _CERTIFICATES)):
-        kept.setdefault("UV_SYSTEM_CERTS", "true")  # a company's own are there
+        kept.setdefault("UV_SYSTEM_CERTS", "true")  # the system's store has a company's own
     if not ({"UV_CACHE_DIR", "UV_NO_CACHE"} & set(given)) and not _can_be_written(_cache(given)):
         kept["UV_NO_CACHE"] = "true"
     return kept
 
 
 def pip_settings(given: Mapping[str, str]) -> dict[str, str]:
-    """Return pip's settings that uv needs, by the key of pip.conf; variables go before files, later files before earlier."""
+    """Return pip's settings that uv needs, by the keys of pip.conf; variables override files, later files earlier ones."""
     found: dict[str, str] = {}
     for file in _pip_files(given):
         parser = configparser.RawConfigParser()
         try:
             parser.read(file, encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError, OSError):
-            continue  # pip reports it
+            continue  # pip itself reports an invalid file
         for section in ("global", "install"):
             if parser.has_section(section):
                 found.update((k, v) for k, v in parser.items(section) if k in _PIP)
@@ -109,7 +108,7 @@ def _can_be_written(folder: Path) -> bool:
 
 
 def main(words: list[str]) -> int:
-    """Run uv, show its output without the list of packages, and return its exit code."""
+    """Run uv, print its output without the list of packages, and return its exit code."""
     if not UV.exists():
         sys.stderr.write(f"error: {UV} is not there: make clean install\n")
         return 2
@@ -118,7 +117,7 @@ def main(words: list[str]) -> int:
         home = "nothing is kept for the next installation (UV_CACHE_DIR=folder keeps it)"
         sys.stdout.write(f"install: {_cache(os.environ)} cannot be written, so {home}\n")
         sys.stdout.flush()
-    with subprocess.Popen(  # nosec B603 # the Makefile's own words
+    with subprocess.Popen(  # nosec B603 # arguments of the Makefile
         [str(UV), *words], env=variables, stderr=subprocess.PIPE, text=True, errors="replace"
     ) as uv:
         for line in uv.stderr or ():

@@ -1,8 +1,8 @@
 """Settings of Sphinx for the site that `make docs` builds from README.md, docs/ and the packages' own documents.
 
-It is read by the environment in .venv/docs, which has Sphinx and not the kit. docs/index.md is the navigation: each of its headings
-with the links below it. Pages are generated here for each file in configs/, from its schema and its own comments, and for
-make's targets.
+It runs in the environment .venv/docs, which has Sphinx and not the kit. docs/index.md is the navigation: its headings and
+the links below each. For each file in configs/ a page is generated from its JSON schema and its comments, and one for all
+make targets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(os.environ["DOCS_ROOT"])  # Sphinx reads this in another folder
+ROOT = Path(os.environ["DOCS_ROOT"])  # Sphinx's working directory is another one
 INDEX, SETTINGS, TARGETS = "docs/index", "docs/settings", "docs/make-targets"
 
 DOCUMENTS = ("README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md")
@@ -44,8 +44,8 @@ exclude_patterns = sorted(
 )
 myst_heading_anchors = 6
 highlight_language = "text"
-smartquotes = False  # quotes are copied into a shell
-suppress_warnings = ["misc.highlighting_failure"]  # an example may leave something out
+smartquotes = False  # quotes have to work when pasted into a shell
+suppress_warnings = ["misc.highlighting_failure"]  # an example may be incomplete
 html_theme = "furo"
 html_copy_source = html_show_sphinx = html_show_copyright = False
 
@@ -66,7 +66,7 @@ def _finish(app: Any, failure: Exception | None) -> None:
 
 
 def write_front_door(site: Path) -> None:
-    """Redirect from the site's address to its first page, which is a folder deeper, as in the repository."""
+    """Write index.html, which redirects from the site's root to its first page, docs/index.html."""
     target = f"{INDEX}.html"
     (site / "index.html").write_text(
         f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={target}">'
@@ -76,7 +76,7 @@ def write_front_door(site: Path) -> None:
 
 
 def page(name: str, text: str) -> str:
-    """Return the Markdown of a page, with its generated part."""
+    """Return the Markdown of the page `name`, with its generated part."""
     if name.startswith("configs/"):
         return settings_page(ROOT / f"{name}.yaml")
     if name == INDEX:
@@ -96,7 +96,7 @@ def page(name: str, text: str) -> str:
 
 
 def navigation(index: str) -> str:
-    """Return the tables of contents of the index: the links of each section, then all decisions."""
+    """Return the toctrees of the index: the links of each section, then all decision records."""
     made = []
     for section in re.split(r"^## ", index, flags=re.M)[1:]:
         links = re.findall(r"\[([^\]]+)\]\(([^):#\s]+)\.md\)", section)
@@ -117,7 +117,7 @@ def _toctree(caption: str, entries: list[str]) -> str:
 
 
 def settings_page(path: Path) -> str:
-    """Return the page of a file in configs/: its keys from the schema, then the file, whose comments are the manual."""
+    """Return the page of a file in configs/: its keys from the schema, then the file with its comments."""
     text = path.read_text(encoding="utf-8")
     lines = [f"# {path.relative_to(ROOT).as_posix()}", ""]
     schema = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
