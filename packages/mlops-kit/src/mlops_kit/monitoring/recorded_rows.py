@@ -138,7 +138,7 @@ def _under(name: str, frame: Any) -> Any:
 
 
 def _to_parquet(path: Path) -> None:
-    """Convert a finished file to Parquet; if it is killed, one of the two files remains, or both."""
+    """Convert a finished file to Parquet; if the process is killed, one of the two files remains, or both."""
     target = path.with_suffix(PARQUET)
     with taken(path) as file:
         if file is None:
