@@ -1,4 +1,4 @@
-"""`python -m ecs_local up|serve|down|run …`: start, end and use the emulator."""
+"""`python -m ecs_local up|serve|down|run …`: start, stop and use the emulator."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def _answers(words: list[str]) -> dict[str, str]:
 
 
 def _require_boto3() -> None:
-    """Refuse where boto3 does not know native blue/green deployments.
+    """Require a boto3 that has ECS's native blue/green deployments.
 
     Raises:
-        UserError: It does not.
+        UserError: It is too old.
     """
     import botocore.session
 

@@ -8,7 +8,7 @@ from .aws import Aws, region_of
 
 
 def active_alarms(aws: Aws, configuration: dict[str, Any], arn: str) -> list[str]:
-    """Return the names of the alarms in state ALARM, in the region of `arn`; none where alarms are off."""
+    """Return the configured alarms that are in state ALARM, in the region of `arn`; none where alarms are off."""
     alarms = configuration.get("alarms", {})
     if not alarms.get("enable"):
         return []

@@ -1,4 +1,7 @@
-"""Records as ECS' responses."""
+"""Format records as responses of the ECS API.
+
+Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Types.html
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _PENDING = ("PROVISIONING", "PENDING")
 
 
 def service(state: State, record: Service) -> dict[str, Any]:
-    """Return a service."""
+    """Return a service as DescribeServices does."""
     revision = state.revisions[record.revision]
     newest = state.deployment_of(record)
     return {
@@ -51,7 +54,7 @@ def service(state: State, record: Service) -> dict[str, Any]:
 
 
 def deployment(state: State, record: Deployment) -> dict[str, Any]:
-    """Return a service deployment."""
+    """Return a service deployment as DescribeServiceDeployments does."""
     owner = state.services[record.service]
     counts = wanted(owner, record) or {}
     share = (record.percent, 100.0 if record.tested else 0.0)
@@ -95,7 +98,7 @@ def deployment(state: State, record: Deployment) -> dict[str, Any]:
 
 
 def brief(owner: Service, record: Deployment) -> dict[str, Any]:
-    """Return a service deployment in its short form, as in lists."""
+    """Return a service deployment in its short form, as ListServiceDeployments does."""
     return _present(
         {
             "serviceDeploymentArn": record.arn,
@@ -112,7 +115,7 @@ def brief(owner: Service, record: Deployment) -> dict[str, Any]:
 
 
 def revision(state: State, record: Revision) -> dict[str, Any]:
-    """Return a service revision."""
+    """Return a service revision as DescribeServiceRevisions does."""
     owner = state.services[record.service]
     resolved = {"targetGroupArn": record.target_group} if record.target_group else None
     return _present(
@@ -131,7 +134,7 @@ def revision(state: State, record: Revision) -> dict[str, Any]:
 
 
 def task(record: Task, owner: Service) -> dict[str, Any]:
-    """Return a task."""
+    """Return a task as DescribeTasks does."""
     container: dict[str, Any] = {
         "containerArn": f"{record.arn.replace(':task/', ':container/')}/{record.id}",
         "taskArn": record.arn,
@@ -180,7 +183,7 @@ def _stage(record: Deployment) -> Optional[str]:
 
 
 def _classic(state: State, record: Service) -> list[dict[str, Any]]:
-    """Return the older list of deployments: the service's current or next revision, and the previous one."""
+    """Return `deployments` of a service, an older part of the API: the current or next revision, and the previous one."""
     newest = state.deployment_of(record)
     if newest is None or record.status != "ACTIVE":
         return []

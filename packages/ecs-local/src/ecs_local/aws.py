@@ -1,4 +1,4 @@
-"""Moto with persistence: one request at a time, and writes are added to the journal first."""
+"""Moto with persistence: it handles one request at a time, and writes are added to the journal first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response
 from . import calls, settings
 from .journal import Journal
 
-# They grow without limit, and the tasks' log files have the same lines.
+# Not in the journal: they grow without limit, and the tasks' log files have the same lines.
 _NOT_KEPT = ("PutLogEvents", "CreateLogStream")
 
 
@@ -44,7 +44,7 @@ class Aws:
     def answer(self, call: calls.Call, environ: dict[str, Any]) -> Response:
         """Return moto's response to a request.
 
-        Reads are serialized, too: they draw random numbers, and a replayed write would draw others.
+        Reads are serialized, too: they draw random numbers, so a replayed write would otherwise draw different ones.
         """
         with self._lock:
             if not call.reads and call.operation not in _NOT_KEPT:

@@ -13,13 +13,13 @@ from typing import Any
 from . import processes, running, settings
 from .errors import UserError
 
-_START = 60.0  # seconds
+_START = 60.0  # seconds to wait for the start, and for the end
 _END = 60.0
 _LIMITS = "it does not imitate IAM, networks, autoscaling, CPU limits or AWS's own delays"
 
 
 def up(given: settings.Settings, answers: dict[str, str]) -> None:
-    """Start the emulator, unless it runs, with these answers to what AWS leaves open.
+    """Start the emulator unless it runs, and set its `answers`, the choice of undocumented behaviours (worlds.py).
 
     Raises:
         UserError: It did not start, its folder is of another port, or the port is taken.

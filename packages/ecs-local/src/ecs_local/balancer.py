@@ -19,11 +19,12 @@ from yarl import URL
 from . import settings
 from .routes import Routes, Target
 
-_CHECK_EVERY = 0.2
-_CHECK_TIMEOUT = 2.0
+_CHECK_EVERY = 0.2  # seconds between two health checks of a target
+_CHECK_TIMEOUT = 2.0  # seconds
 _WHOLE = 1 << 20  # bytes of a body up to which it is forwarded in one piece
-# An ALB's idle timeout. A target that closes a connection earlier loses a request that was sent before the close
-# arrived, since packets of a busy network are late.
+# Seconds: an ALB's default idle timeout, and the delay of a close. A target that closes a connection earlier loses
+# requests that were sent before the close arrived, which on a busy network is late.
+# Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
 _IDLE, _LATE = 60.0, 0.1
 _HOP_BY_HOP = frozenset(
     (
@@ -99,7 +100,7 @@ class Balancer:
             auto_decompress=False,
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         )
-        self._session._retry_connection = False  # an ALB sends nothing twice
+        self._session._retry_connection = False  # an ALB does not retry requests
 
     async def _listen(self, ports: set[int]) -> None:
         for port in set(self._servers) - ports:
@@ -164,7 +165,7 @@ class Balancer:
 
 
 class _Connector(aiohttp.TCPConnector):  # type: ignore[misc] # aiohttp is not typed here
-    """Connections to targets, on which a close of the target takes effect late."""
+    """Connections to targets, with a delayed reaction to a close by the target."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -184,7 +185,7 @@ class _LateClose(ResponseHandler):  # type: ignore[misc] # aiohttp is not typed 
 def _listener_port(request: web.BaseRequest, port: int) -> int:
     """Return the listener's port: that of the address for clients that use us as a proxy (HTTP_PROXY), else `port`.
 
-    So a load balancer is reached under its name in AWS, without this machine's DNS.
+    So clients reach a load balancer by its DNS name in AWS, which this machine cannot resolve.
     """
     is_proxied = request.raw_path.startswith("http://")
     return request.url.port or port if is_proxied else port
@@ -209,7 +210,7 @@ async def _pass_on(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> 
 
 
 def _end_to_end(headers: CIMultiDict[str]) -> CIMultiDict[str]:
-    """Return the end-to-end headers."""
+    """Return the end-to-end headers, without hop-by-hop ones (RFC 9110, 7.6.1)."""
     named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     return CIMultiDict(
         (name, value)

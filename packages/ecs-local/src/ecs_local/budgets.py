@@ -1,4 +1,4 @@
-"""Operations of Budgets that Terraform uses and moto lacks: subscribers, changes and tags."""
+"""Operations of AWS Budgets that Terraform uses and moto lacks: subscribers, updates and tags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from moto.budgets.responses import BudgetsResponse
 
 
 def complete() -> None:
-    """Add the operations to moto's."""
+    """Patch moto: add the operations, and keep the tags of CreateBudget."""
     create = BudgetsResponse.create_budget
 
     def create_budget(self: Any) -> str:
@@ -84,7 +84,7 @@ def _of_arn(response: Any) -> Any:
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Return whether two notifications are equal, in any notation of numbers and without omitted keys."""
+    """Return whether two notifications are equal: thresholds are compared as numbers, omitted keys are ignored."""
     keys = ("NotificationType", "ComparisonOperator", "ThresholdType")
     same_keys = all(one.get(key) == other.get(key) for key in keys if key in one and key in other)
     return same_keys and float(one["Threshold"]) == float(other["Threshold"])

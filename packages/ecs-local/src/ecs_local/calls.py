@@ -1,4 +1,7 @@
-"""Parse requests to AWS into service and operation, and format errors in each protocol."""
+"""Parse requests to AWS into service and operation, and format errors in each protocol.
+
+Source: https://smithy.io/2.0/aws/protocols/index.html
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ class Call(NamedTuple):
 
 
 def read(environ: dict[str, Any]) -> Call:
-    """Return the call in a WSGI request; its body is put back for the next reader."""
+    """Return the call in a WSGI request; its body stays readable for the next handler."""
     if environ.get("wsgi.input_terminated"):
         body = environ["wsgi.input"].read()
         environ["CONTENT_LENGTH"] = str(len(body))
@@ -73,7 +76,7 @@ def refusal(call: Call, code: str, message: str, status: int) -> Response:
     request_id = str(uuid.uuid4())
     headers = {"x-amzn-RequestId": request_id}
     if call.protocol == "json":
-        # Services that once had the query protocol still send its error names.
+        # Services that once had the query protocol still send its error codes.
         headers["x-amzn-query-error"] = f"{code};{'Sender' if status < 500 else 'Receiver'}"
         body = json.dumps({"__type": code, "message": message})
         return Response(body, status, headers, content_type="application/x-amz-json-1.1")

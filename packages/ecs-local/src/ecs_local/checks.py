@@ -1,4 +1,7 @@
-"""ECS' checks of a request for a service."""
+"""The checks of ECS on the request for a service.
+
+Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _DEFAULTS: dict[str, Any] = {
     "bakeTimeInMinutes": 0,
 }
 _MOST_MINUTES = 1440
-# The member of a strategy, those in it, and the least percent.
+# By strategy: its member of the configuration, two members in that, and the minimum percentage.
 _STEPS = {
     "CANARY": ("canaryConfiguration", "canaryPercent", "canaryBakeTimeInMinutes", 0.1),
     "LINEAR": ("linearConfiguration", "stepPercent", "stepBakeTimeInMinutes", 3.0),
@@ -25,10 +28,10 @@ _STEPS = {
 
 
 def configuration(given: dict[str, Any], balancers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a deploymentConfiguration with ECS's defaults.
+    """Return the deploymentConfiguration `given`, completed with ECS's defaults.
 
     Raises:
-        EcsError: It is invalid.
+        EcsError: It is invalid, or has another hook than PAUSE.
     """
     full = {**_DEFAULTS, **given}
     for hook in full.get("lifecycleHooks", []):

@@ -1,4 +1,4 @@
-"""Run a command with the emulator of this folder as its AWS."""
+"""Run a command whose AWS requests go to the emulator of this folder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import NoReturn
 from . import running, settings
 from .errors import UserError
 
-# The caller's own: they would lead to another account.
+# The caller's own, which would select another account.
 _LEFT_OUT = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _DIRECT = (settings.HOST, "localhost")
 
 
 def run(given: settings.Settings, words: Sequence[str]) -> NoReturn:
-    """Replace this process by the command, with an environment in which AWS is this emulator.
+    """Replace this process by the command, with variables that send its AWS requests to the emulator.
 
     Raises:
         UserError: The emulator of this folder does not run, even if another process has its port.
@@ -32,7 +32,7 @@ def run(given: settings.Settings, words: Sequence[str]) -> NoReturn:
 
 
 def environment(before: Mapping[str, str], url: str, found: running.Found) -> dict[str, str]:
-    """Return the variables that make the emulator `found` at `url` AWS; a proxy stays for other hosts."""
+    """Return the variables that send AWS requests to the emulator `found` at `url`; a proxy is kept for other hosts."""
     kept = {
         name: value
         for name, value in before.items()
@@ -46,7 +46,7 @@ def environment(before: Mapping[str, str], url: str, found: running.Found) -> di
         **kept,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",  # nosec B105 # the emulator accepts every key
-        # It reads the load balancers of this one only.
+        # The emulator reads load balancers of this region only.
         **dict.fromkeys(settings.REGION_VARIABLES, found.region),
         "LOCAL_MINUTE": f"{found.minute:g}",
         _ENDPOINT: url,

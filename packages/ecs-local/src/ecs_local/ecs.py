@@ -27,7 +27,7 @@ class Ecs:
         }
 
     def has(self, call: calls.Call) -> bool:
-        """Return whether a call is for this part."""
+        """Return whether the emulator handles the call itself."""
         return call.service == "ecs" and call.operation in self._operations
 
     def answer(self, call: calls.Call) -> Response:

@@ -1,4 +1,4 @@
-"""The main loop: tasks, deployments, the number of tasks, and the balancer's rules."""
+"""The main loop: it advances tasks and deployments, keeps the number of tasks, and reads the balancer's rules."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from .routes import Routes, read_rules
 from .scheduler import Scheduler
 from .tasks import Tasks
 
-_EVERY = 0.05
-_KEPT = 3600  # seconds that ECS lists a stopped task
+_EVERY = 0.05  # seconds between two ticks
+# Seconds that ECS lists a stopped task: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+_KEPT = 3600
 
 
 class Engine:
@@ -49,7 +50,7 @@ class Engine:
         self._thread.start()
 
     def end(self) -> None:
-        """Stop the loop and end all tasks."""
+        """Stop the loop and kill all tasks."""
         self._ended.set()
         self._thread.join()
         self._tasks.end_all()
@@ -76,7 +77,7 @@ class Engine:
             try:
                 with self._state.lock:
                     self.tick()
-            except Exception:  # one wrong record must not stop all others
+            except Exception:  # one invalid record must not stop the loop
                 traceback.print_exc(file=sys.stderr)
 
     def _advance(self, service: Service) -> None:

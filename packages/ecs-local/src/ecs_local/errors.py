@@ -15,7 +15,7 @@ class UserError(Exception):
 
 @contextmanager
 def ends_in_a_sentence() -> Iterator[None]:
-    """End the process with one sentence: exit code 2 for errors that a user can fix, 70 for a fault.
+    """End the process with one line on stderr: exit code 2 for errors that a user can fix, 70 for a bug.
 
     With DEBUG set, errors are raised.
     """

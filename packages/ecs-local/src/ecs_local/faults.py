@@ -1,4 +1,4 @@
-"""Fault injection: faults that are ordered over HTTP and strike later."""
+"""Fault injection: faults are requested over HTTP (`/_local/faults`) and injected later."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Refusal(NamedTuple):
 
     code: str
     status: int
-    is_late: bool = False  # the call is executed, only its response is lost
+    is_late: bool = False  # the call is executed, and only its response is lost
 
 
-# By the family of the service: JSON, the older query protocol, and S3.
+# By error code: the error in services with JSON, in those with the older query protocol, and in S3.
 _API = {
     "ThrottlingException": (
         Refusal("ThrottlingException", 400),
@@ -43,7 +43,7 @@ _API = {
 }
 NO_CAPACITY = "no-capacity"
 _TASK = ("image-pull", "secret", "oom", NO_CAPACITY, "crash")
-# The keys of each kind.
+# The accepted keys of each kind.
 _KINDS = {
     "api": ("operation", "error", "times", "after", "late"),
     "task": ("reason", "times"),
@@ -54,13 +54,21 @@ _KINDS = {
 
 
 class Faults:
-    """The faults in the state, which persist over a restart."""
+    """The faults in the state, which a restart keeps."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def add(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Order a fault.
+        """Add a fault and return it, with defaults.
+
+        For example, UpdateService is throttled twice, after one call that succeeds:
+        `{"kind": "api", "operation": "UpdateService", "error": "ThrottlingException", "after": 1, "times": 2}`.
+
+        Args:
+            order: `kind`, and keys of that kind: `operation`, `error` (a key of `_API`), `reason` (of a task that does
+                not start or stops) or `stage` (of a deployment that hangs); `times` (how often it is injected; none:
+                always), `after` (how many calls pass first), `late` (execute the call, lose its response).
 
         Raises:
             ValueError: It is invalid; the message lists the accepted values.
@@ -89,7 +97,7 @@ class Faults:
         return fault
 
     def all(self) -> list[dict[str, Any]]:
-        """Return the faults that are still to strike."""
+        """Return the faults that are still to be injected."""
         with self._state.lock:
             return [dict(fault) for fault in self._state.faults]
 
@@ -100,7 +108,7 @@ class Faults:
             self._state.save()
 
     def of_call(self, call: calls.Call) -> Optional[Refusal]:
-        """Return the refusal of this call, if a fault strikes it."""
+        """Return the error to inject into this call, or None."""
         with self._state.lock:
             fault = self._strike("api", operation=call.operation)
         if fault is None:
@@ -109,7 +117,7 @@ class Faults:
         return _API[fault["error"]][family]._replace(is_late=fault.get("late", False))
 
     def of_task(self) -> str:
-        """Return the fault of a task that starts now, or an empty string."""
+        """Return the fault to inject into a task that starts now, or an empty string."""
         for reason in _TASK:
             if reason != NO_CAPACITY and self._strike("task", reason=reason):
                 return reason
@@ -120,11 +128,11 @@ class Faults:
         return self._strike("task", reason=NO_CAPACITY) is not None
 
     def hangs(self, stage: str) -> bool:
-        """Return whether deployments stay in this stage."""
+        """Return whether a fault keeps deployments in this stage."""
         return self._strike("hang", stage=stage) is not None
 
     def strikes(self, kind: str) -> bool:
-        """Return whether a fault without details strikes now."""
+        """Return whether to inject a fault of this kind now, and count it."""
         return self._strike(kind) is not None
 
     def _strike(self, kind: str, **details: str) -> Optional[dict[str, Any]]:

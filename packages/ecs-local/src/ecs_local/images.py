@@ -15,13 +15,13 @@ from typing import Any, Optional
 
 from .files import write_text
 
-# The label of an image of plain files, without a root filesystem, run as a process: a contract with the build of such images.
+# The label of an image of plain files, without a root filesystem, which runs as a process. The build sets it.
 PACKED = "ecs-local.packed"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def digest_of(data: bytes) -> str:
-    """Return the digest by which a registry knows these bytes."""
+    """Return the digest by which a registry identifies these bytes: sha256:HEX."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
@@ -41,7 +41,7 @@ class Images:
         """Return the file of a blob, whether or not it exists.
 
         Raises:
-            ValueError: That is no digest.
+            ValueError: `digest` is not a sha256 digest.
         """
         if not _DIGEST.fullmatch(digest):
             raise ValueError(f"{digest!r} is no sha256 digest")
@@ -116,10 +116,10 @@ class Images:
 
 
 def _extract(layer: Path, folder: Path) -> None:
-    """Unpack plain files and folders; anything that could reach out of `folder` is an error.
+    """Unpack plain files and folders into `folder`.
 
     Raises:
-        ValueError: The layer has a link, a device or a path that leads elsewhere.
+        ValueError: The layer has a link, a device or a path outside of `folder`.
     """
     with tarfile.open(layer) as archive:
         for member in archive:

@@ -1,4 +1,4 @@
-"""The journal of moto's requests, in order: moto keeps its state in memory, so a restart replays them."""
+"""The journal of requests that change moto's state, which is in memory: a restart replays them in order."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Journal:
         self.next_number = 0
 
     def replay(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the number and the WSGI environment of each request, and be ready to add more.
+        """Yield the number and the WSGI environment of each request; `add` continues after the last.
 
-        A last line that a kill cut off is removed: its request got no response.
+        An incomplete last line, left by a kill, is removed: its request got no response.
 
         Raises:
             UserError: Another line is damaged.

@@ -27,23 +27,26 @@ _CRASH = "import sys; print('the task crashes, as ordered'); sys.exit(1)"
 
 
 class CannotStartError(Exception):
-    """A task that never ran: the message is its stoppedReason."""
+    """A task cannot be started; the message is its stoppedReason.
+
+    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+    """
 
 
 class Launcher:
-    """Resolves image, secrets and logs of a task's containers, and starts them."""
+    """Resolves image, secrets and log group of a task's containers, and starts them."""
 
     def __init__(self, folder: Path, images: Images, aws: Aws) -> None:
         self._folder, self._images, self._aws = folder, images, aws
 
     def log(self, task: Task, name: str = "") -> Path:
-        """Return the log file of a task's essential container, or of the container `name` beside it."""
+        """Return the log file of a task's essential container, or of its sidecar `name`."""
         return self._folder / "tasks" / f"{task.id}{name and '-'}{name}.log"
 
     def launch(
         self, task: Task, definition: Mapping[str, Any], container: Mapping[str, Any]
     ) -> subprocess.Popen[bytes]:
-        """Start a container of the task: the essential one, or one beside it.
+        """Start a container of the task: the essential one or a sidecar.
 
         Raises:
             CannotStartError: Its image, a secret, its log group or Docker is missing.
@@ -95,7 +98,7 @@ class Launcher:
         return self._folder / "tasks" / task.id
 
     def _role(self, task: Task) -> dict[str, str]:
-        """Return the variables for a task with a role to use this AWS; ECS gives it an address for credentials."""
+        """Return the variables with which a task with a role uses the emulator; ECS gives it a credentials endpoint."""
         return {
             "AWS_ENDPOINT_URL": self._aws.url,
             "AWS_ACCESS_KEY_ID": "local",
@@ -202,12 +205,12 @@ def _docker(
     environment: Mapping[str, str],
     own: Path,
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the command and its environment: the command has the names of variables, the environment their values."""
+    """Return the command and its environment: a list of processes shows the command, so only the environment has values."""
     beside = container["name"] != task.container
     memory = container.get("memory") or definition.get("memory")
     name = _name(task, container["name"] if beside else "")
     command = ["docker", "run", "--rm", "--name", name, *_HARDENED]
-    if beside:  # it uses this AWS, on this machine's own network
+    if beside:  # it reaches the emulator through this machine's own network
         command += ["--network", "host"]
     else:
         inside = container["portMappings"][0]["containerPort"]

@@ -1,4 +1,9 @@
-"""The life cycle of a deployment. All its state is in its record, so a restart continues from there."""
+"""The life cycle of a deployment. All its state is in its record, so a restart continues from there.
+
+Sources: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/blue-green-deployment-how-it-works.html,
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/pause-lifecycle-hooks.html and
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ from .records import Deployment, Hook, Service, State, add_event
 from .traffic import Traffic
 from .worlds import ALARMS_AT_START, HOOKS_ON_FIRST, Worlds
 
-VISIBLE = 0.2  # seconds that a stage or state lasts at least, for clients that poll
+VISIBLE = 0.2  # the minimum seconds of a stage or status, for clients that poll
 _BREAKER = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 _NOTHING_BEFORE = "A rollback needs an earlier completed deployment, and there is none."
 
@@ -41,18 +46,18 @@ class Lifecycle:
         handle(service, deployment, time.time())
 
     def ignored_alarms(self, service: Service) -> list[str]:
-        """Return the names of the alarms that do not count for a deployment that begins now."""
+        """Return the names of the alarms that a deployment that starts now ignores."""
         if self._worlds.is_chosen(ALARMS_AT_START, "watched"):
             return []
         return active_alarms(self._aws, service.configuration, service.arn)
 
     def restore(self, service: Service, deployment: Deployment) -> None:
-        """Apply the weights again after a restart: a kill may have come between a stage's record and its weights."""
+        """Apply the weights again after a restart: a kill may have come between the record of a stage and its weights."""
         if deployment.status in ("IN_PROGRESS", "ROLLBACK_IN_PROGRESS"):
             self._traffic.apply(service, deployment)
 
     def fail(self, service: Service, deployment: Deployment, reason: str) -> None:
-        """Roll back, or stop where there is no earlier revision."""
+        """Roll the deployment back, or stop it where there is no earlier revision."""
         hook = waiting_hook(deployment)
         if hook:
             hook.status = "FAILED"
@@ -76,15 +81,18 @@ class Lifecycle:
         _change(deployment, "STOP_REQUESTED", reason)
 
     def supersede(self, service: Service, deployment: Deployment) -> None:
-        """Stop a deployment in favour of the next one."""
+        """Stop a deployment because the next one begins."""
         if stage(deployment) == "CLEAN_UP" and deployment.status == "IN_PROGRESS":
-            self._succeed(service, deployment, time.time())  # all traffic is where it should be
+            self._succeed(service, deployment, time.time())  # all traffic goes to its revision
         else:
             reason = "Service deployment stopped because a newer one of the service began."
             _change(deployment, "STOP_REQUESTED", reason)
 
     def failed_task(self, service: Service, deployment: Deployment) -> None:
-        """Count a failed task of the new revision, and trip the circuit breaker at the threshold."""
+        """Count a failed task of the new revision, and trigger the circuit breaker at the threshold.
+
+        Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
+        """
         breaker = deployment.configuration.get("deploymentCircuitBreaker", {})
         if deployment.status != "IN_PROGRESS":
             return
@@ -165,7 +173,7 @@ class Lifecycle:
             return False
         tasks = self._state.tasks_of(service)
         healthy = [task for task in tasks if task.revision == deployment.target and task.healthy]
-        # Also later: tasks that fail meanwhile are replaced before it continues.
+        # In later stages, too: failed tasks are replaced before the deployment continues.
         if "SCALE_UP" in stages_so_far(deployment) and len(healthy) < service.desired:
             return False
         if step.stage == "RECONCILE_SERVICE":
@@ -209,7 +217,7 @@ class Lifecycle:
             _end_monitors(deployment)
 
     def _triggered(self, deployment: Deployment) -> list[str]:
-        """Return the names of the active alarms, from the first shift of production to the end of the bake time."""
+        """Return the names of the active alarms, from the first production traffic shift to the end of the bake time."""
         stages = stages_so_far(deployment)
         if "PRODUCTION_TRAFFIC_SHIFT" not in stages or stages[-1] == "CLEAN_UP":
             return []
@@ -235,7 +243,7 @@ def stage(deployment: Deployment) -> str:
 
 
 def waiting_hook(deployment: Deployment) -> Optional[Hook]:
-    """Return the hook that awaits an action."""
+    """Return the hook that awaits an action, or None."""
     waiting = (hook for hook in deployment.hooks if hook.status == "AWAITING_ACTION")
     return next(waiting, None)
 

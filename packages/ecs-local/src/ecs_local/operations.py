@@ -1,4 +1,7 @@
-"""The ECS operations that write."""
+"""The ECS operations that write.
+
+Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Operations.html
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from .tasks import Tasks
 from .traffic import Traffic
 
 Answer = dict[str, Any]
-# Members of a service that are only returned, and those of them that make a new revision.
+# Members of a service that the emulator only stores and returns, and those of them that need a new revision.
 _GIVEN_BACK = (
     "availabilityZoneRebalancing",
     "deploymentController",
@@ -85,7 +88,7 @@ class Operations:
         return self._show(service)
 
     def update_service(self, region: str, request: Answer) -> Answer:
-        """Update a service; a deployment begins if its revision changes or one is forced."""
+        """Update a service; a deployment begins if the revision changes or forceNewDeployment is set."""
         cluster = self._lookup.cluster(region, request.get("cluster"))
         service = self._lookup.existing_service(cluster, request["service"])
         if service.status != "ACTIVE":
@@ -130,7 +133,7 @@ class Operations:
         return self._show(service)
 
     def stop_service_deployment(self, _region: str, request: Answer) -> Answer:
-        """Stop a deployment: roll it back, or with ABORT leave it in its present state."""
+        """Stop a deployment: roll it back, or with ABORT leave its tasks and weights as they are."""
         deployment = self._lookup.deployment(request["serviceDeploymentArn"])
         if deployment.status not in ("PENDING", "IN_PROGRESS"):
             raise EcsError(
@@ -159,7 +162,7 @@ class Operations:
         return {"serviceDeploymentArn": deployment.arn}
 
     def stop_task(self, region: str, request: Answer) -> Answer:
-        """Stop one task; its service starts another."""
+        """Stop a task; its service replaces it."""
         cluster = self._lookup.cluster(region, request.get("cluster"))
         number = request["task"].rpartition("/")[2]
         task = self._state.tasks.get(f"{cluster.replace(':cluster/', ':task/')}/{number}")
@@ -172,7 +175,7 @@ class Operations:
         return {"service": answers.service(self._state, service)}
 
     def _requested_definitions(self, service: Service) -> tuple[str, ...]:
-        """Return a service's task definition, and the last requested one, if that was rolled back."""
+        """Return a service's task definition, and the one of its last deployment if that was rolled back."""
         current = self._state.revisions[service.revision].task_definition
         newest = self._state.deployment_of(service)
         if newest is None or newest.status != "ROLLBACK_SUCCESSFUL":
@@ -189,7 +192,7 @@ class Operations:
             "ROLLBACK_SUCCESSFUL",
         )
         source = self._state.revisions.get(service.completed)
-        now = round(time.time(), 3)  # as precise as the filters of clients
+        now = round(time.time(), 3)  # milliseconds, as in clients' filters
         number = uuid.uuid4().hex[:20]
         where = f"{service.cluster.rpartition('/')[2]}/{service.name}/{number}"
         prefix = service.arn.partition(":service/")[0]

@@ -1,4 +1,4 @@
-"""Patches of moto, where it does not suffice."""
+"""Patches of moto, where it differs from AWS in what the deployer uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Health = Callable[[str], list[dict[str, Any]]]
 
 
 def repeatable_rule_arns() -> None:
-    """Take a rule's id from moto's seeded random numbers: moto's own changes with every start."""
+    """Take a rule's id from moto's seeded random numbers, so that a replay of the journal gives the same ARN."""
     original = balancers.FakeRule.__init__
 
     def init(self: Any, *arguments: Any, **named: Any) -> None:
@@ -31,7 +31,7 @@ def repeatable_rule_arns() -> None:
 
 
 def real_target_health(health: Health) -> None:
-    """Report the tasks' health, `health` of a target group: moto reports every target as healthy."""
+    """Return `health` of a target group, the tasks' real health: moto reports every target as healthy."""
 
     def describe(self: Any, target_group_arn: str, targets: list[dict[str, Any]]) -> list[Any]:
         if target_group_arn not in self.target_groups:
@@ -54,7 +54,7 @@ def real_target_health(health: Health) -> None:
 
 
 def local_registry(url: str) -> None:
-    """Return the emulator's registry where ECR returns its own."""
+    """Return the emulator's registry as the proxyEndpoint of ECR's GetAuthorizationToken."""
     original = ecr.ECRResponse.get_authorization_token
 
     def get(self: Any) -> Any:
@@ -75,7 +75,7 @@ def scans_on_push_find_nothing() -> None:
     ) -> dict[str, Any]:
         repository = self._get_repository(repository_name, registry_id)
         image = repository._get_image(image_id.get("imageTag"), image_id.get("imageDigest"))
-        if "manifests" in json.loads(image.image_manifest):  # ECR scans what is in an index
+        if "manifests" in json.loads(image.image_manifest):  # ECR scans the images in an index
             raise repositories.ScanNotFoundException(
                 image_id=image.get_image_digest(),
                 repository_name=repository_name,
@@ -121,7 +121,7 @@ def own_services(exists: Callable[[str, str], bool]) -> None:
 
 
 def as_if_encrypted() -> None:
-    """Treat every request as sent by TLS: policies that require it would refuse all requests."""
+    """Treat every request as encrypted: policies with aws:SecureTransport would deny all requests."""
     original = access.IAMPolicyStatement.is_action_permitted
 
     def permitted(self: Any, *arguments: Any, **named: Any) -> Any:

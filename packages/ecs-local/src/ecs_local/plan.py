@@ -1,4 +1,9 @@
-"""The steps of a deployment, by its strategy."""
+"""The steps of a deployment, by its strategy.
+
+Sources: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/blue-green-deployment-how-it-works.html,
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CanaryConfiguration.html and
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinearConfiguration.html
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ PAUSES_REFUSED = ("TEST_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT")
 
 
 class Step(NamedTuple):
-    """A lifecycle stage, its minutes, and for a shift the percent of production after it."""
+    """A lifecycle stage, its minutes of ECS, and for a shift the percentage of production traffic after it."""
 
     stage: str
     minutes: float = 0.0
@@ -20,8 +25,8 @@ def steps(configuration: dict[str, Any], first: bool, reconcile: bool) -> list[S
 
     Args:
         configuration: The service's deploymentConfiguration.
-        first: There is no earlier revision, so all traffic goes to the new one at once.
-        reconcile: An earlier deployment was stopped before its end, and its tasks and weights are cleaned up first.
+        first: There is no earlier revision, so all traffic goes to the new one in one step.
+        reconcile: An earlier deployment was stopped, and its tasks and weights are cleaned up first.
     """
     begin = [Step("RECONCILE_SERVICE")] if reconcile else []
     bake = Step("BAKE_TIME", configuration.get("bakeTimeInMinutes", 0))
@@ -51,7 +56,7 @@ def strategy(configuration: dict[str, Any]) -> str:
 
 
 def _shares(configuration: dict[str, Any]) -> list[tuple[float, float]]:
-    """Return the percents of production that the new revision gets, with the minutes that each lasts."""
+    """Return the percentages of production traffic that the new revision gets, with the minutes of each."""
     if strategy(configuration) == "CANARY":
         canary = configuration.get("canaryConfiguration", {})
         minutes = canary.get("canaryBakeTimeInMinutes", 10)

@@ -1,4 +1,4 @@
-"""Processes that outlive the one that started them, and how to identify them later."""
+"""Start processes that outlive this one, and identify them later."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from . import settings
 def start(
     command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own; what it prints is added to `log`."""
+    """Start a process in a session of its own; its output is appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(  # nosec B603 # a list of arguments, no shell
@@ -32,7 +32,7 @@ def start(
 
 
 def identity(pid: int) -> dict[str, Any]:
-    """Return the identity of a process: ids are reused, but not with the same start time."""
+    """Return the identity of a process: its id and start time, because ids are reused."""
     return {"pid": pid, "started": _start_time(pid)}
 
 
@@ -55,7 +55,7 @@ def kill(process: Mapping[str, Any]) -> None:
 
 
 def free_port() -> int:
-    """Return a free port."""
+    """Return a free port of the loopback interface."""
     with socket.create_server((settings.HOST, 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -63,7 +63,8 @@ def free_port() -> int:
 def _start_time(pid: int) -> str:
     """Return when a process started, or an empty string if it does not run."""
     try:
-        # After the name, which may hold anything but ends at the last bracket: the state is field 3, the time field 22.
+        # After the name, which may contain anything but ends at the last bracket: field 3 is the state, field 22 the
+        # start time (https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html).
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return "" if fields[0] == "Z" else fields[19]
     except OSError:

@@ -1,4 +1,7 @@
-"""The ECS operations that only read."""
+"""The ECS operations that only read.
+
+Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Operations.html
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class Queries:
         self._state, self._lookup = state, lookup
 
     def describe_services(self, region: str, request: Answer) -> Answer:
-        """Describe services; an inactive one is shown, an unknown one is a failure."""
+        """Describe services; an inactive one is returned, an unknown one is in `failures`."""
         cluster = self._lookup.cluster(region, request.get("cluster"))
         found, failures = [], []
         for name in request["services"]:
@@ -57,7 +60,7 @@ class Queries:
         return _page("serviceDeployments", found, request, 20)
 
     def describe_service_deployments(self, _region: str, request: Answer) -> Answer:
-        """Describe deployments; an unknown one is a failure."""
+        """Describe deployments; an unknown one is in `failures`."""
         arns = _not_too_many(request["serviceDeploymentArns"])
         known = self._state.deployments
         return {
@@ -68,7 +71,7 @@ class Queries:
         }
 
     def describe_service_revisions(self, _region: str, request: Answer) -> Answer:
-        """Describe revisions; an unknown one is a failure."""
+        """Describe revisions; an unknown one is in `failures`."""
         arns = _not_too_many(request["serviceRevisionArns"])
         known = self._state.revisions
         return {
@@ -96,7 +99,7 @@ class Queries:
         return _page("taskArns", arns, request, 100)
 
     def describe_tasks(self, region: str, request: Answer) -> Answer:
-        """Describe tasks, given by id or ARN; an unknown one is a failure."""
+        """Describe tasks, given by id or ARN; an unknown one is in `failures`."""
         cluster = self._lookup.cluster(region, request.get("cluster"))
         found, failures = [], []
         for name in request["tasks"]:
@@ -126,7 +129,7 @@ def _not_too_many(arns: list[str]) -> list[str]:
 
 
 def _page(key: str, found: list[Any], request: Answer, default: int) -> Answer:
-    """Return one page; its token is where the next one starts."""
+    """Return one page of `found`; the token is the index at which the next one starts."""
     token = request.get("nextToken", "0")
     if not token.isdecimal():
         raise EcsError("InvalidParameterException", "Invalid token.")

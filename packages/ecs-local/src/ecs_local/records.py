@@ -1,4 +1,7 @@
-"""The emulator's state of ECS, in one JSON file: services, revisions, deployments, tasks and faults."""
+"""The emulator's state of ECS, in one JSON file: services, revisions, deployments, tasks and faults.
+
+Times are in seconds since the epoch, durations in seconds.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,13 @@ IN_FLIGHT = (
     "ROLLBACK_REQUESTED",
     "ROLLBACK_IN_PROGRESS",
 )
-_EVENTS = 100  # that ECS keeps of a service
+# How many events ECS returns of a service: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html
+_EVENTS = 100
 
 
 @dataclass
 class Service:
-    """A service as requested; `request` holds the members that are only returned."""
+    """A service as requested; `request` has the members that the emulator only stores and returns."""
 
     arn: str
     name: str
@@ -41,7 +45,7 @@ class Service:
     deployments: list[str] = field(default_factory=list)  # ARNs, oldest first
     status: str = "ACTIVE"
     events: list[dict[str, Any]] = field(default_factory=list)  # newest first
-    steady: bool = False  # as in its last event
+    steady: bool = False  # whether its last check found a steady state
 
 
 @dataclass
@@ -55,13 +59,13 @@ class Revision:
     request: dict[str, Any]
     images: list[dict[str, str]]
     created: float
-    not_before: float = 0.0  # no task starts earlier: failed ones are retried ever more slowly
+    not_before: float = 0.0  # no task starts earlier: exponential back-off after failures
     failed_in_row: int = 0
 
 
 @dataclass
 class Hook:
-    """A pause, and its outcome."""
+    """A pause of a deployment at a lifecycle hook, and its outcome."""
 
     id: str
     position: int
@@ -72,7 +76,7 @@ class Hook:
 
 @dataclass
 class Deployment:
-    """One deployment from a revision to another. `position` is an index of its plan's steps."""
+    """One deployment from a revision to another. `position` is the index of its step in the plan."""
 
     arn: str
     service: str
@@ -109,7 +113,7 @@ class Deployment:
 
 @dataclass
 class Task:
-    """A task; `process` and, by name, `beside` identify its processes after a restart."""
+    """A task; `process` and, by container name, `beside` identify its processes after a restart."""
 
     id: str
     arn: str
@@ -126,7 +130,7 @@ class Task:
     image: str = ""
     container: str = ""
     process: dict[str, Any] = field(default_factory=dict)
-    beside: dict[str, dict[str, Any]] = field(default_factory=dict)  # containers not essential
+    beside: dict[str, dict[str, Any]] = field(default_factory=dict)  # of its sidecars
     started: Optional[float] = None
     healthy: bool = False
     stopping: Optional[float] = None
@@ -163,7 +167,7 @@ class State:
         self._written = ""
 
     def save(self) -> None:
-        """Write the file if anything changed; a kill leaves the old one or the new one."""
+        """Write the file atomically, if anything changed."""
         with self.lock:
             record = {
                 "services": list(self.services.values()),
@@ -201,11 +205,11 @@ class State:
             ) from None
 
     def deployment_of(self, service: Service) -> Optional[Deployment]:
-        """Return the newest deployment."""
+        """Return the newest deployment of a service, or None."""
         return self.deployments[service.deployments[-1]] if service.deployments else None
 
     def tasks_of(self, service: Service, revision: str = "") -> list[Task]:
-        """Return the tasks that have not stopped, oldest first."""
+        """Return the tasks of a service, or of one of its revisions, that have not stopped, oldest first."""
         return [
             task
             for task in self.tasks.values()

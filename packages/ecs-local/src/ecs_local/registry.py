@@ -1,4 +1,7 @@
-"""The image registry: the part of the Docker Registry HTTP API V2 for `docker push` and `docker pull`."""
+"""The image registry: the part of the Docker Registry HTTP API V2 for `docker push` and `docker pull`.
+
+Source: https://distribution.github.io/distribution/spec/api/
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _ROUTES = [
     (re.compile(rf"/v2/{_NAME}/blobs/(?P<reference>sha256:[0-9a-f]{{64}})"), "blob"),
     (re.compile(rf"/v2/{_NAME}/manifests/(?P<reference>[\w][\w.:-]{{0,127}})"), "manifest"),
 ]
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes
 
 
 class RefusedError(Exception):
@@ -33,7 +36,7 @@ class RefusedError(Exception):
 
 
 class Registry:
-    """Handles requests under /v2/. `ecr` is a client: a repository must exist there, and gets each image."""
+    """Handles requests under /v2/. `ecr` returns a client of ECR, which must have the repository and gets each image."""
 
     def __init__(self, images: Images, uploads: Path, ecr: Callable[[], Any]) -> None:
         self._images, self._uploads, self._ecr = images, uploads, ecr

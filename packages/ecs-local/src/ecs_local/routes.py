@@ -12,7 +12,7 @@ _REASONS = {
     "draining": ("Target.DeregistrationInProgress", "Target deregistration is in progress"),
     "healthy": (None, None),
 }
-_GOOD, _BAD = 2, 3  # checks in a row that change a target's state
+_GOOD, _BAD = 2, 3  # consecutive checks that make a target healthy or unhealthy
 
 
 @dataclass(eq=False)
@@ -21,14 +21,14 @@ class Target:
 
     port: int
     path: str
-    codes: str  # as a target group's matcher has them: 200, 200-299 or 200,202
+    codes: str  # the target group's matcher: 200, 200-299 or 200,202
     state: str = "initial"
     in_flight: int = 0
     good: int = 0
     bad: int = 0
 
     def add_check(self, status: Optional[int]) -> None:
-        """Count the status of a health check; None is no response."""
+        """Count a health check by its HTTP status; None is no response."""
         if status is not None and _accepted(status, self.codes):
             self.good, self.bad = self.good + 1, 0
         else:
@@ -50,11 +50,11 @@ class Route:
     _due: dict[str, int] = field(default_factory=dict)
 
     def matches(self, path: str) -> bool:
-        """Return whether the rule is for this path."""
+        """Return whether the rule applies to this path."""
         return not self.patterns or any(fnmatchcase(path, pattern) for pattern in self.patterns)
 
     def next_group(self) -> Optional[str]:
-        """Return the next group, by smooth weighted round-robin."""
+        """Return the next target group, by smooth weighted round-robin, or None if no group has a weight."""
         total = sum(self.weights.values())
         if not total:
             return None
@@ -82,7 +82,10 @@ class Routes:
         self._targets[group] = [one for one in self._targets.get(group, []) if one is not target]
 
     def health(self, group: str) -> list[dict[str, Any]]:
-        """Return the health of a group's targets, for describe_target_health."""
+        """Return the health of a group's targets, as DescribeTargetHealth does.
+
+        Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html
+        """
         return [
             {
                 "Id": "127.0.0.1",
@@ -95,7 +98,7 @@ class Routes:
         ]
 
     def pick(self, port: int, path: str) -> tuple[Optional[Target], int]:
-        """Return the target for a request, or None and the status of the response."""
+        """Return the target for a request and 200, or None and the status of the error."""
         route = next((one for one in self.rules.get(port, []) if one.matches(path)), None)
         if route is None:
             return None, 404
@@ -139,7 +142,7 @@ def _route(rule: dict[str, Any]) -> Route:
 
 
 def weights_of(action: dict[str, Any]) -> dict[str, int]:
-    """Return the weights of a forward action's target groups."""
+    """Return the weights (0 to 999) of a forward action's target groups, by ARN."""
     groups = action.get("ForwardConfig", {}).get("TargetGroups")
     if groups:
         return {group["TargetGroupArn"]: int(group.get("Weight", 1)) for group in groups}

@@ -1,4 +1,4 @@
-"""The running emulator: the one on the port, and the process of the folder."""
+"""Find the running emulator: the listener on the port, and the process of the folder."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from . import processes, settings
 from .errors import UserError
 from .files import write_json
 
-_SECONDS = 2  # for a response; a listener that sends none is no emulator
-_PATIENCE = 10  # for our own, on a busy machine
-# Loopback never goes to a proxy, also where HTTP_PROXY is set.
+_SECONDS = 2  # timeout of a response; a listener without one is no emulator
+_PATIENCE = 10  # seconds, for our own emulator on a busy machine
+# Requests to loopback never go through a proxy, even if HTTP_PROXY is set.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -30,7 +30,7 @@ class Found(NamedTuple):
 
 
 def ask(given: settings.Settings, seconds: float = _SECONDS) -> Optional[Found]:
-    """Return the listener on the port, or None."""
+    """Request the health of the listener on the port; return the listener, or None if there is none."""
     try:
         with _DIRECT.open(f"{given.url}/_local/health", timeout=seconds) as answer:
             health = json.load(answer)
@@ -54,7 +54,7 @@ def is_own(given: settings.Settings) -> bool:
 
 
 def choose(given: settings.Settings, answers: dict[str, str]) -> dict[str, str]:
-    """Set the emulator's answers to what AWS leaves open (`worlds`); return them."""
+    """Set the emulator's answers where AWS's documentation leaves a behaviour open (worlds.py); return them."""
     if answers:
         body = json.dumps(answers).encode()
         request = urllib.request.Request(f"{given.url}/_local/worlds", body, method="PUT")
@@ -84,7 +84,7 @@ def note(given: settings.Settings) -> None:
 
 
 def forget(given: settings.Settings) -> None:
-    """Remove that file."""
+    """Remove the file that `note` wrote."""
     _file(given).unlink(missing_ok=True)
 
 
@@ -92,7 +92,7 @@ def refuse_others(given: settings.Settings) -> None:
     """Require that the ports are free.
 
     Raises:
-        UserError: One is taken; the message names the listener, and the commands to choose from.
+        UserError: One is taken; the message names the listener, and the commands that help.
     """
     found = ask(given)
     if found is not None:

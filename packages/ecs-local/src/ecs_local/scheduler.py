@@ -1,4 +1,4 @@
-"""Keep the wanted number of tasks of each revision."""
+"""Keep the desired number of tasks of each revision."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .lifecycle import deployment_id, stages_so_far
 from .records import Deployment, Revision, Service, State, Task, add_event
 from .tasks import Tasks
 
-_RETRY = 0.1  # seconds until the first failed task is replaced; doubled with each that follows
+_RETRY = 0.1  # seconds; after the n-th failure in a row a new task waits for 2**n times as long
 _LONGEST_RETRY = 5.0
 _NO_CAPACITY = (
     "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later"
@@ -38,7 +38,7 @@ class Scheduler:
                 if task.desired_status == "RUNNING"
             ]
             there.sort(key=lambda task: not task.healthy)
-            # While the wanted numbers are not known yet, the tasks stay.
+            # While the desired numbers are not known yet, the tasks stay.
             count = counts.get(revision, 0) if counts is not None else len(there)
             for task in there[count:]:
                 number = deployment_id(deployment) if deployment else service.name
@@ -59,7 +59,7 @@ class Scheduler:
         revision.not_before = time.time() + wait
 
     def _revisions(self, service: Service) -> list[str]:
-        """Return the revisions that have tasks or should have some."""
+        """Return the ARNs of the revisions that have tasks or should have some."""
         found = {task.revision for task in self._state.tasks_of(service)}
         deployment = self._state.deployment_of(service)
         if deployment:
@@ -104,7 +104,7 @@ class Scheduler:
 
 
 def wanted(service: Service, deployment: Optional[Deployment]) -> Optional[dict[str, int]]:
-    """Return how many tasks each revision should have; None: as many as it has."""
+    """Return the desired number of tasks by revision ARN; None: leave the tasks as they are."""
     if service.status != "ACTIVE" or deployment is None:
         return {}
     desired, source, target = service.desired, deployment.source, deployment.target
@@ -124,5 +124,8 @@ def wanted(service: Service, deployment: Optional[Deployment]) -> Optional[dict[
 
 
 def threshold(desired: int) -> int:
-    """Return how many failed tasks trip the circuit breaker."""
+    """Return how many failed tasks trigger the circuit breaker: half of the desired ones, 3 to 200.
+
+    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
+    """
     return min(max(3, math.ceil(desired / 2)), 200)

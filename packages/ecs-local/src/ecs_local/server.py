@@ -42,7 +42,7 @@ LIMITS = "it does not imitate IAM, networks and security groups, autoscaling, CP
 
 
 class Server:
-    """Dispatches requests."""
+    """The WSGI application: dispatches requests to ECS, moto, the registry and the control API."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Server:
         if refusal is None:
             return self._execute(call, environ)
         if refusal.is_late:
-            self._execute(call, environ)  # without its response
+            self._execute(call, environ)  # its response is dropped
         message = f"{call.operation} fails, as ordered"
         return calls.refusal(call, refusal.code, message, refusal.status)
 
@@ -113,7 +113,7 @@ class Server:
 
 
 class _Handler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed here
-    """Keeps connections open, and does not write a line for each request."""
+    """Keeps connections open, and does not log each request."""
 
     protocol_version = "HTTP/1.1"
 
@@ -126,7 +126,7 @@ class _Handler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed he
 
 
 def serve(given: settings.Settings, answers: dict[str, str]) -> None:
-    """Run until SIGTERM or Ctrl-C, with these answers to what AWS leaves open, then end all tasks.
+    """Run until SIGTERM or Ctrl-C, then kill all tasks; `answers` choose undocumented behaviours (worlds.py).
 
     Raises:
         UserError: The port is taken or not that of the stored state, or the state is damaged.
@@ -178,7 +178,7 @@ def serve(given: settings.Settings, answers: dict[str, str]) -> None:
 
 def _patch(given: settings.Settings, state: State, routes: Routes) -> None:
     def exists(cluster: str, name: str) -> bool:
-        # No lock: moto calls this with its own, for which the engine may wait.
+        # No lock: moto calls this while it holds its own lock, for which the engine may wait.
         services = list(state.services.values())
         return any(
             service.name == name and service.cluster.endswith(f"/{cluster}") for service in services

@@ -26,17 +26,17 @@ class Settings(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The address for AWS_ENDPOINT_URL."""
+        """The URL for AWS_ENDPOINT_URL."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def registry(self) -> str:
-        """The host of image references."""
+        """The registry (HOST:PORT) of image references."""
         return f"{HOST}:{self.port}"
 
     @property
     def ports(self) -> tuple[int, int, int]:
-        """All ports that it listens on by itself."""
+        """The ports of the emulator and of the two listeners."""
         return self.port, self.production_port, self.test_port
 
     @property
@@ -51,7 +51,7 @@ class Settings(NamedTuple):
 
 
 def read() -> Settings:
-    """Return the settings of this environment; the port is the folder's own unless LOCAL_PORT gives one.
+    """Return the settings of this environment; without LOCAL_PORT the port is the folder's own, or a free one.
 
     Raises:
         UserError: A variable has a value that is not accepted.
@@ -66,10 +66,10 @@ def read() -> Settings:
 
 
 def check_port(given: Settings) -> None:
-    """Require the port of the folder's state, which contract, listeners and image references contain.
+    """Require the port of the folder's state, which is part of its contract, listeners and image references.
 
     Raises:
-        UserError: It is another port.
+        UserError: The folder's state has another port.
     """
     kept = _kept_port(given.folder)
     if kept and kept != str(given.port):
@@ -93,7 +93,7 @@ def free_ports() -> int:
     """Return the first of three consecutive free ports.
 
     Raises:
-        UserError: There are none.
+        UserError: No three ports in a row are free.
     """
     for first in range(_FIRST_PORT, _LAST_PORT + 1, _STEP):
         if all(is_free(port) for port in range(first, first + 3)):
@@ -117,7 +117,7 @@ def region() -> str:
 
 
 def command(name: str) -> str:
-    """Return the command line of up or down, by the template in LOCAL_COMMANDS."""
+    """Return the command line of `up` or `down` for messages, from the template in LOCAL_COMMANDS."""
     return (os.environ.get("LOCAL_COMMANDS") or "python -m ecs_local {}").replace("{}", name)
 
 

@@ -1,4 +1,4 @@
-"""The containers of a task that are not essential: they run beside the essential one, and the task outlives them."""
+"""Sidecars: the containers of a task that are not essential. The task goes on when they end."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from . import processes
 from .launcher import Launcher
 from .records import State, Task
 
-_PERIOD = 60.0  # seconds that a container has to run before it is restarted, unless its policy sets another number
+# Seconds that a container has to run before it is restarted, unless its policy sets another number: the minimum of ECS,
+# whose default is 300 (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-restart-policy.html).
+_PERIOD = 60.0
 
 
 class Sidecars:
-    """Starts them after the essential container, and restarts them by their restart policy."""
+    """Starts sidecars after the essential container, and restarts them by their restart policy."""
 
     def __init__(self, state: State, launcher: Launcher, second: float) -> None:
-        """Take the seconds that a second of ECS takes here."""
+        """Take the real seconds of a second of ECS, `second`."""
         self._state, self._launcher, self._second = state, launcher, second
         self._running: dict[str, dict[str, subprocess.Popen[bytes]]] = {}
         self._definitions: dict[str, dict[str, Any]] = {}
@@ -56,7 +58,7 @@ class Sidecars:
             processes.send(process, signal.SIGTERM)
 
     def any_running(self, task: Task) -> bool:
-        """Return whether one still runs."""
+        """Return whether a sidecar of the task still runs."""
         running = self._running.get(task.arn, {}).values()
         return any(process.poll() is None for process in running)
 
@@ -71,7 +73,7 @@ class Sidecars:
         process = self._launcher.launch(task, definition, container)
         name = container["name"]
         self._started[task.arn, name] = time.time()
-        # Saved at once, as the essential one is.
+        # Saved at once: a kill in the next moment must not leave an unknown process.
         with self._state.lock:
             self._running[task.arn][name] = process
             task.beside[name] = processes.identity(process.pid)

@@ -1,4 +1,7 @@
-"""The life cycle of a task, from PROVISIONING to STOPPED, one step at a time."""
+"""The life cycle of a task, from PROVISIONING to STOPPED, one step at a time.
+
+Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,14 @@ from .records import Service, State, Task, add_event
 from .routes import Routes, Target
 from .sidecars import Sidecars
 
-_SETTLE = 0.2  # until a deregistered target is certain to get no new request
-_DRAIN = 10.0  # at most, for requests in flight
-_LAUNCHES = 2  # at once: each is a process that loads a model
-_OOM_AFTER = 0.3  # a task with this fault runs out of memory while it starts
+_SETTLE = 0.2  # seconds, after which a draining target gets no new request
+_DRAIN = 10.0  # seconds to wait for requests in flight
+_LAUNCHES = 2  # at the same time: each is a process that loads a model
+_OOM_AFTER = 0.3  # seconds, after which a task with this fault is killed, while it starts
 
 
 class Tasks:
-    """Starts, watches and ends the processes of tasks. The engine calls `step` for each task in a loop."""
+    """Starts, watches and stops the processes of tasks. The engine calls `step` for each task in a loop."""
 
     def __init__(
         self,
@@ -36,7 +39,7 @@ class Tasks:
         balancer: Balancer,
         minute: float,
     ) -> None:
-        """Take the emulator's parts, and how many seconds a minute of ECS takes."""
+        """Take the emulator's parts, and the seconds of a minute of ECS, `minute`."""
         self._state, self._aws, self._launcher = state, aws, launcher
         self._routes, self._balancer = routes, balancer
         self._faults = Faults(state)
@@ -61,13 +64,13 @@ class Tasks:
         return failed
 
     def stop(self, task: Task, code: str, reason: str) -> None:
-        """Mark a task to be stopped, which its steps do."""
+        """Mark a task to be stopped by its next steps; `code` is its stopCode, `reason` its stoppedReason."""
         if task.desired_status != "STOPPED":
             task.desired_status = "STOPPED"
             task.stop_code, task.stopped_reason = code, reason
 
     def restore(self) -> None:
-        """After a restart, kill the processes of the last run's tasks, and ship their logs again."""
+        """Kill the processes of the last run's tasks after a restart, and ship their logs again."""
         for task in self._state.tasks.values():
             if task.alive:
                 self._launcher.kill(task)
@@ -79,7 +82,7 @@ class Tasks:
                 self._shipper.restore(task, self._launcher.log(task))
 
     def end_all(self) -> None:
-        """Kill all tasks, when the emulator ends."""
+        """Kill all tasks before the emulator ends."""
         self._pool.shutdown(cancel_futures=True)
         for task in self._state.tasks.values():
             launch = self._launches.pop(task.arn, None)
@@ -192,7 +195,7 @@ class Tasks:
         )
 
     def _ended(self, task: Task, code: str, reason: str, now: float) -> bool:
-        """Stop a task for this reason, unless it was already being stopped for another."""
+        """Stop a task for this reason, unless it is being stopped for another; return whether it has failed."""
         failed = task.desired_status == "RUNNING"
         self.stop(task, code, reason)
         if not self._sidecars.any_running(task):
@@ -220,7 +223,7 @@ class Tasks:
 
 
 def _essential(definition: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the load balancer's container, or else the first."""
+    """Return the container `name`, to which the load balancer sends requests, or else the first."""
     containers: list[dict[str, Any]] = definition["containerDefinitions"]
     return next((one for one in containers if one["name"] == name), containers[0])
 

@@ -1,4 +1,4 @@
-"""An emulator for tests, as a process on ports of its own."""
+"""An emulator for tests: a process on ports of its own."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from botocore.config import Config
 
 from . import running, settings
 
-PATIENCE = 30  # seconds until a wait fails
+PATIENCE = 30  # seconds to wait for a condition
 _FIRST_PORTS, _LAST_PORT = 9000, 32000
 _SOURCES = str(Path(__file__).parents[1])
 _Some = TypeVar("_Some")
 
 
 def wait(condition: Callable[[], _Some], what: str = "it", patience: float = PATIENCE) -> _Some:
-    """Poll until `condition` returns something true, and return that.
+    """Poll until `condition` returns a true value, and return that; `what` names it in the error.
 
     Raises:
         TimeoutError: It did not within `patience` seconds.
@@ -40,10 +40,10 @@ def wait(condition: Callable[[], _Some], what: str = "it", patience: float = PAT
 
 
 def three_free_ports() -> int:
-    """Return the first of three consecutive free ports; another in each process.
+    """Return the first of three consecutive free ports; processes begin at different ports.
 
     Raises:
-        RuntimeError: There are none.
+        RuntimeError: No three ports in a row are free.
     """
     # Below the ephemeral ports, or an outgoing connection may take a port before it is used.
     for first in range(20000 + 30 * os.getpid() % _FIRST_PORTS, _LAST_PORT, 3):
@@ -53,7 +53,7 @@ def three_free_ports() -> int:
 
 
 class Emulator:
-    """An emulator: `start` it, then use `client`, `fault` and `clear`; `kill` ends it like a power cut."""
+    """An emulator: `start` it, then use `client`, `fault` and `clear`; `stop` ends it cleanly, `kill` by SIGKILL."""
 
     def __init__(self, folder: Path, minute: float = 0.5, region: str = "eu-central-1") -> None:
         """Take the folder of its state; a minute of ECS takes `minute` seconds."""
@@ -80,7 +80,7 @@ class Emulator:
     def command(
         self, *words: str, folder: Optional[Path] = None, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run `python -m ecs_local WORD…`."""
+        """Run `python -m ecs_local WORD…` with this emulator's variables and others, in `folder`."""
         return subprocess.run(  # nosec B603 # a list of arguments, no shell
             [sys.executable, "-m", __package__, *words],
             cwd=folder,
@@ -92,10 +92,11 @@ class Emulator:
         )
 
     def start(self) -> Emulator:
-        """Start it, and wait until it responds.
+        """Start the emulator, and wait until it responds.
 
         Raises:
             RuntimeError: It ended; the message is its log.
+            TimeoutError: It does not respond within 30 s.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "serve.log").open("ab") as log:
@@ -109,20 +110,20 @@ class Emulator:
         return self
 
     def kill(self) -> None:
-        """Kill it."""
+        """Kill the process."""
         if self._process:
             self._process.kill()
             self._process.wait()
 
     def stop(self) -> Optional[int]:
-        """End it and return the exit code."""
+        """End the emulator by SIGTERM, and return the exit code, or None if it was not started."""
         if self._process is None:
             return None
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(PATIENCE)
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client that tries each request once."""
+        """Return a boto3 client without retries."""
         if service not in self._clients:
             self._clients[service] = boto3.client(
                 service,
@@ -140,7 +141,7 @@ class Emulator:
         return self.client("ecs")
 
     def fault(self, kind: str, **details: Any) -> None:
-        """Order a fault.
+        """Add a fault, like `fault("task", reason="oom", times=1)`; the keys are those of `Faults.add`.
 
         Raises:
             ValueError: It is invalid.
@@ -151,7 +152,7 @@ class Emulator:
             raise ValueError(answer.text)
 
     def play(self, **answers: str) -> None:
-        """Set answers to what AWS leaves open, such as alarms_at_start="ignored".
+        """Choose undocumented behaviours of AWS (worlds.py), such as alarms_at_start="ignored".
 
         Raises:
             ValueError: There is no such question or answer.

@@ -9,13 +9,13 @@ from .records import Deployment, Revision, Service, State
 
 
 class Traffic:
-    """Writes weights to elbv2, where clients read them and the balancer follows them."""
+    """Writes weights to moto's elbv2, where clients and the balancer read them."""
 
     def __init__(self, state: State, aws: Aws) -> None:
         self._state, self._aws = state, aws
 
     def apply(self, service: Service, deployment: Deployment) -> None:
-        """Set the rules to the deployment's `percent` and `tested`."""
+        """Set the weights of both rules as the deployment's `percent` and `tested` require."""
         target = self._state.revisions[deployment.target]
         source = self._state.revisions.get(deployment.source)
         for balancer in service.load_balancers:
@@ -30,7 +30,7 @@ class Traffic:
                 self._forward(advanced["testListenerRule"], old, new, percent)
 
     def next_group(self, service: Service, source: Optional[Revision]) -> str:
-        """Return the target group for the tasks of a new revision: the one that the old revision does not use."""
+        """Return the ARN of the target group for a new revision: the one that the old revision does not use."""
         if not service.load_balancers:
             return ""
         balancer = service.load_balancers[0]
@@ -41,7 +41,8 @@ class Traffic:
         return alternate if source.target_group == first else first
 
     def _forward(self, rule: str, old: str, new: str, percent: float) -> None:
-        # Weights are whole numbers up to 999, so a fraction of a percent takes thousandths.
+        # Weights are whole numbers up to 999, so a fraction of a percent needs thousandths:
+        # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupTuple.html
         scale = 1 if percent == int(percent) else 10
         share = round(percent * scale)
         weights = [(old, min(100 * scale - share, 999)), (new, share)]

@@ -1,4 +1,4 @@
-"""Validate requests and responses by botocore's model of ECS, from which every client is made."""
+"""Validate requests and responses by botocore's model of ECS, which boto3's clients are generated from."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import botocore.session
 from botocore.validate import ParamValidator
 
-# Documented, but missing in the model; clients accept strings that they do not know.
+# Documented, but missing in the model; clients accept unknown strings.
 _DOCUMENTED = ("PRE_PRODUCTION_TRAFFIC_SHIFT",)
 
 
 class WrongAnswerError(Exception):
-    """The emulator's response is not one of ECS."""
+    """The emulator's response does not fit the model of ECS: a bug."""
 
 
 def input_problems(operation: str, request: dict[str, Any]) -> str:
-    """Return what is wrong with a request, or an empty string."""
+    """Return the problems of a request, or an empty string."""
     return _problems(request, _model().operation_model(operation).input_shape)
 
 
@@ -37,7 +37,7 @@ def check_error(operation: str, code: str) -> None:
     """Check that the model lists an error for this operation.
 
     Raises:
-        WrongAnswerError: It is not.
+        WrongAnswerError: The model does not list it.
     """
     listed = [shape.name for shape in _model().operation_model(operation).error_shapes]
     if code not in listed:

@@ -1,4 +1,4 @@
-"""What AWS's documentation leaves open: each question with the emulator's possible answers, the default first."""
+"""Behaviours that AWS's documentation leaves open: questions and the emulator's possible answers, the default first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ANSWERS = {
 
 
 class Worlds:
-    """The current answers."""
+    """The chosen answers."""
 
     def __init__(self) -> None:
         self._chosen = {question: answers[0] for question, answers in _ANSWERS.items()}
@@ -36,7 +36,7 @@ class Worlds:
         return dict(self._chosen)
 
     def is_chosen(self, question: str, answer: str) -> bool:
-        """Return whether this is the answer to a question."""
+        """Return whether `answer` is the chosen answer to `question`."""
         return self._chosen[question] == answer
 
 

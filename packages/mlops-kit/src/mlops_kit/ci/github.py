@@ -1,4 +1,7 @@
-"""Read the repository from GitHub's API, within its rate limits."""
+"""Read the repository from GitHub's REST API, within its rate limits.
+
+Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+"""
 
 from __future__ import annotations
 
@@ -26,18 +29,18 @@ class Repository(NamedTuple):
     api: str
     name: str  # OWNER/NAME
     token: str
-    longest_wait: float  # seconds, for a rate limit to pass
+    longest_wait: float  # seconds to wait for a rate limit
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
-        """Return GitHub's response for `path`, below the repository.
+        """Return GitHub's response for `path`, relative to the repository, with `query` as its parameters.
 
         Raises:
-            UserError: GitHub refuses, asks for a longer wait than is accepted, or does not respond.
+            UserError: GitHub refuses, requires a wait longer than `longest_wait`, or does not respond.
         """
         return self._get_page(f"{self.api}/repos/{self.name}/{path}", query)[0]
 
     def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
-        """Yield the responses of all pages, 100 entries each.
+        """Yield the response of each page, with 100 entries each.
 
         Raises:
             UserError: As `get`.
@@ -45,11 +48,11 @@ class Repository(NamedTuple):
         url, parameters = f"{self.api}/repos/{self.name}/{path}", {"per_page": "100", **query}
         while url:
             answer, url = self._get_page(url, parameters)
-            parameters = {}  # the next page's address has them
+            parameters = {}  # the next page's URL has them
             yield answer
 
     def _get_page(self, url: str, query: dict[str, str]) -> tuple[dict[str, Any], str]:
-        """Return a response and the address of the next page, which is empty after the last."""
+        """Return a response and the URL of the next page, which is empty after the last."""
         headers = {**_ACCEPTS, "Authorization": f"Bearer {self.token}"}
         try:
             answer = http.ask("GET", url, self.longest_wait, headers=headers, params=query)

@@ -1,4 +1,4 @@
-"""Compare packages/ with the release: a kit that was edited gets a conflict with the next update."""
+"""Compare packages/ with the release: edited files conflict with the next update."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mlops_kit.core.errors import UserError
 
 FOLDER = Path("packages")
 SUMS = FOLDER / "SHA256SUMS"  # written when the project was generated, and by each update
-KIT = "mlops-kit"  # without its folder it is a wheel, which pip has compared with the lock
+KIT = "mlops-kit"  # without its folder it is a wheel, whose hash pip has compared with the lock
 
 
 def differences() -> list[str]:
@@ -58,5 +58,5 @@ def _distribution(name: str) -> str:
 
 
 def _is_leftover(path: Path) -> bool:
-    """Return whether running or installing has made the file, which is part of no release."""
+    """Return whether the file was created by running or installing the code, so that no release has it."""
     return any(part == "__pycache__" or part.endswith(".egg-info") for part in path.parts)

@@ -1,4 +1,7 @@
-"""A pipeline's identity in AWS: the CI system's identity token, as the file that boto3 reads, and the token's subject."""
+"""A pipeline's identity in AWS: the CI system's OIDC token, in the file that boto3 reads, and the token's subject.
+
+Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ _ASSUME = "AssumeRoleWithWebIdentity"
 
 @contextmanager
 def token_file() -> Iterator[None]:
-    """Give boto3 the token of this run for the block, for the role in AWS_ROLE_ARN.
+    """Write the token of this run to a temporary file for boto3, with which it assumes the role in AWS_ROLE_ARN.
 
-    Only this user can read the file. Where AWS_WEB_IDENTITY_TOKEN_FILE or credentials are set, there is none.
+    Only this user can read the file. Where AWS_WEB_IDENTITY_TOKEN_FILE or credentials are set, no file is written.
 
     Raises:
         UserError: AWS refused the role to this token; the message names the token's subject.
@@ -75,7 +78,7 @@ def _refusals_explained() -> Iterator[None]:
 
 
 def _is_refused(error: Optional[BaseException]) -> bool:
-    """Return whether this error, or one of its causes, is AWS' refusal of a role for a token."""
+    """Return whether this error, or one of its causes, is from AssumeRoleWithWebIdentity."""
     while error is not None:
         if getattr(error, "operation_name", "") == _ASSUME:
             return True
@@ -94,7 +97,11 @@ def _token_of_a_variable() -> str:
 
 
 def _token_of_github() -> str:
-    """Return the token from GitHub that configure-aws-credentials would get, or an empty string elsewhere."""
+    """Return GitHub's token, as the action configure-aws-credentials requests it, or an empty string elsewhere.
+
+    Raises:
+        UserError: GitHub does not respond with a token.
+    """
     url = os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
     if not url:
         return ""
@@ -111,7 +118,7 @@ def _token_of_github() -> str:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """Return the claims of a token, without a check of its signature; none for a text that is no token."""
+    """Return the claims of a JSON Web Token without checking its signature; none if the text is not one."""
     with suppress(ValueError, IndexError):
         payload = token.split(".")[1]
         found = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -1,4 +1,4 @@
-"""The build that runs us, from the variables of its CI system."""
+"""The current CI build, from the environment variables of its CI system."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Build:
 
     @property
     def commit_url(self) -> str:
-        """The page of the commit: GitHub, GitLab and Azure all have it there."""
+        """The web page of the commit; GitHub, GitLab and Azure have the same path."""
         both = self.repository_url and self.commit
         return f"{self.repository_url}/commit/{self.commit}" if both else ""
 
@@ -32,7 +32,13 @@ class Build:
         return self.repository_url.rpartition("/")[2]
 
 
-# The variable that identifies the system, then the fields of Build from its variables. Of several for a field the first that is set counts.
+# The variable that identifies the system, then the fields of Build from its variables. Of several templates for a field
+# the first whose variables are set counts. Sources:
+# https://docs.github.com/en/actions/reference/workflows-and-actions/variables
+# https://docs.gitlab.com/ci/variables/predefined_variables/
+# https://www.jenkins.io/doc/book/pipeline/jenkinsfile/#using-environment-variables
+# https://circleci.com/docs/reference/variables/
+# https://learn.microsoft.com/en-us/azure/devops/pipelines/build/variables
 _SYSTEMS: dict[str, dict[str, tuple[str, ...]]] = {
     "GITHUB_ACTIONS": {
         "system": ("GitHub Actions",),
@@ -85,7 +91,7 @@ _SYSTEMS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def build(variables: Mapping[str, str] = os.environ) -> Build:
-    """Return this build, from the CI system's variables; RUN_URL, COMMIT and BRANCH take precedence.
+    """Return the current build, from the CI system's variables; RUN_URL, COMMIT and BRANCH take precedence.
 
     Outside a CI system only those three are known.
     """
@@ -110,7 +116,7 @@ def _first(patterns: tuple[str, ...], variables: Mapping[str, str]) -> str:
 
 
 def _page(address: str) -> str:
-    """Return the web page of a repository, from git's address of it, without credentials."""
+    """Return the web page of a repository for its git URL (HTTPS or SSH), without credentials."""
     address = re.sub(r"^(ssh://)?git@([^:/]+)[:/]", r"https://\2/", address)
     address = re.sub(r"^(https?://)[^/@]*@", r"\1", address)
     return address[: -len(".git")] if address.endswith(".git") else address.rstrip("/")

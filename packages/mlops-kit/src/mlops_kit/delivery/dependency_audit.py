@@ -1,4 +1,4 @@
-"""Audit what the lock installs here for known vulnerabilities, with pip-audit."""
+"""Audit the dependencies that the lock installs on this Python for known vulnerabilities, with pip-audit."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from mlops_kit.core.files import write_json
 from mlops_kit.core.provenance import LOCK
 
 REPORT = Path("reports/audit.json")
-# What targets bring in, and in the template what the kit's own tests need.
+# The requirements of single make targets and, in the template's repository, of the kit's own tests.
 _MORE = ("requirements/*.txt", "packages/*/tests/requirements.txt")
 
-_SECONDS = 300
+_SECONDS = 300  # timeout of pip-audit
 
 
 def audit() -> dict[str, Any]:
-    """Return the audit's result and write it to reports/audit.json.
+    """Audit the lock, write the result to reports/audit.json and return it.
 
-    `status` is "clean", "vulnerable", or "not audited" where the advisory service cannot be reached;
-    `reason` then has the cause. `vulnerable` lists what `make lock` can fix; `held_back` what it cannot,
-    because the lock has the fixed release for newer Pythons only, or there is none yet.
+    Returns:
+        `status` is "clean", "vulnerable", or "not audited" where the advisory service cannot be reached; `reason`
+        then has the cause. `vulnerable` lists the findings that `make lock` can fix, `held_back` those that it
+        cannot: the lock has the fixed release for newer Pythons only, or there is none yet. A finding has `package`,
+        `version`, `advisory` and `fixed_in` (a list of versions).
 
     Raises:
         UserError: The lock is missing.
@@ -42,9 +44,12 @@ def audit() -> dict[str, Any]:
 
 
 def audit_pins(pins: Iterable[Path], locks: Iterable[Path], *options: str) -> dict[str, Any]:
-    """Return a report as audit() does, of the packages in the files `pins`; `locks` have the releases that could be installed.
+    """Audit the packages in the files `pins` and return a report as `audit` does.
 
-    The options are pip-audit's.
+    Args:
+        pins: Requirements files with exact versions.
+        locks: Lock files with the releases that could be installed; they separate `held_back` from `vulnerable`.
+        *options: Options of pip-audit.
     """
     found, reason = _run_pip_audit(pins, *options)
     if found is None:
@@ -57,7 +62,7 @@ def audit_pins(pins: Iterable[Path], locks: Iterable[Path], *options: str) -> di
 
 
 def sentences(report: dict[str, Any]) -> list[str]:
-    """Return one line for each problem of a report."""
+    """Return one line for each finding in a report of `audit`."""
     return [
         f"{kind.replace('_', ' ')}: {problem['package']} {problem['version']}, {problem['advisory']}"
         f" (fixed in: {', '.join(problem['fixed_in']) or 'no release yet'})"
@@ -67,7 +72,7 @@ def sentences(report: dict[str, Any]) -> list[str]:
 
 
 def _run_pip_audit(pins: Iterable[Path], *options: str) -> tuple[list[dict[str, Any]] | None, str]:
-    """Return the advisories on the pins for this Python, or None and the reason why there are none."""
+    """Return the advisories on the pins for this Python, or None and the reason why the audit failed."""
     command = [sys.executable, "-m", "pip_audit", "--strict", "--disable-pip", *options]
     command += ["--progress-spinner", "off", "--format", "json"]
     command += [word for path in pins for word in ("--requirement", str(path))]
@@ -106,7 +111,7 @@ def _newest_pins(lock: str) -> dict[str, Version]:
 
 
 def _held_back(problem: dict[str, Any], newest: dict[str, Version]) -> bool:
-    """Return whether the lock, as fresh as it is, cannot bring a fixed release to this Python."""
+    """Return whether this Python has no fixed release: there is none yet, or the lock has it for newer Pythons only."""
     here = Version(problem["version"])
     fixes = [Version(fix) for fix in problem["fixed_in"]]
     newer = [fix for fix in fixes if fix > here]

@@ -30,7 +30,7 @@ def port() -> int:
 
 
 def seconds_of_a_minute() -> float:
-    """Return how many seconds a minute of ECS takes: 60, and in the emulator LOCAL_MINUTE."""
+    """Return the seconds that a minute of ECS (a bake time, a step) lasts: 60 on AWS, LOCAL_MINUTE in the emulator."""
     return 60.0 if _port() is None else float(os.environ.get("LOCAL_MINUTE") or 60)
 
 

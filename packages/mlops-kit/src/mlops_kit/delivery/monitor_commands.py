@@ -1,4 +1,4 @@
-"""The subcommands that monitor: arguments and printing. They are in this room because an environment has the predictions."""
+"""The subcommands for monitoring: arguments and printing. They are in `delivery`: an environment has the predictions."""
 
 # No `from __future__ import annotations` here: on Python 3.9 typer would lose every option's variable.
 
@@ -44,7 +44,7 @@ def monitor(
     since: Since = "",
     until: Until = "",
 ) -> None:
-    """Compare recent requests to the service with the model's own rows; exit 1 past the limit."""
+    """Compare recent requests to the service with the model's test set; exit 1 if drift exceeds a threshold."""
     if _has_drifted(_Scope(config, overrides, model, env, since, until)):
         echo("drifted: reports/monitor.html; next: look, or make retrain")
         raise typer.Exit(1)
@@ -59,7 +59,7 @@ def retrain(
     since: Since = "",
     until: Until = "",
 ) -> None:
-    """Monitor, and past the limit train, validate and register a challenger; exit 1 then, whatever the outcome."""
+    """Monitor; if drift exceeds a threshold, train, validate and register a challenger, and exit 1 in any case."""
     settings = load_train(config, overrides)
     if not _has_drifted(_Scope(config, overrides, model, env, since, until)):
         return
@@ -91,7 +91,7 @@ def labels(
     until: Until = "",
     data: Data = "",
 ) -> None:
-    """Join labels to what was predicted, and show how good it was, day by day."""
+    """Join labels to the recorded predictions, and show the metrics for each day."""
     settings = load_monitor()
     source = data or settings.labels
     if not source:
@@ -125,7 +125,7 @@ def compare(
     until: Until = "",
     data: Data = "",
 ) -> None:
-    """Compare what the challenger predicted with what the champion did; exit 1 where it is worse."""
+    """Compare the challenger's predictions with the champion's; exit 1 if the challenger is worse."""
     settings = load_monitor()
     name, alias = model_name(model, config, overrides)
     from mlops_kit.experiments.promotion import COMPARISON, WORSE
@@ -151,7 +151,7 @@ def compare(
 
 
 def _has_drifted(scope: _Scope) -> bool:
-    """Compare, print the findings, and return whether something is past its limit."""
+    """Measure drift, print the findings, and return whether one exceeds its threshold."""
     settings, there = _with_source(load_monitor(), scope.env)
     if settings.source is None:
         echo(
@@ -181,7 +181,7 @@ def _has_drifted(scope: _Scope) -> bool:
 
 
 def _with_source(settings: MonitorConfig, env: str) -> tuple[MonitorConfig, Any]:
-    """Return the settings, and the environment of ENV or the config, if any, whose predictions are then the source."""
+    """Return the settings and the environment that ENV or the config names, or None; its predictions are then the source."""
     name = env or settings.environment
     if not name:
         return settings, None

@@ -1,4 +1,4 @@
-"""The AWS region of everything."""
+"""The AWS region of all clients and resources."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from mlops_kit.core.errors import UserError
 def region() -> str:
     """Return the region in the order of AWS's SDKs: AWS_REGION, AWS_DEFAULT_REGION, the profile's; else the project's own.
 
-    boto3 alone does not know AWS_REGION. The project's own, which the Makefile passes, is not exported under AWS's
-    names: there it would go before the profile's.
+    boto3 alone does not read AWS_REGION. The project's own, which the Makefile passes, is not exported under AWS's
+    names: there it would take precedence over the profile's.
+
+    Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
 
     Raises:
         UserError: None of them names one, or there is no such profile.

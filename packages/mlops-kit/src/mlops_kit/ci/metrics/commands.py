@@ -15,7 +15,7 @@ from ..settings import load_ci_prices
 
 app = typer.Typer()
 
-_LONGEST_WAIT = 300  # seconds, for GitHub's rate limit to pass
+_LONGEST_WAIT = 300  # seconds to wait for GitHub's rate limit
 
 
 @app.command("ci-times")
@@ -48,7 +48,7 @@ def ci_times() -> None:
 
 @app.command("ci-report")
 def ci_report() -> None:
-    """Report, also to Slack and e-mail, the cost of this month's runners, by GitHub's API and configs/ci-prices.yaml."""
+    """Report the cost of this month's runners (GitHub's API, configs/ci-prices.yaml), also to Slack and by e-mail."""
     # The other CI systems run this each week as well, also where nothing is on GitHub.
     if not (os.environ.get("GITHUB_ACTIONS") or os.environ.get("GITHUB_REPOSITORY")):
         echo("no cost report: GITHUB_REPOSITORY is not set")

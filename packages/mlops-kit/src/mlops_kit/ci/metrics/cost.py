@@ -27,15 +27,20 @@ class _Total(NamedTuple):
 
 
 def months(now: datetime) -> tuple[datetime, datetime]:
-    """Return the beginnings of the month before and of this month."""
+    """Return the first moments of the previous month and of this month."""
     this = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return (this - timedelta(days=1)).replace(day=1), this
 
 
 def report(jobs: Iterable[Job], prices: CiPricesConfig, now: datetime) -> dict[str, Any]:
-    """Return this month's cost so far, its trend, and its largest parts; amounts are in `currency`.
+    """Return this month's cost so far, its trend, and its most expensive jobs; amounts are in `currency`.
 
-    `trend_percent` compares with the same part of the month before; it is None where that cost nothing.
+    `trend_percent` compares with the same part of the previous month; it is None where that cost nothing.
+
+    Args:
+        jobs: The jobs of both months.
+        prices: The price of a minute for each runner label.
+        now: The end of the period.
     """
     last_month, this_month = months(now)
     jobs = list(jobs)
@@ -61,7 +66,7 @@ def report(jobs: Iterable[Job], prices: CiPricesConfig, now: datetime) -> dict[s
 
 
 def _runner(job: Job, prices: CiPricesConfig) -> str:
-    """Return the label of the job's runner that is priced, else all of them."""
+    """Return the runner label with the highest price, or all labels of the job if none has a price."""
     priced = [label for label in job.labels if label in prices.per_minute]
     return max(priced, key=prices.per_minute.__getitem__) if priced else ", ".join(job.labels)
 
@@ -78,7 +83,7 @@ def _total(jobs: list[Job], prices: CiPricesConfig) -> _Total:
 def _shares(
     jobs: list[Job], prices: CiPricesConfig, key: Callable[[Job], str]
 ) -> list[dict[str, Any]]:
-    """Return the total for each key, the dearest first."""
+    """Return the total for each key, the most expensive first."""
     groups: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         groups[key(job)].append(job)
@@ -130,7 +135,7 @@ def write(found: dict[str, Any]) -> None:
 
 
 def columns(found: dict[str, Any]) -> list[str]:
-    """Return the head of a table of shares."""
+    """Return the column headings of a table of shares."""
     return ["", "jobs", "minutes", found["currency"]]
 
 

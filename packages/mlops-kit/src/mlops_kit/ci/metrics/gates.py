@@ -1,4 +1,4 @@
-"""Show the gates that make runs in parallel: a line for each as it ends, and at the end those that failed.
+"""Show the progress of the quality gates that make runs in parallel: a line for each result, and last the failed ones.
 
 The Makefile calls `gates.py all make …`; below it timed.py calls `gates.py one TARGET -c COMMAND` for each line of a
 recipe. It is run as a file, and needs only the standard library.
@@ -22,7 +22,7 @@ SHELL = "/bin/sh"
 FAILED = "FAILED_GATES"  # names the file that gets the gates that failed
 
 _SECONDS_BETWEEN_LINES = 15
-# pytest's dots, and the share of the tests behind them.
+# A line of pytest's dots, and the percentage of the tests at its end.
 _DOTS = re.compile(r"^[.sxXEF]+ *(?:\[ *(\d+)%\])?$", re.MULTILINE)
 _PROGRESS = re.compile(rf"(?:{_DOTS.pattern}|^bringing up nodes\.\.\.$)\n?", re.MULTILINE)
 
@@ -40,11 +40,11 @@ def run_all(make: list[str]) -> int:
 
 
 def run_one(target: str, arguments: list[str]) -> int:
-    """Run a gate by the shell, print its progress now and then, then its result and output; return its exit code."""
+    """Run a gate by the shell, print its progress every 15 s, then its result and output; return its exit code."""
     start = time.monotonic()
     environment = dict(os.environ)
-    failed = Path(environment.pop(FAILED))  # for this gate, not for a make that its tests run
-    # The child writes by one descriptor, and this reads by another one: a shared one would have a shared offset.
+    failed = Path(environment.pop(FAILED))  # not inherited by a make that the gate's tests run
+    # The child's descriptor is not the one that is read: a shared one would have a shared offset.
     with tempfile.NamedTemporaryFile() as output:
         child = _start([SHELL, *arguments], environment, output)
         while True:
@@ -62,7 +62,7 @@ def run_one(target: str, arguments: list[str]) -> int:
 
 
 def share(output: str) -> str:
-    """Return the share of the tests that are done, in percent, from pytest's output, or an empty string."""
+    """Return the percentage of finished tests in pytest's output, like "  40 %", or an empty string."""
     shares = [found for found in _DOTS.findall(output) if found]
     return f"  {shares[-1]} %" if shares else ""
 
@@ -76,8 +76,8 @@ def gist(output: str) -> str:
 def _start(
     command: list[str], environment: Mapping[str, str], output: Optional[IO[bytes]] = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program and pass SIGTERM and SIGHUP on to it; it gets a Ctrl-C from the terminal itself."""
-    # The descriptors are those of make's job server.
+    """Start a program and forward SIGTERM and SIGHUP to it; it receives Ctrl-C from the terminal itself."""
+    # The child inherits the descriptors of make's job server.
     child = subprocess.Popen(  # nosec B603 # make's own words
         command,
         env=environment,

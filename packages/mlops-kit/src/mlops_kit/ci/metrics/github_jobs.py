@@ -1,4 +1,7 @@
-"""The repository's jobs on GitHub."""
+"""The repository's jobs on GitHub Actions.
+
+Sources: https://docs.github.com/en/rest/actions/workflow-runs and https://docs.github.com/en/rest/actions/workflow-jobs
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ..github import Repository
 
 
 class Job(NamedTuple):
-    """A job that ran: `minutes` are started ones, as GitHub bills them."""
+    """A job that ran: `minutes` are rounded up, as GitHub bills them."""
 
     workflow: str
     name: str
@@ -25,13 +28,13 @@ class Job(NamedTuple):
 def since(repository: Repository, begin: datetime) -> Iterator[Job]:
     """Yield the jobs, in every attempt, of the workflow runs that were created since `begin`.
 
-    An older run that was started again since then is left out: GitHub lists runs by their creation. (It can also
-    filter by date, but then ends after 1,000 runs.)
+    An older run that was re-run since then is left out: GitHub lists runs by their creation. (It can also filter by
+    date, but then returns at most 1,000 runs.)
 
     Raises:
         UserError: GitHub refuses, or its response is not as documented.
     """
-    # A run that begins meanwhile moves others on to the next page, where they come again.
+    # A run that begins meanwhile moves others to the next page, which returns them again.
     seen = set()
     try:
         for page in repository.pages("actions/runs"):
@@ -46,12 +49,12 @@ def since(repository: Repository, begin: datetime) -> Iterator[Job]:
 
 
 def _of_run(repository: Repository, run: dict[str, Any]) -> Iterator[Job]:
-    # An attempt that runs only failed jobs has copies of the others, with new ids.
+    # An attempt that re-runs only the failed jobs has copies of the others, with new ids.
     seen = set()
     for page in repository.pages(f"actions/runs/{run['id']}/jobs", filter="all"):
         for job in page["jobs"]:
             same = tuple(job[key] for key in ("name", "started_at", "completed_at", "runner_name"))
-            # One that was skipped, or cancelled while it waited, never had a runner.
+            # A job that was skipped, or cancelled in the queue, never had a runner.
             ran = job["completed_at"] and job["runner_name"] and job["conclusion"] != "skipped"
             if ran and same not in seen:
                 seen.add(same)

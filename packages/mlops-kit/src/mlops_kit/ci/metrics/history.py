@@ -25,16 +25,16 @@ _MOST_LINES = 12
 
 
 def track(timings: list[Timing]) -> dict[str, list[float]]:
-    """Log the timings as a run with a plot; return the seconds of the last 20 builds before it, for each target.
+    """Log the timings as a run with a plot; return the durations (s) of the last 20 builds before it, for each target.
 
-    Those are of builds on the same kind of runner, with or without restored caches as here. Only
-    targets that succeeded count: one that fails early is quick.
+    Those builds had the same kind of runner and the same cache hit. Only targets that succeeded count: one that fails
+    early is fast.
 
     Raises:
-        UserError: There is no store, or it refuses.
+        UserError: There is no MLflow store, or it refuses.
     """
     if not (store.STORE.exists() or os.environ.get("MLFLOW_TRACKING_URI")):
-        # Making one takes half a minute, and a runner does not keep it.
+        # Creating one takes half a minute, and a runner does not keep it.
         raise UserError("there is no mlflow.db here, and MLFLOW_TRACKING_URI names no server")
     succeeded = [timing for timing in timings if timing.exit == 0]
     tags = _tags(timings)
@@ -58,7 +58,7 @@ def _tags(timings: list[Timing]) -> dict[str, str]:
 
 
 def _earlier(client: Any, experiment: str, tags: dict[str, str]) -> dict[str, list[float]]:
-    """Return the seconds of each target, the newest first."""
+    """Return the durations of each target in seconds, the newest first."""
     same = " and ".join(f"tags.{name} = '{tags[name]}'" for name in ("runner", "cache_hit"))
     found = client.search_runs(
         [experiment], same, max_results=_RUNS, order_by=["attributes.start_time DESC"]
@@ -83,7 +83,7 @@ def _log(client: Any, experiment: str, tags: dict[str, str], timings: list[Timin
 
 
 def _draw(timings: list[Timing], earlier: dict[str, list[float]]) -> None:
-    """Plot the slowest targets over their last builds, this one at 0."""
+    """Plot the durations of the slowest targets over their last builds; this build is at 0."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

@@ -26,7 +26,7 @@ REPORT = "ci-times"  # the target that reads the file
 
 
 def shell(target: str) -> list[str]:
-    """Return the command that runs the line: the shell, or below `make quality-gates` gates.py, which shows the target."""
+    """Return the command that runs the line: the shell or, under `make quality-gates`, gates.py, which shows the target."""
     if not os.environ.get("FAILED_GATES"):
         return SHELL
     return [sys.executable, "-IS", str(GATES), "one", target]
@@ -35,7 +35,7 @@ def shell(target: str) -> list[str]:
 def run(by: list[str], arguments: list[str]) -> int:
     """Run the shell `by` and return its exit code, 128 + n where signal n ended it.
 
-    The recipe stops with make: SIGTERM and SIGHUP are passed on; a Ctrl-C reaches the shell by itself.
+    The recipe stops with make: SIGTERM and SIGHUP are forwarded; the terminal sends Ctrl-C to the shell as well.
     """
     children: list[subprocess.Popen[bytes]] = []
 
@@ -47,7 +47,7 @@ def run(by: list[str], arguments: list[str]) -> int:
     signal.signal(signal.SIGHUP, pass_on)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: None)
-    # The descriptors are those of make's job server.
+    # The child inherits the descriptors of make's job server.
     command = [*by, *arguments[:-1], _replacing_the_shell(arguments[-1])]
     child = subprocess.Popen(command, close_fds=False)  # nosec B603 # make's own words
     children.append(child)
@@ -56,9 +56,9 @@ def run(by: list[str], arguments: list[str]) -> int:
 
 
 def _replacing_the_shell(command: str) -> str:
-    """Return a command in which a program replaces the shell, where the command is only a program.
+    """Return the command with `exec` in front where it is a single program, which then replaces the shell.
 
-    The shell would not pass signals on; make starts such a program without one as well.
+    The shell would not forward signals; make also starts such a program without a shell.
     """
     first = command.split(" ")[0]
     is_program = first == "make" or ("/" in first and "=" not in first)
@@ -67,10 +67,15 @@ def _replacing_the_shell(command: str) -> str:
 
 
 def note(target: str, started: float, seconds: float, code: int, cache_hit: bool) -> None:
-    """Add a line for the target, or add to its line, where this make has already run a part of its recipe.
+    """Add a line for the target, or add to its line where this make has already run a part of its recipe.
 
-    `cache_hit` is for the first line since the last `make ci-times`; the others repeat it, because later on restored
-    files cannot be distinguished from new ones.
+    Args:
+        target: The target of make.
+        started: Seconds since the epoch.
+        seconds: The duration.
+        code: The exit code.
+        cache_hit: Whether a cache was restored. It counts for the first line since the last `make ci-times`; the
+            others repeat it, because later restored files cannot be distinguished from new ones.
     """
     FILE.parent.mkdir(exist_ok=True)
     with FILE.open("a+", encoding="utf-8") as file:
@@ -101,7 +106,7 @@ def _parsed(text: str) -> dict[str, Any] | None:
 
 
 def _restored() -> bool:
-    """Return whether CI_CACHE, the folder that a CI system keeps, has files; without one, whether .venv has."""
+    """Return whether CI_CACHE, the folder that the CI system caches, has files; without CI_CACHE, whether .venv has."""
     folder = Path(os.environ.get("CI_CACHE") or ".venv")
     return folder.is_dir() and any(folder.iterdir())
 
@@ -114,7 +119,7 @@ def _line(
         "seconds": round(seconds, 3),
         "exit": code,
         "commit": _commit(),
-        # The kind of machine, not its name: times on machines of a kind are comparable.
+        # The kind of machine, not its name: durations on machines of one kind are comparable.
         "runner": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "cache_hit": cache_hit,
         "started": datetime.fromtimestamp(started, timezone.utc).isoformat(timespec="milliseconds"),
@@ -140,7 +145,7 @@ def _commit() -> str:
 
 def main(target: str, arguments: list[str]) -> int:
     """Run the line, record it, and return its exit code."""
-    # `make --dry-run` runs lines with $(MAKE) in them, and nothing else: that is no duration.
+    # `make --dry-run` runs only lines with $(MAKE) in them: that is no duration.
     flags = os.environ.get("MAKEFLAGS", "").split(" ")[0]
     is_dry = "n" in flags and not flags.startswith("-")
     cache_hit = _restored()

@@ -1,4 +1,4 @@
-"""The durations of targets, as timed.py recorded them, next to earlier ones."""
+"""The durations of make targets, as timed.py recorded them, compared with earlier ones."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .timed import FILE, REPORT
 
 COLUMNS = ["target", "s", "median before", "exit"]
 
-_LEAST = 5  # earlier builds; fewer give no baseline
-_SLOWER = 1.5  # times the median …
-_SECONDS = 5  # … and so much more than it: less is noise
+_LEAST = 5  # earlier builds that a baseline needs
+_SLOWER = 1.5  # a regression takes more than this times the median,
+_SECONDS = 5  # and this many seconds more than the median: less is noise
 
 
 class Timing(NamedTuple):
-    """The duration of a target: `seconds`, in a build of `commit` on a machine of the kind `runner`."""
+    """The duration of a target, `seconds`, in a build of `commit` on a kind of machine, `runner`."""
 
     target: str
     seconds: float
@@ -51,7 +51,7 @@ def read() -> list[Timing]:
 
 
 def rows(timings: list[Timing], earlier: dict[str, list[float]]) -> list[list[str]]:
-    """Return the cells of COLUMNS; `earlier` has the seconds of the builds before, for each target."""
+    """Return the table's rows, as in COLUMNS; `earlier` has the seconds of earlier builds for each target."""
     return [
         [
             timing.target,
@@ -64,7 +64,7 @@ def rows(timings: list[Timing], earlier: dict[str, list[float]]) -> list[list[st
 
 
 def regressions(timings: list[Timing], earlier: dict[str, list[float]]) -> list[str]:
-    """Return a sentence for each target that took more than 1.5 times its median and 5 s more than it."""
+    """Return a sentence for each target that took more than 1.5 times its median and more than 5 s longer."""
     sentences = []
     for timing in timings:
         before = earlier.get(timing.target, [])

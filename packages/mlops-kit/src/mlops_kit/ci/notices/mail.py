@@ -20,7 +20,7 @@ VARIABLE = "SMTP_URL"
 
 _ACCEPTED = "smtp://user:password@host:587, smtps://user:password@host:465 or ses://REGION"
 _PORTS = {"smtp": 587, "smtps": 465}
-_SECONDS = 10  # for one response of the server
+_SECONDS = 10  # timeout of one response
 _ATTEMPTS = 3
 
 
@@ -33,13 +33,13 @@ class _Server(NamedTuple):
 
 
 def send(notice: Notice, address: str) -> None:
-    """Send the notice from MAIL_FROM to MAIL_TO through the server `address`, whose password is in no error.
+    """Send the notice from MAIL_FROM to MAIL_TO through the server `address`; no error has its password.
 
-    A password only travels after STARTTLS (smtp://) or inside TLS (smtps://), to a server whose certificate is
-    accepted; SSL_CERT_FILE names other authorities.
+    A password is sent only after STARTTLS (smtp://) or inside TLS (smtps://), to a server whose certificate is valid;
+    SSL_CERT_FILE names other authorities.
 
     Raises:
-        UserError: A variable has no accepted value, or the mail was refused, after three attempts if the error is transient.
+        UserError: A variable is invalid, or the mail was refused, after three attempts if the error is transient.
     """
     try:
         parts = urlsplit(address)
@@ -134,7 +134,7 @@ def _is_transient(error: Exception) -> bool:
         return 400 <= error.smtp_code < 500
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(400 <= code < 500 for code, _ in error.recipients.values())
-    # A certificate does not change, nor does a server without STARTTLS.
+    # An invalid certificate, or a server without STARTTLS, is not transient.
     return not isinstance(error, (ssl.SSLError, smtplib.SMTPNotSupportedError))
 
 
@@ -156,7 +156,10 @@ def _reason(error: Exception, server: _Server) -> str:
 
 
 def _send_by_ses(mail: EmailMessage, region: str) -> None:
-    """Send by SES' API, with the current AWS credentials, so that OIDC is enough and no password is kept."""
+    """Send by SES' API, with the current AWS credentials, so that no password is needed.
+
+    Source: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
+    """
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError

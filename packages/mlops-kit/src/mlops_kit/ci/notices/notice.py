@@ -12,7 +12,7 @@ from ..system import Build
 
 STATUSES = ("success", "failure", "cancelled")
 RECOVERY = "recovery"
-REPORT = "report"  # nothing ended, there is something to read
+REPORT = "report"  # not the status of a step
 
 _ENDINGS = {
     "success": "succeeded",
@@ -62,15 +62,15 @@ class Notice:
         return [fact for fact in facts if fact.url or fact.name in ("Commit", "Branch")]
 
     def recovered(self) -> Notice:
-        """Return the same notice of a success that comes after a failure."""
+        """Return the notice with the status RECOVERY, for a success after a failure."""
         return replace(self, status=RECOVERY)
 
 
 def write(status: str, what: str, summary: Path, build: Build) -> Notice:
-    """Return the notice; `summary` is a file that may be missing, of which the beginning is taken.
+    """Return the notice, with the beginning of the file `summary`, which may be missing.
 
     Raises:
-        UserError: STATUS or WHAT has no accepted value.
+        UserError: STATUS or WHAT is invalid.
     """
     what = " ".join(what.split())  # a subject is one line
     if status not in STATUSES:
@@ -82,7 +82,7 @@ def write(status: str, what: str, summary: Path, build: Build) -> Notice:
 
 
 def beginning(path: Path) -> str:
-    """Return the beginning of a file, as long as a notice may be; an empty string where there is no file."""
+    """Return at most 2,500 characters of a file, in whole lines; an empty string where there is no file."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

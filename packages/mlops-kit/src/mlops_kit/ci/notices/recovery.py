@@ -32,7 +32,7 @@ _LONGEST_WAIT = 10  # seconds
 
 
 def failed_before(what: str, build: Build) -> bool:
-    """Return whether the step failed the last time on this branch; False where that is not known.
+    """Return whether the last run of the step on this branch failed; False where that is unknown.
 
     Raises:
         UserError: GitHub or MLflow does not respond.
@@ -48,7 +48,7 @@ def failed_before(what: str, build: Build) -> bool:
 
 
 def save(what: str, build: Build, status: str) -> None:
-    """Save the status for the next time, where it will be read from MLflow.
+    """Save the status for the next run in MLflow, unless it is read from GitHub.
 
     Raises:
         UserError: The server refuses it.

@@ -1,4 +1,4 @@
-"""Send a notice through every configured channel; a failure is a line, never an error."""
+"""Send a notice through every configured channel; a failure is a warning line, never an exception."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHANNELS = ((slack.VARIABLE, "Slack", slack.send), (mail.VARIABLE, "mail", mail
 def notify(status: str, what: str, summary: Path) -> list[str]:
     """Send the notice and return one line for each channel, with the reason where it could not be sent.
 
-    No line has a secret in it, and nothing is raised: a notice must not fail a good deployment.
+    No line has a secret, and nothing is raised: a notice must not fail a successful deployment.
     """
     return _never_failing(lambda: _notify(status, what, summary))
 

@@ -1,4 +1,7 @@
-"""Notices to Slack, through an incoming webhook."""
+"""Notices to Slack, through an incoming webhook.
+
+Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _MARKS = {
 
 
 def send(notice: Notice, webhook: str) -> None:
-    """Post the notice to `webhook`, which is a secret: no error has it in its text.
+    """Post the notice to `webhook`, a secret that no error contains.
 
     Raises:
         UserError: The address is invalid, there is no response, or Slack refuses.
@@ -41,9 +44,9 @@ def send(notice: Notice, webhook: str) -> None:
 
 
 def message(notice: Notice) -> dict[str, Any]:
-    """Return the notice as Slack's blocks; `text` is for notifications on phones.
+    """Return the notice as Slack's blocks; `text` is for push notifications.
 
-    Sources: https://docs.slack.dev/reference/block-kit/blocks (150 characters in a header, 3,000 in a section).
+    Source: https://docs.slack.dev/reference/block-kit/blocks (150 characters in a header, 3,000 in a section).
     """
     facts = [
         f"*{fact.name}*\n"

@@ -13,10 +13,10 @@ from typing import Any
 MAKEFILE = Path("Makefile")
 INCLUDED = Path("packages")
 
-# One word in a loop or a case: it was an expression of make's.
+# A loop or case over one constant word: the word stands for an expression of make.
 _EXCLUDED = "SC2043,SC2194"
 
-# Silently ignored, or an error, in the make that macOS ships.
+# Ignored or an error in GNU make 3.81, which macOS ships.
 _NOT_IN_3_81 = (
     (r"^\S+\s*!=", "!= assignment"),
     (r"^\.ONESHELL:", ".ONESHELL"),
@@ -27,7 +27,7 @@ _NOT_IN_3_81 = (
 
 
 def findings() -> list[str]:
-    """Return the findings, one line each."""
+    """Return the findings as lines: FILE:LINE: problem."""
     found = []
     for file in (MAKEFILE, *sorted(INCLUDED.rglob("*.mk"))):
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -50,7 +50,7 @@ def _in_lines(file: Path, lines: list[str]) -> list[str]:
 
 
 def _in_targets(file: Path, lines: list[str]) -> list[str]:
-    """Check for .PHONY: a target without it stops working once there is a file of its name."""
+    """Check for .PHONY: a target without it is not run once a file has its name."""
     phony = {name for line in lines if line.startswith(".PHONY:") for name in line.split()[1:]}
     targets = {
         found[1]: n
@@ -75,7 +75,7 @@ def _in_recipes(file: Path, lines: list[str]) -> list[str]:
 
 
 def _recipes(lines: list[str]) -> list[tuple[int, str]]:
-    """Return each command of the recipes as the shell gets it, with make's own expressions as plain words."""
+    """Return line number and text of each command as the shell gets it, with make's expressions as plain words."""
     found: list[tuple[int, str]] = []
     continued = False
     for number, line in enumerate(lines, 1):
@@ -90,9 +90,9 @@ def _recipes(lines: list[str]) -> list[tuple[int, str]]:
 
 
 def _as_shell(script: str) -> str:
-    numbers = itertools.count()  # two expressions are hardly ever the same file
+    numbers = itertools.count()  # one word each, or ShellCheck would take them for the same file
     script = re.sub(r"\$[@<^?*]", lambda _: f"word{next(numbers)}", script.replace("$$", "\0"))
-    inner = re.compile(r"\$\([^()$]*\)")  # from the inside out, as they nest
+    inner = re.compile(r"\$\([^()$]*\)")  # from the innermost, since they nest
     while inner.search(script):
         script = inner.sub(lambda _: f"word{next(numbers)}", script)
     return script.replace("\0", "$")

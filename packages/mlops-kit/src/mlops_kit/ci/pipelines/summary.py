@@ -19,8 +19,8 @@ VALIDATION = Path("reports/validation.json")
 def show() -> None:
     """Complete reports/summary.md and pass it to the CI system.
 
-    On GitHub it is appended to the file GITHUB_STEP_SUMMARY; Azure Pipelines (TF_BUILD) attaches the file in a printed
-    command; elsewhere it is printed.
+    On GitHub it is appended to the file GITHUB_STEP_SUMMARY; on Azure Pipelines (TF_BUILD) a printed logging command
+    uploads the file; elsewhere it is printed.
     """
     _add_validation()
     _add_coverage()
@@ -35,7 +35,7 @@ def show() -> None:
 
 
 def outputs() -> dict[str, str]:
-    """Return the pushed image's name and digest, and append them to the file GITHUB_OUTPUT.
+    """Return the pushed image's `name` and `digest`, and append them to the file GITHUB_OUTPUT, if it is set.
 
     Raises:
         UserError: Nothing was pushed.

@@ -1,8 +1,8 @@
 """Put the pipeline of one CI system in place, and remove the previous one.
 
-systems/SYSTEM/PROFILE/ mirrors the project's root. Its files are the same in every project; the profile, the Pythons
-and the region come from the Makefile when they are put in place. Generating a project uses this, too, with an
-interpreter that has nothing installed: standard library only.
+systems/SYSTEM/PROFILE/ mirrors the project's root. Its files are the same in every project; the profile, the Python
+versions and the region come from the Makefile when they are copied. The generation of a project uses this module, too,
+with an interpreter that has nothing installed: standard library only.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _REGION = "'REGION'"
 
 
 def switch(system: str) -> list[Path]:
-    """Write the pipeline of `system`, remove those of all others from the root; return the files in place.
+    """Write the pipeline of `system`, remove those of all others from the root; return the written files.
 
     Raises:
         UserError: There is no such system or profile, a file that would be replaced or removed was edited, or the
-            Makefile lacks a variable that the pipelines are made with.
+            Makefile lacks a variable that the pipelines need.
     """
     if system not in SYSTEMS:
         raise UserError(_refusal("TO", system, SYSTEMS))
@@ -61,7 +61,7 @@ def switch(system: str) -> list[Path]:
 
 
 def written() -> dict[Path, set[str]]:
-    """Return every path of a pipeline's file, with the texts that it has unedited."""
+    """Return the path of every pipeline file, and the texts that it may have if nobody edited it."""
     texts: dict[Path, set[str]] = {}
     for system, profile in itertools.product(SYSTEMS, PROFILES):
         for path, text in pipeline(system, profile).items():
@@ -73,7 +73,7 @@ def pipeline(system: str, profile: str) -> dict[Path, str]:
     """Return the files of `system`, by their path in the project, with the Makefile's values filled in.
 
     Raises:
-        UserError: The kit's files of this system are gone, or the Makefile has no Pythons or no region.
+        UserError: The kit has no files of this system, or the Makefile has no PYTHONS or no PROJECT_REGION.
     """
     folder = FOLDER / system / profile
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -109,7 +109,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _note(system: str) -> None:
-    """Record the new answer for updates of the project."""
+    """Record the new CI system in .cruft.json, for updates of the project."""
     if CRUFT.exists():
         state = json.loads(CRUFT.read_text(encoding="utf-8"))
         for answers in state["context"].values():

@@ -12,7 +12,13 @@ _POLICY = "cpu"
 
 
 def apply(client: Any, config: DeployConfig, contract: Contract) -> str:
-    """Set up Application Auto Scaling as in the config; return a description of it."""
+    """Set up target tracking on the service's CPU as in the config, or remove it; return a description.
+
+    Source: https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html
+
+    Raises:
+        ClientError: AWS refuses.
+    """
     resource = f"service/{contract.cluster}/{contract.service}"
     target = {**_DIMENSION, "ResourceId": resource}
     wanted = config.autoscaling

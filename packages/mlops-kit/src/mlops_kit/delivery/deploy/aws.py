@@ -49,7 +49,7 @@ class Aws:
 
     @property
     def where(self) -> str:
-        """Return region and account for messages."""
+        """Return region and account for messages: "eu-central-1 of account 123456789012"."""
         account = self.client("sts").get_caller_identity()["Account"]
         return f"{self._session.region_name} of account {account}"
 
@@ -71,7 +71,7 @@ def _session() -> Any:
 
 
 def errors() -> tuple[type[Exception], ...]:
-    """Return what a call of boto3 raises when AWS refuses or cannot be reached."""
+    """Return the exceptions of boto3 for a request that AWS refuses or that does not reach it, for `except`."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -79,7 +79,7 @@ def errors() -> tuple[type[Exception], ...]:
 
 
 def code(error: Exception) -> str:
-    """Return AWS' name of an error, or an empty string where AWS did not answer."""
+    """Return the error code, like "AccessDenied", or an empty string where AWS did not respond."""
     response: dict[str, Any] = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", ""))
 
@@ -96,12 +96,12 @@ def is_expired(error: Exception) -> bool:
 
 
 def is_denied(error: Exception) -> bool:
-    """Return whether the credentials are valid and not allowed to do this."""
+    """Return whether the credentials are valid but lack the permission."""
     return code(error) in _DENIED
 
 
 def is_passing(error: Exception) -> bool:
-    """Return whether the error is transient: throttled, a fault of AWS, or not reached."""
+    """Return whether the error is transient: throttling, a server error (5xx), or no connection."""
     response: dict[str, Any] = getattr(error, "response", {})
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if not response:
@@ -110,7 +110,7 @@ def is_passing(error: Exception) -> bool:
 
 
 def sentence(error: Exception) -> str:
-    """Return what AWS refused and what a user can do about it."""
+    """Return a message for the user: AWS's reason, and what to do about it."""
     reason = one_line(error)
     if is_expired(error):
         return f"AWS does not take the credentials: {reason} (log in again, or check AWS_PROFILE)"

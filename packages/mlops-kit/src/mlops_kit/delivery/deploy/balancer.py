@@ -17,7 +17,10 @@ class Balancer:
         self._client, self._contract = client, contract
 
     def weights(self, rule: str) -> dict[str, float]:
-        """Return the percentage of each target group's ARN on a listener rule."""
+        """Return the percentage (0 to 100) of a listener rule's traffic for each target group's ARN.
+
+        Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupTuple.html
+        """
         described = self._client.describe_rules(RuleArns=[rule])["Rules"][0]
         found: dict[str, float] = {}
         for action in described["Actions"]:
@@ -31,16 +34,16 @@ class Balancer:
         return {arn: 100 * weight / total if total else 0.0 for arn, weight in found.items()}
 
     def health(self, target_group: str) -> list[str]:
-        """Return the state of each of a target group's targets: healthy, initial, draining, …."""
+        """Return the state of each target of a target group: healthy, initial, draining and others."""
         answer = self._client.describe_target_health(TargetGroupArn=target_group)
         return [each["TargetHealth"]["State"] for each in answer["TargetHealthDescriptions"]]
 
     def production(self) -> dict[str, float]:
-        """Return the production weights by colour."""
+        """Return the percentage of production traffic by colour."""
         return self._by_colour(self._contract.production_rule)
 
     def test(self) -> dict[str, float]:
-        """Return the test weights by colour."""
+        """Return the percentage of test traffic by colour."""
         return self._by_colour(self._contract.test_rule)
 
     def target_group(self, colour: str) -> str:

@@ -63,7 +63,7 @@ def deploy(
     resume: Annotated[bool, typer.Option(envvar="RESUME")] = False,
     supersede: Annotated[bool, typer.Option(envvar="SUPERSEDE")] = False,
 ) -> None:
-    """Deploy a release and verify that it serves; RESUME follows what is in flight, SUPERSEDE replaces it."""
+    """Deploy a release and verify that it serves; RESUME watches the deployment in flight, SUPERSEDE replaces it."""
     from . import deploy as deploying
     from . import environment
     from . import push as pushing
@@ -85,7 +85,7 @@ def rollback(
     to: Annotated[str, typer.Option(envvar="TO", help="An image tag; default: before.")] = "",
     reason: Reason = "",
 ) -> None:
-    """Bring the release before back, or TO; also while a deployment is stuck."""
+    """Roll back to the previous release, or to TO; also while a deployment is stuck."""
     from . import environment
     from . import rollback as rolling_back
 
@@ -116,7 +116,7 @@ def plan(env: Env = "", image_tag: ImageTag = "") -> None:
 
 @app.command("status")
 def show_status(env: Env = "") -> None:
-    """Show what runs where, its health, and the last five deployments."""
+    """Show the release that serves, traffic weights, target health, and the last five deployments."""
     from . import environment, status
 
     with _aws_errors():
@@ -171,7 +171,7 @@ def _aws_errors() -> Iterator[None]:
 
 @contextmanager
 def _reported(report: Report) -> Iterator[None]:
-    """Write the reports however it ends, print a line with the outcome, and end with its exit code."""
+    """Write the reports, also after an error, print a line with the outcome, and exit with its code."""
     try:
         with _aws_errors():
             yield

@@ -1,4 +1,7 @@
-"""Secrets of the service's container, given by ARN as a task definition takes them."""
+"""Secrets of the service's container, given by ARN as a task definition takes them.
+
+Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specifying-sensitive-data.html
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from . import aws
 
 
 class Source(NamedTuple):
-    """The source of a value: a parameter of SSM, or a secret, with an optional key of its JSON and version."""
+    """The source of a value: an SSM parameter, or a secret, with an optional key of its JSON and version."""
 
     arn: str
     key: str
@@ -17,7 +20,7 @@ class Source(NamedTuple):
 
     @property
     def is_parameter(self) -> bool:
-        """Return whether it is a parameter of SSM."""
+        """Return whether it is an SSM parameter."""
         return self.arn.split(":")[2] == "ssm"
 
 
@@ -29,7 +32,7 @@ class Secrets:
         self._aws = clients
 
     def find(self, arn: str) -> None:
-        """Check that a secret exists, without the right to read it.
+        """Check that a secret exists; the permission to read it is not needed.
 
         Raises:
             ClientError: AWS has no such secret or parameter.
@@ -45,6 +48,7 @@ class Secrets:
         """Return the value that the container gets.
 
         Raises:
+            ClientError: AWS refuses, or has no such secret or parameter.
             KeyError: The JSON in the secret has no such key.
         """
         source = parse(arn)
@@ -58,7 +62,7 @@ class Secrets:
 
 
 def parse(arn: str) -> Source:
-    """Return the source that an ARN names; of a secret also `ARN:key:stage:version`, each of which may be empty."""
+    """Return the source in an ARN; a secret's may go on with `:key:stage:version`, each of which may be empty."""
     parts = arn.split(":")
     if parts[2] == "ssm":
         return Source(arn, "", {})

@@ -1,4 +1,4 @@
-"""The contract of infrastructure and deployer: one SSM parameter for each environment, JSON, written by `infra/`."""
+"""The contract between infrastructure and deployer: JSON in one SSM parameter per environment, written by `infra/`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlops_kit.core.errors import UserError, one_line
 class Contract(BaseModel):
     """All resources that a deployment uses and does not own.
 
-    Keys that this release does not know are ignored, so that the infrastructure can be a step ahead.
+    Unknown keys are ignored, so that the infrastructure can be updated before the deployer.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -60,7 +60,7 @@ def parse(text: str, name: str) -> Contract:
     """Return the contract in `text`, the value of the SSM parameter `name`.
 
     Raises:
-        UserError: It is no JSON, or a key is missing or wrong; the sentence names all of them.
+        UserError: It is not JSON, or keys are missing or invalid; the message names all of them.
     """
     try:
         return Contract.model_validate_json(text)

@@ -1,4 +1,4 @@
-"""Deploy a release: preflight, begin, watch ECS to the end, verify what serves, and report the outcome."""
+"""Deploy a release: preflight, start, watch ECS to the end, verify the version that serves, and report the outcome."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Wanted(NamedTuple):
 
 
 class Deployer:
-    """One run: deploys, or resumes a deployment that is no longer watched."""
+    """One run of the deployer: it deploys, or resumes watching a deployment."""
 
     def __init__(self, environment: Environment, report: Report) -> None:
-        """Take the report, which is complete in the end, also after a failure."""
+        """Take the report, which the run fills in, also when it fails."""
         self._environment, self._report = environment, report
         self._ecs, self._records = environment.ecs, environment.records
         self._alarms = True  # whether they may roll the deployment back
@@ -59,14 +59,15 @@ class Deployer:
         report.url = environment.contract.production_url
 
     def deploy(self, wanted: Wanted) -> int:
-        """Deploy a release and return the exit code.
+        """Deploy a release and return the exit code (`report.OUTCOMES`).
 
         Raises:
             UserError: It was refused; nothing was changed.
+            LockedError: Another deployer holds the lock.
         """
         self._report.set_release(wanted.release)
         self._report.reason = wanted.reason
-        # The deployer whose deployment a rollback has ended still holds the lock while it verifies what serves.
+        # The deployer of the deployment that a rollback has ended holds the lock until it has verified what serves.
         with self._locked(LEASE_SECONDS if wanted.is_rollback else 0) as lock:
             service = self._wait_until_drained()
             self._require_deployable(wanted, service)
@@ -82,17 +83,18 @@ class Deployer:
             key = self._records.start(self._report.record())
             try:
                 ending = self._watch(wanted.release, lock, first, definition, service)
-            except aws.errors() as error:  # nothing began
+            except aws.errors() as error:  # no deployment began
                 self._report.end(UserError.exit_code, aws.sentence(error))
                 self._save_record(key, UserError.exit_code)
                 raise
             return self._save_record(key, self._conclude(wanted.release, ending, first))
 
     def resume(self) -> int:
-        """Watch the newest deployment of the service, in flight or ended, and return the exit code.
+        """Watch the newest deployment of the service, in flight or ended, and return the exit code (`report.OUTCOMES`).
 
         Raises:
-            UserError: There is none.
+            UserError: There is no deployment, or its image is no release.
+            LockedError: Another deployer holds the lock.
         """
         with self._locked() as lock:
             service = self._ecs.service()
@@ -113,7 +115,11 @@ class Deployer:
     # --- Before anything is changed ---------------------------------------------------------------
 
     def _wait_until_drained(self) -> Optional[dict[str, Any]]:
-        """Return the service; wait first until one that is being deleted is gone."""
+        """Return the service, or None; wait first until one that is being deleted is gone.
+
+        Raises:
+            UserError: It is still being deleted after 900 s.
+        """
         deadline = time.monotonic() + _SECONDS_TO_DRAIN
         service = self._ecs.service()
         while service and service["status"] == "DRAINING":
@@ -175,7 +181,8 @@ class Deployer:
     def _has_history(self, service: Optional[dict[str, Any]]) -> bool:
         """Return whether a version was ever deployed successfully: ECS needs one to roll back to.
 
-        Our records count as well, because ECS forgets a deployment after 90 days.
+        Our records count as well, because ECS lists deployments of the last 90 days only
+        (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/view-service-deployment.html).
         """
         if service is None:
             return False
@@ -193,7 +200,7 @@ class Deployer:
         definition: str = "",
         service: Optional[dict[str, Any]] = None,
     ) -> Ending:
-        """Begin the deployment of `definition`, if given, and watch it to the end."""
+        """Start the deployment of `definition`, if given, and watch it to the end."""
         environment = self._environment
         probe = Probe(environment.config.probe, release, environment.api_key(), lock.renew)
         try:
@@ -208,7 +215,8 @@ class Deployer:
         """Create or update the service, and return the ARN of the deployment that this starts.
 
         Raises:
-            UserError: AWS refuses; nothing was changed.
+            ClientError: AWS refuses; nothing was changed.
+            UnwatchedError: It is not known whether the request reached ECS, or there is no deployment after 120 s.
         """
         config = self._environment.config
         known = (
@@ -239,7 +247,7 @@ class Deployer:
     # --- Afterwards -----------------------------------------------------------------------------------
 
     def _conclude(self, release: Release, ending: Ending, first: bool = False) -> int:
-        """Verify what serves, diagnose a failure, and return the exit code."""
+        """Verify the version that serves, diagnose a failure, and return the exit code."""
         try:
             ending = verify.verify(self._environment, release, self._report, ending, first)
         except aws.errors() as error:
@@ -270,13 +278,13 @@ class Deployer:
         finally:
             try:
                 lock.release()
-            except aws.errors():  # it ends by itself, and must not hide how the deployment ended
+            except aws.errors():  # the lease expires, and this must not hide the outcome
                 pass
 
 
 @contextmanager
 def _unwatched_on_signals() -> Iterator[None]:
-    """Have Ctrl-C and SIGTERM end the watching, not the deployment."""
+    """Raise UnwatchedError on SIGINT and SIGTERM: they end the watching, not the deployment."""
 
     def stop(number: int, _frame: object) -> NoReturn:
         raise UnwatchedError(f"interrupted by {signal.Signals(number).name}")

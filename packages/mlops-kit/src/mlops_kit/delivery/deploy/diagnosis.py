@@ -1,4 +1,7 @@
-"""The diagnosis of stopped tasks: causes from ECS' reasons, and the last log lines."""
+"""The diagnosis of stopped tasks: causes from ECS' reasons, and the last log lines.
+
+Source of the reasons: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from .contract import Contract
 from .task_definition import CONTAINER
 
 _LINES = 5
-_OUT_OF_MEMORY = 137
+_OUT_OF_MEMORY = 137  # an exit code: 128 + SIGKILL
 
 _CAUSES = (
     (
@@ -39,7 +42,7 @@ class Cause(NamedTuple):
 
 
 def causes(tasks: list[dict[str, Any]]) -> list[Cause]:
-    """Return the causes of stopped tasks, the most frequent first."""
+    """Return the causes of stopped tasks (as DescribeTasks has them), the most frequent first."""
     counted = Counter(_end_of(task) for task in tasks)
     return [
         Cause(_sentence(reason, code), number, stop_code, reason, code)
@@ -48,7 +51,10 @@ def causes(tasks: list[dict[str, Any]]) -> list[Cause]:
 
 
 def placement(service: dict[str, Any], since: datetime) -> str:
-    """Return ECS' last message since then that it has no capacity for a task, or an empty string."""
+    """Return the newest of ECS' messages since then that no task could be placed, or an empty string.
+
+    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+    """
     for event in service.get("events", [])[:10]:
         found = _NO_CAPACITY.search(event["message"])
         if found and event["createdAt"] >= since:
@@ -57,7 +63,7 @@ def placement(service: dict[str, Any], since: datetime) -> str:
 
 
 def last_lines(logs: Any, contract: Contract, tasks: list[dict[str, Any]]) -> list[str]:
-    """Return the last log lines of the newest stopped task that has any."""
+    """Return the last five log lines of the newest stopped task that has any."""
     for task in reversed(tasks[-3:]):
         stream = f"{CONTAINER}/{CONTAINER}/{task['taskArn'].rpartition('/')[2]}"
         try:

@@ -10,7 +10,7 @@ from mlops_kit.core.errors import one_line
 from . import aws
 from .contract import Contract
 
-# The architectures of ECS, as engines label images.
+# The CPU architectures of ECS, as an image's config names them.
 _PLATFORMS = {"X86_64": "amd64", "ARM64": "arm64"}
 _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -48,10 +48,10 @@ class Ecr:
         return str(answer["imageDetails"][0]["imageDigest"])
 
     def image_of(self, digest: str) -> tuple[str, str]:
-        """Return the digest of the image that tasks run, or an empty string, and the reason why there is none.
+        """Return the digest of the image that tasks run and, where it is empty, the reason why there is none.
 
-        That is `digest` itself or, where `digest` is of an index, its image for the tasks' architecture: engines
-        push an index where they add attestations, and ECR scans the images in it.
+        It is `digest` itself or, where that is an index, its image for the tasks' architecture: engines push an index
+        where they add attestations, and ECR scans the images in it.
         """
         try:
             answer = self._client.describe_images(**self._where, imageIds=[{"imageDigest": digest}])
@@ -68,7 +68,11 @@ class Ecr:
         return str(found[0]["digest"]), ""
 
     def findings(self, digest: str) -> tuple[str, dict[str, int]]:
-        """Return the status of an image's scan, or the code of the error where it has none, and the findings by severity."""
+        """Return the status of an image's scan, and its number of findings by severity.
+
+        The status is the error code where there is no scan or no image.
+        Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning.html
+        """
         try:
             answer = self._client.describe_image_scan_findings(
                 **self._where, imageId={"imageDigest": digest}
@@ -83,12 +87,12 @@ class Ecr:
     def tag_as_served(self, digest: str) -> str:
         """Tag an image as one that served in the contract's environment; return the tag, or the reason why it has none.
 
-        The lifecycle of infra/shared/images.tf keeps images with such a tag. Each image has one of its own, because tags
-        are immutable: so the target of a rollback is kept as well. A tag that cannot be put fails no deployment.
+        The lifecycle policy of infra/shared/images.tf keeps images with such a tag. Each image has its own, because tags
+        are immutable, so the target of a rollback is kept as well. A failure here must not fail the deployment.
         """
         tag = f"served-{self._contract.environment}-{digest.rpartition(':')[2][:12]}"
         try:
-            # As it was pushed: ECR would turn another kind of manifest into one that it is not.
+            # Accept both kinds, to get the manifest as it was pushed: ECR may convert it to an accepted type.
             found = self._manifests(digest, (*_INDEXES, *_IMAGES))
             if not found:
                 return f"NOT TAGGED: {digest} is not in {self._contract.repository}"

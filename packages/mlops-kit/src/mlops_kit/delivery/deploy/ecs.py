@@ -1,4 +1,8 @@
-"""Amazon ECS: the calls of a rollout, and their responses as rollout.py takes them. No decisions are made here."""
+"""Amazon ECS: the API calls of a rollout, and their responses as rollout.py takes them. No decisions are made here.
+
+Sources: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-blue-green.html
+and https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeployment.html
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ class Ecs:
         self._client, self._contract = client, contract
 
     def service(self) -> Optional[dict[str, Any]]:
-        """Return the service as ECS describes it, or None if there is none (or no more)."""
+        """Return the service as DescribeServices has it, or None if there is none or it was deleted."""
         answer = self._client.describe_services(
             cluster=self._contract.cluster, services=[self._contract.service]
         )
@@ -44,7 +48,7 @@ class Ecs:
         return found
 
     def register(self, wanted: dict[str, Any], current: str = "") -> str:
-        """Return the ARN of the task definition `wanted`: `current` or the newest if it is the same, else a new one."""
+        """Register the task definition `wanted`, unless `current` or the family's newest is the same; return its ARN."""
         for name in filter(None, (current, wanted["family"])):
             try:
                 found = self.task_definition(name)
@@ -58,7 +62,11 @@ class Ecs:
         return str(registered["taskDefinition"]["taskDefinitionArn"])
 
     def create(self, definition: str, config: DeployConfig, alarms: bool) -> None:
-        """Create the service; its first deployment begins. `alarms`: they may roll it back."""
+        """Create the service, which starts its first deployment; `alarms`: whether alarms may roll it back.
+
+        Raises:
+            ClientError: AWS refuses.
+        """
         contract = self._contract
         network = {
             "subnets": contract.subnets,
@@ -95,9 +103,16 @@ class Ecs:
     def update(
         self, definition: str, config: DeployConfig, count: Optional[int], alarms: bool
     ) -> None:
-        """Begin a deployment; the load balancers are not sent again, since they did not change.
+        """Start a deployment; the load balancers are not sent again, since they did not change.
 
-        `count`: the number of tasks to set, or None to leave that to autoscaling. `alarms`: they may roll it back.
+        Args:
+            definition: The ARN of the task definition.
+            config: The settings of the environment.
+            count: The number of tasks to set, or None to leave that to autoscaling.
+            alarms: Whether alarms may roll it back.
+
+        Raises:
+            ClientError: AWS refuses.
         """
         self._client.update_service(
             cluster=self._contract.cluster,
@@ -118,9 +133,14 @@ class Ecs:
     def deployments(
         self, statuses: Sequence[str] = (), after: Optional[datetime] = None
     ) -> list[dict[str, Any]]:
-        """Return the newest 20 of the service's deployments in ECS' short form, the newest first.
+        """Return at most 20 of the service's deployments, the newest first, as ListServiceDeployments has them.
 
-        `statuses`: only those that are in one of these. ECS forgets them after 90 days.
+        ECS lists those of the last 90 days.
+        Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/view-service-deployment.html
+
+        Args:
+            statuses: Only deployments in one of these.
+            after: Only deployments created after this.
         """
         options: dict[str, Any] = {"status": list(statuses)} if statuses else {}
         if after is not None:
@@ -131,22 +151,22 @@ class Ecs:
         return sorted(listed, key=lambda one: one["createdAt"], reverse=True)
 
     def deployment(self, arn: str) -> dict[str, Any]:
-        """Return a service deployment as ECS describes it."""
+        """Return a service deployment as DescribeServiceDeployments has it."""
         answer = self._client.describe_service_deployments(serviceDeploymentArns=[arn])
         found: dict[str, Any] = answer["serviceDeployments"][0]
         return found
 
     def definition_of(self, deployment: dict[str, Any]) -> str:
-        """Return the ARN of the task definition that a service deployment, long or short form, brings."""
+        """Return the ARN of the task definition that a service deployment, described or listed, deploys."""
         target = (
             deployment.get("targetServiceRevisionArn") or deployment["targetServiceRevision"]["arn"]
         )
         return self._definition_of_revision(target)
 
     def serving_definition(self, service: dict[str, Any]) -> str:
-        """Return the ARN of the task definition that has most of the traffic: the old one until traffic is shifted.
+        """Return the ARN of the task definition with most of the traffic: the old one until traffic is shifted.
 
-        The service itself names the requested one.
+        `service["taskDefinition"]` is the requested one.
         """
         newest = self.deployments()[:1]
         if newest and newest[0]["status"] not in _SETTLED:
@@ -162,17 +182,23 @@ class Ecs:
         return str(answer["serviceRevisions"][0]["taskDefinition"])
 
     def look(self, arn: str, definition: str) -> tuple[Look, dict[str, Any]]:
-        """Return the state of the service deployment `arn`, which brings `definition`, and its service."""
+        """Return the state of the service deployment `arn`, which deploys `definition`, and the service."""
         deployment, service = self.deployment(arn), self.service() or {}
         listed = self.deployments(after=deployment["createdAt"])
         return look_of(deployment, service, listed, definition), service
 
     def stop(self, arn: str) -> None:
-        """Make ECS roll a service deployment back."""
+        """Make ECS roll back a service deployment.
+
+        Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stop-service-deployment.html
+        """
         self._client.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
 
     def answer(self, arn: str, hook: str, go_on: bool) -> None:
-        """Continue a paused service deployment, or have it rolled back."""
+        """Continue a service deployment that waits at the pause hook `hook`, or have it rolled back.
+
+        Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/pause-lifecycle-hooks.html
+        """
         action = "CONTINUE" if go_on else "ROLLBACK"
         self._client.continue_service_deployment(
             serviceDeploymentArn=arn, hookId=hook, action=action
@@ -203,7 +229,7 @@ def look_of(
     listed: list[dict[str, Any]],
     definition: str,
 ) -> Look:
-    """Return the state for the rollout, from ECS' responses on a service deployment, its service and later deployments."""
+    """Return the state for the rollout, from the responses of ECS: a service deployment, its service and later deployments."""
     target = deployment.get("targetServiceRevision", {})
     waiting = [
         hook["hookId"]
@@ -226,7 +252,11 @@ def look_of(
 def deployment_configuration(
     config: DeployConfig, contract: Contract, alarms: bool = True
 ) -> dict[str, Any]:
-    """Return ECS' deployment configuration: strategy, pauses for the probe, circuit breaker and, with `alarms`, alarms."""
+    """Return ECS' deploymentConfiguration: strategy, pauses for the probe, circuit breaker and, with `alarms`, alarms.
+
+    Sources: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+    and https://docs.aws.amazon.com/AmazonECS/latest/developerguide/pause-lifecycle-hooks.html
+    """
     watched = alarms and config.alarms and bool(contract.alarms)
     pauses = [_PAUSE_BEFORE_USERS]
     step = {
@@ -243,7 +273,7 @@ def deployment_configuration(
         "lifecycleStages": pauses,
         "timeoutConfiguration": {
             "timeoutInMinutes": config.pause_minutes,
-            "action": "ROLLBACK",  # so a deployer that was killed lets nothing through
+            "action": "ROLLBACK",  # a deployer that was killed must let nothing through
         },
     }
     return {

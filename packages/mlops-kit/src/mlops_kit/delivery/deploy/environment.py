@@ -28,12 +28,12 @@ class Environment(NamedTuple):
 
     @property
     def ecs(self) -> Ecs:
-        """Its service."""
+        """Access to its ECS service."""
         return Ecs(self.aws.client("ecs"), self.contract)
 
     @property
     def balancer(self) -> Balancer:
-        """Its load balancer."""
+        """Read access to its load balancer."""
         return Balancer(self.aws.client("elbv2"), self.contract)
 
     @property
@@ -48,7 +48,7 @@ class Environment(NamedTuple):
 
     @property
     def preflight(self) -> Preflight:
-        """The checks before it is changed."""
+        """The checks before a deployment."""
         return Preflight(self.aws, self.config, self.contract)
 
     def lock(self) -> Lock:
@@ -65,7 +65,8 @@ def connect(name: str) -> Environment:
     """Return the environment `name`, from configs/deploy/ and its contract.
 
     Raises:
-        UserError: There is none of this name, AWS refuses, or there is no contract.
+        UserError: There is no such environment, or no contract of it in this account and region.
+        ClientError: AWS refuses.
     """
     config = load_deploy(name)
     clients = aws.Aws()

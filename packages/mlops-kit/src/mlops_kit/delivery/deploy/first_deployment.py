@@ -1,4 +1,4 @@
-"""The steps of docs/first-aws-deployment.md that hold in an environment; everything here only reads."""
+"""Check which steps of docs/first-aws-deployment.md are done in an environment; read-only."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ STEPS = (
     "serves",
     "rolled back",
 )
-_DEPLOYMENTS = 50  # that are searched for a rollback
+_DEPLOYMENTS = 50  # how many are searched for a rollback
 
 
 class FirstDeployment:
     """The check of one environment, step by step, up to the first that fails."""
 
     def __init__(self, name: str) -> None:
-        """Begin with no step that holds in the environment `name`.
+        """Take the name of the environment.
 
         Raises:
-            UserError: There is none of this name.
+            UserError: There is no such environment.
         """
         self._name, self._contract = name, load_deploy(name).contract
         self._found: dict[str, str] = {}
@@ -36,10 +36,11 @@ class FirstDeployment:
     def look(self, tag: str) -> list[Check]:
         """Check the release with the image tag `tag`, or the last one pushed from here, and its environment.
 
-        Returns the checks of the preflight.
+        Returns:
+            The checks of the preflight.
 
         Raises:
-            UserError: A step does not hold that the next ones need; the message has the command for it.
+            UserError: A step that the next ones need is not done; the message has the command for it.
         """
         self._found["credentials"] = aws.Aws().where
         there = environment.connect(self._name)
@@ -56,7 +57,7 @@ class FirstDeployment:
         return checks
 
     def rows(self) -> list[list[str]]:
-        """Return for each step its name, whether it holds, and the evidence."""
+        """Return name, state and evidence of each step, for a table."""
         return [
             [step, "holds" if step in self._found else "not yet", self._found.get(step, "")]
             for step in STEPS

@@ -18,7 +18,10 @@ _ROLES = {"execution": "ecs-tasks", "task": "ecs-tasks", "load-balancer": "ecs"}
 def create(port: int) -> bool:
     """Create everything in the emulator on `port`, and the contract last; return whether it was missing.
 
-    An interrupted run has written no contract: the next one starts over, and finds what exists by its name.
+    An interrupted run has written no contract: the next one starts again, and finds existing resources by name.
+
+    Raises:
+        ClientError: The emulator refuses.
     """
     clients = aws.Aws()
     ssm = clients.client("ssm")
@@ -32,7 +35,7 @@ def create(port: int) -> bool:
 
 
 def urls(port: int) -> tuple[str, str]:
-    """Return the addresses of production and of the test listener."""
+    """Return the URLs of the production listener and of the test listener."""
     return f"http://{local_aws.HOST}:{port + 1}", f"http://{local_aws.HOST}:{port + 2}"
 
 
@@ -79,7 +82,8 @@ def _contract(clients: aws.Aws, port: int) -> dict[str, Any]:
 
 
 def _make_bucket(s3: Any, region: str) -> None:
-    # AWS does not accept us-east-1 here.
+    # us-east-1 is the default and no valid LocationConstraint:
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
     elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     _unless_there(
         s3.create_bucket, Bucket=_bucket(), **({} if region == "us-east-1" else elsewhere)
@@ -207,7 +211,7 @@ def _log_group() -> str:
 
 
 def _alarms() -> dict[str, tuple[str, str, float]]:
-    """Return metric, statistic and threshold of each alarm."""
+    """Return metric, statistic and threshold of each alarm: a count in a minute, and seconds."""
     prefix = f"{project.current().name}-{ENVIRONMENT}"
     return {
         f"{prefix}-5xx": ("HTTPCode_Target_5XX_Count", "Sum", 5.0),

@@ -1,4 +1,8 @@
-"""One deployer at a time in each environment: a lease in the bucket of records, renewed while its holder lives."""
+"""One deployer at a time in each environment: a lease in the bucket of records, which its holder renews.
+
+It is a JSON object that is written with If-None-Match or If-Match:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
+"""
 
 from __future__ import annotations
 
@@ -19,13 +23,13 @@ _SECONDS_BETWEEN_TRIES = 2.0
 
 
 class LockedError(UserError):
-    """Somebody else is deploying."""
+    """Another deployer holds the lock."""
 
     exit_code = 5
 
 
 class Lock:
-    """Held between `acquire` and `release`; `renew` has to be called now and then."""
+    """Held between `acquire` and `release`; `renew` has to be called at least every LEASE_SECONDS."""
 
     def __init__(self, records: Records, environment: str) -> None:
         """Take the records whose bucket holds the lock."""
@@ -36,13 +40,13 @@ class Lock:
         self._renewed = 0.0
 
     def acquire(self, patience: float = 0) -> None:
-        """Take the lock; one whose holder died on this machine, or whose lease has expired, is taken over.
+        """Acquire the lock; one whose holder died on this machine, or whose lease has expired, is taken over.
 
         Args:
             patience: Seconds to wait for a lock that is held.
 
         Raises:
-            LockedError: It is held; the message names the holder, and how long that can last if the holder is gone.
+            LockedError: It is held; the message names the holder, and when the lease expires if the holder is gone.
         """
         deadline = time.monotonic() + patience
         while True:
@@ -83,7 +87,7 @@ class Lock:
             self._etag = self._etag_of_ours()
             if self._etag is None:
                 raise LockedError("another deployer has taken over the lock of this one")
-            return  # it is not known which of our leases this is: the next call renews it
+            return  # this may be an older lease of ours: the next call renews it
         self._etag, self._renewed = etag, time.monotonic()
 
     def release(self) -> None:
@@ -93,7 +97,7 @@ class Lock:
             self._etag = None
 
     def _etag_of_ours(self) -> Optional[str]:
-        """Return the ETag of the lock, if it is ours.
+        """Return the ETag of the lock if it is ours, else None.
 
         A put whose response was lost is retried by boto3, and refused, because it had succeeded.
         """

@@ -1,4 +1,4 @@
-"""The service's log."""
+"""The service's log lines in CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .environment import Environment
 
 
 def since(environment: Environment, minutes: int) -> Iterator[str]:
-    """Yield the lines of the last minutes, each with the first letters of its task's id."""
+    """Yield the lines of the last `minutes`, each after the first eight characters of its task's id."""
     pages = (
         environment.aws.client("logs")
         .get_paginator("filter_log_events")

@@ -7,15 +7,17 @@ from mlops_kit.core.errors import UserError
 from . import aws, environment
 from .environment import Environment
 
-_MOST_SENTENCES = 20  # sentences; a message of SNS has 256 KB
-_MOST_OF_SUBJECT = 99  # characters
+# SNS takes messages of 256 KB, and subjects of fewer than 100 characters:
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+_MOST_SENTENCES = 20
+_MOST_OF_SUBJECT = 99
 
 
 def connect(name: str) -> Environment:
     """Return the environment `name`, whose contract has the place of its service's records.
 
     Raises:
-        UserError: As `environment.connect`, or AWS refuses, or its infrastructure names no such place.
+        UserError: As `environment.connect`, or AWS refuses, or the contract has no such place.
     """
     try:
         found = environment.connect(name)
@@ -30,7 +32,7 @@ def connect(name: str) -> Environment:
 
 
 def alert(of: Environment, title: str, sentences: list[str]) -> str:
-    """Publish the drift to the environment's alarm topic; return the outcome, or an empty string where there is no topic."""
+    """Publish the drift to the environment's alarm topic; return the outcome, or an empty string if it has none."""
     topic = of.contract.alarm_topic
     if not topic:
         return ""
@@ -42,6 +44,6 @@ def alert(of: Environment, title: str, sentences: list[str]) -> str:
             Subject=title.encode("ascii", "replace").decode()[:_MOST_OF_SUBJECT],
             Message="\n".join([*lines, "", f"make monitor ENV={of.name} shows all of it."]),
         )
-    except aws.errors() as error:  # the result counts all the same
+    except aws.errors() as error:  # an unsent alert does not change the result
         return f"NOT SENT to {topic}: {aws.sentence(error)}"
     return f"sent to {topic.rpartition(':')[2]}"

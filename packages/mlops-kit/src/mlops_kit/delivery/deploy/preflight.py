@@ -1,4 +1,4 @@
-"""The checks before anything is changed, also of `make verify`; everything here only reads."""
+"""The checks before anything is changed, also of `make verify`; read-only."""
 
 from __future__ import annotations
 
@@ -42,8 +42,16 @@ class Preflight:
     ) -> list[Check]:
         """Check everything that a deployment of `release` needs.
 
-        `in_flight`: weights may be divided. `is_rollback`: it has served here before, so neither its card and scan nor
-        the state that it is to fix count. `reason`: why it is deployed though nothing healthy serves.
+        Args:
+            release: The release to deploy.
+            service: The ECS service, or None before the first deployment.
+            in_flight: A deployment is in flight, so the traffic may be divided.
+            is_rollback: The release has served here before: model card, scan, active alarms, divided traffic and
+                unhealthy targets do not fail a check.
+            reason: Why it is deployed although alarms are active or no target is healthy; if empty, these checks fail.
+
+        Raises:
+            ClientError: The credentials have expired; other errors of AWS are failed checks.
         """
         runs = bool(service and service["runningCount"])
         looks = [
@@ -118,7 +126,7 @@ class Preflight:
         return Check("scan", not found, ", ".join(found) or f"no {' or '.join(blocking)} finding")
 
     def _model_card(self, release: Release, is_rollback: bool) -> Check:
-        """Check that the card is written, where a release has to pass another environment first."""
+        """Check that the model card is complete, where a release has to pass another environment first."""
         name, again = "model card", "make register export, then a new image"
         if not self._config.requires or is_rollback:
             return Check(name, True, "not asked for")
@@ -157,7 +165,10 @@ class Preflight:
         return Check("roles", not missing, "; ".join(missing) or "task, execution, load balancer")
 
     def _alarms(self, is_rollback: bool, reason: str) -> Check:
-        """Check that none is in state ALARM: AWS leaves open whether such an alarm ends the deployment or is ignored."""
+        """Check that none is in state ALARM: AWS does not document whether it would fail the deployment or be ignored.
+
+        Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+        """
         if is_rollback:
             return Check("alarms", True, "off, it is a rollback")
         active = self.active_alarms()
@@ -170,7 +181,7 @@ class Preflight:
         return Check("alarms", False, detail)
 
     def _listeners(self) -> Check:
-        """Check that the deployer can reach both listeners: else it would find out only when all tasks run."""
+        """Check that the deployer can reach both listeners: otherwise the probe would fail when all tasks run."""
         contract, seconds = self._contract, self._config.probe.timeout_seconds
         for name, url in (("test", contract.test_url), ("production", contract.production_url)):
             problem = connection_problem(url, seconds)
@@ -184,7 +195,7 @@ class Preflight:
         return Check("listeners", True, "production and test are reached")
 
     def _weights(self, whole: bool) -> Check:
-        """Check the live weights, since ECS does not before it shifts them."""
+        """Check the weights of the listener rules: ECS does not check them before it shifts traffic."""
         contract = self._contract
         rules = {"production": contract.production_rule, "test": contract.test_rule}
         groups = {name: set(self._balancer.weights(rule)) for name, rule in rules.items()}

@@ -37,13 +37,13 @@ class Probe:
         api_key: str = "",
         alive: Callable[[], object] = lambda: None,
     ) -> None:
-        """Take the limits, the release, the API key, and a function to call between requests."""
+        """Take the thresholds, the release, the API key, and a function to call between requests (it renews the lock)."""
         self._config, self._release, self._alive = config, release, alive
-        # The service neither records nor counts its rows as traffic.
+        # With this header the service neither records the rows nor counts them as traffic.
         self._headers = {PROBE_HEADER: "deploy", **({"X-API-Key": api_key} if api_key else {})}
 
     def version(self, url: str) -> list[Check]:
-        """Check everything: ready, the right version, golden predictions, and the limits."""
+        """Check everything: ready, the right version, golden predictions, and the thresholds."""
         return self._try([self._ready, self._version, self._golden, self._limits], url)
 
     def identity(self, url: str) -> list[Check]:
@@ -55,11 +55,11 @@ class Probe:
         return self._try([self._ready], url)
 
     def production(self, url: str) -> list[Check]:
-        """Check the limits only: which version responds depends on the weights while traffic is shifted."""
+        """Check the thresholds only: while traffic is shifted, the weights decide which version responds."""
         return self._try([self._limits], url)
 
     def _try(self, looks: list[Any], url: str) -> list[Check]:
-        """Return the checks of the first attempt that passes, else of the last of the configured number."""
+        """Return the checks of the first attempt that passes, else of the last one."""
         checks: list[Check] = []
         for attempt in range(self._config.attempts):
             if attempt:
@@ -100,7 +100,7 @@ class Probe:
         return Check("golden predictions", enough and worst <= self._release.tolerance, detail)
 
     def _limits(self, session: requests.Session, url: str) -> Check:
-        """Send all requests, or stop once too many are lost or slow for the rest to make up for it."""
+        """Check latency (95th percentile, ms) and error rate; stop early once the remaining requests cannot meet them."""
         config, row = self._config, self._release.golden[0]["row"]
         may_be_slow = config.requests - math.ceil(0.95 * config.requests)
         milliseconds: list[float] = []

@@ -15,13 +15,12 @@ from .release import Release
 
 
 def push(environment: Environment) -> tuple[Release, bool]:
-    """Return the release of the image in artifacts/image.json, and whether it is new.
+    """Push the image of artifacts/image.json unless the repository has it; return its release, and whether that is new.
 
-    An image that the repository has already is not pushed again: a digest is pushed once, for all
-    environments, because they share the repository.
+    A digest is pushed once for all environments, because they share the repository.
 
     Raises:
-        UserError: Nothing was built, Docker is not there, or the repository refuses.
+        UserError: Nothing was built, Docker is missing, the image is of another platform, or the repository refuses.
     """
     record = build.built()
     repository = environment.contract.repository
@@ -65,7 +64,7 @@ def find(environment: Environment, tag: str) -> Release:
 
 
 def _pushed_digest(environment: Environment, record: dict[str, Any]) -> Optional[str]:
-    """Return the digest of this image in the repository, or None if it is not there.
+    """Return the digest of this image in the repository, or None if it was not pushed.
 
     An image of a committed tree is identified by its tag: commit and model version.
     """
@@ -75,7 +74,7 @@ def _pushed_digest(environment: Environment, record: dict[str, Any]) -> Optional
 
 
 def _require_platform(environment: Environment, image: dict[str, Any]) -> None:
-    """Require that tasks can run the image: they would end with an "exec format error".
+    """Require that tasks can run the image; otherwise they would stop with an "exec format error".
 
     Raises:
         UserError: It is built for another platform.

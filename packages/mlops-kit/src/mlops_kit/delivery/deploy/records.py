@@ -47,7 +47,7 @@ class Records:
         return found
 
     def find_release(self, digest: str) -> Optional[Release]:
-        """Return the release of an image, or None for an image that came here in another way."""
+        """Return the release of an image, or None for an image that `make push` did not push."""
         found = self.get(f"releases/{_hex(digest)}.json")
         return release.parse(found[0]) if found else None
 
@@ -67,7 +67,7 @@ class Records:
         )
 
     def start(self, attempt: dict[str, Any]) -> str:
-        """Record that a deployment begins; return its key. Later keys sort behind earlier ones."""
+        """Record the start of a deployment; return its key. Keys sort by time."""
         time = str(attempt["started_at"]).replace(":", "")
         key = f"deployments/{self._environment}/{time}-{secrets.token_hex(4)}.json"
         self.update(key, attempt)
@@ -89,7 +89,7 @@ class Records:
             yield from page.get("Contents", [])
 
     def _s3(self) -> Any:
-        return self._aws.client("s3")  # asked for each time: credentials may have been renewed
+        return self._aws.client("s3")  # not kept: `Aws.renew` replaces clients
 
     def get(self, key: str) -> Optional[tuple[str, str]]:
         """Return an object's text and ETag, or None if there is no such object."""
@@ -106,7 +106,13 @@ class Records:
     ) -> Optional[str]:
         """Write an object and return its ETag, or None if the condition does not hold.
 
-        `only_new`: there must be none yet. `only_over`: it must still have this ETag.
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
+
+        Args:
+            key: The object's key.
+            body: Its JSON.
+            only_new: Write only if there is no object with this key.
+            only_over: Write only if the object still has this ETag; empty: no condition.
         """
         conditions = {"IfNoneMatch": "*"} if only_new else {}
         if only_over:
@@ -120,7 +126,7 @@ class Records:
                 **conditions,
             )
         except aws.errors() as error:
-            # 409: another conditional write of the same key was quicker.
+            # 412: the condition does not hold; 409: a concurrent write was faster; 404: the object was deleted.
             if aws.code(error) in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
                 return None
             raise

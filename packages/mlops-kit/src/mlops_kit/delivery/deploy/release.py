@@ -41,7 +41,7 @@ class Release(BaseModel):
 
     @property
     def name(self) -> str:
-        """The release for messages: model version and commit."""
+        """The release in messages: model, version and image tag."""
         return f"{self.registered_model} version {self.model_version} ({self.tag})"
 
     def image(self, repository: str) -> str:
@@ -81,7 +81,7 @@ def of_image(record: dict[str, Any], digest: str) -> Release:
 
 
 def who() -> str:
-    """Return who deploys: the user of the CI run where there is one, else user and machine."""
+    """Return who deploys: the user of the CI run, else USER@HOST."""
     for variable in (
         "GITHUB_ACTOR",
         "GITLAB_USER_LOGIN",
@@ -99,10 +99,10 @@ def who() -> str:
 
 
 def now() -> str:
-    """Return the time, UTC, as ISO 8601 to the second."""
+    """Return the time in UTC, as ISO 8601 to the second: 2026-01-31T12:00:00Z."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse(text: str) -> Release:
-    """Return the release in a record that `Release.model_dump` wrote."""
+    """Return the release in a record that `Release.model_dump_json` wrote."""
     return Release.model_validate(json.loads(text))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 JSON = Path("reports/deploy.json")
 
 UNWATCHED = 6
+# By exit code.
 OUTCOMES = {
     0: "deployed",
     2: "refused",

@@ -16,13 +16,14 @@ from .rollout import NEEDS_A_PERSON, Look
 
 
 def roll_back(environment: Environment, report: Report, to: str, reason: str) -> int:
-    """Roll back to the release with the image tag `to`, or to the previous one; return the exit code.
+    """Roll back to the release with the image tag `to`, or to the previous one; return the exit code (`report.OUTCOMES`).
 
-    A deployment in flight is ended first: ECS restores the version that served before it. `to` may name a release that
+    A deployment in flight is stopped first: ECS restores the version that served before it. `to` may name a release that
     never served here; it then has to pass the checks of any deployment.
 
     Raises:
         UserError: There is no release to roll back to.
+        StuckRollbackError: ECS has not ended the deployment in flight within `deadline_minutes`.
     """
     target = push.find(environment, to) if to else None
     ended = _end_in_flight(environment, report)
@@ -64,18 +65,22 @@ def _stop(ecs: Ecs, arn: str) -> None:
     except aws.errors() as error:
         if aws.is_passing(error) or aws.is_expired(error):
             raise
-        if ecs.deployment(arn)["status"] in GOING_ON:  # else it has begun to end since we looked
+        if ecs.deployment(arn)["status"] in GOING_ON:  # otherwise it has ended meanwhile
             raise
 
 
 class StuckRollbackError(UserError):
-    """ECS does not end a deployment."""
+    """ECS has not ended a deployment before the deadline."""
 
     exit_code = NEEDS_A_PERSON
 
 
 def _current_release(environment: Environment) -> Release:
-    """Return the service's current release."""
+    """Return the release of the service's task definition.
+
+    Raises:
+        UserError: The service was deleted, or its image is no release.
+    """
     service = environment.ecs.service()
     if service is None:
         raise UserError("the service is gone")

@@ -1,12 +1,13 @@
 """The state machine of a rollout: from the state of ECS to the next action. It uses neither AWS nor the clock.
 
-    look ──> decide ──> WAIT          look again
+    look ──> decide ──> WAIT          poll again
                    ├──> PROBE         probe the new version (or production), then `after_probe` with the result
                    ├──> ANSWER        continue the paused deployment, or have it rolled back
                    ├──> STOP          have ECS roll back: the probe of production failed, or the deadline is over
                    └──> END           with the exit code and the sentence of the outcome
 
-Statuses, stages and what they mean: the API reference of Amazon ECS, ServiceDeployment.
+Statuses and stages: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeployment.html and
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/blue-green-deployment-how-it-works.html
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ DEPLOYED, FAILED, NEEDS_A_PERSON, NOT_OURS = 0, 3, 4, 5
 
 _FINAL = ("SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED")
 _ROLLING_BACK = ("STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
-# Users see the new version in these; ECS may add others.
+# In these stages all production traffic goes to the new version.
 _BAKING = ("POST_PRODUCTION_TRAFFIC_SHIFT", "BAKE_TIME")
 _BEFORE_A_STEP = "PRE_PRODUCTION_TRAFFIC_SHIFT"
 
@@ -73,15 +74,15 @@ class Rollout:
     """The request, and the decisions so far."""
 
     first: bool  # no version has ever been deployed: there is nothing to roll back to
-    deadline: float  # the clock's seconds at which it counts as stuck
-    patience: float  # seconds for a rollback that was requested
+    deadline: float  # seconds of a monotonic clock, after which it counts as stuck
+    patience: float  # seconds that a requested rollback may take
     verdicts: dict[str, str] = field(default_factory=dict)  # by hook: the failure, or "" for passed
     answered: frozenset[str] = frozenset()
     failure: str = ""  # why we rolled it back
     stopped_at: Optional[float] = None
 
     def decide(self, look: Look, now: float) -> Action:
-        """Return the next action for `look` at the clock's second `now`."""
+        """Return the next action for `look` at the time `now`, in seconds of the deadline's clock."""
         if look.is_final:
             return self._end(look)
         if look.superseded:
@@ -110,7 +111,7 @@ class Rollout:
         return replace(self, failure=self.failure or failure)
 
     def after_call(self, action: Action, now: float) -> Rollout:
-        """Return the rollout after ECS has taken the ANSWER or STOP of `action`."""
+        """Return the rollout after ECS has accepted the ANSWER or STOP of `action`."""
         if action.kind is Kind.ANSWER and action.go_on:
             return replace(self, answered=self.answered | {action.hook})
         answered = self.answered | {action.hook} if action.hook else self.answered
@@ -134,7 +135,7 @@ class Rollout:
             return Action(Kind.END, code=DEPLOYED, why="ECS has completed the deployment")
         if look.superseded and not self.failure:
             return Action(Kind.END, code=NOT_OURS, why=_SUPERSEDED)
-        if look.status == "SUCCESSFUL":  # stable, but not with what we asked for
+        if look.status == "SUCCESSFUL":  # stable, but with another task definition
             why = "the service is stable with another task definition than this deployment's"
             return Action(Kind.END, code=NOT_OURS, why=why)
         if look.status == "ROLLBACK_SUCCESSFUL" and not self.first:

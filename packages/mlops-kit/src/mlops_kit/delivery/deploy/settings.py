@@ -16,9 +16,10 @@ from .. import local_aws
 
 DEPLOY = Path("configs/deploy")  # a file for each environment
 
-_LEAST_LINEAR = 3.0  # percent, of ECS
-# What a healthy deployment takes beside its configured waits: to start tasks, to be probed, to clean up; and at each
-# step to be probed again.
+# Percent; source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-linear.html
+_LEAST_LINEAR = 3.0
+# Minutes that a healthy deployment takes besides its configured waits: to start tasks, to be probed and to clean up; and
+# at each step to be probed again.
 _MINUTES_BESIDE, _MINUTES_BESIDE_A_STEP = 10, 1
 
 
@@ -109,7 +110,7 @@ class DeployConfig(Section):
 
     @property
     def waits(self) -> tuple[int, int]:
-        """Return how many steps of traffic wait before the last one, and the minutes that all waits take."""
+        """Return the number of traffic steps before the last one, and the minutes of all waits together."""
         linear = (1000 - 1) // round(10 * self.steps.percent)
         steps = {"BLUE_GREEN": 0, "CANARY": 1, "LINEAR": linear}[self.strategy]
         return steps, steps * self.steps.bake_minutes + self.bake_minutes
@@ -118,7 +119,7 @@ class DeployConfig(Section):
         """Return why even a successful deployment would not end before the deadline, or an empty string if it would."""
         steps, waits = self.waits
         beside = _MINUTES_BESIDE + steps * _MINUTES_BESIDE_A_STEP
-        # The deadline is in minutes of this machine, the waits in those of ECS.
+        # The deadline is in real minutes, the waits are in minutes of ECS, which are shorter in the emulator.
         least = (waits + beside) * local_aws.seconds_of_a_minute() / 60
         if self.deadline_minutes >= least:
             return ""

@@ -1,4 +1,4 @@
-"""The status of an environment, and what a deployment would change; everything here only reads."""
+"""The status of an environment, and what a deployment would change; read-only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The task definition of a release, and its comparison with a registered one."""
+"""The task definition of a release, and its comparison with a registered one.
+
+Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from .settings import DeployConfig
 
 CONTAINER = "app"
 SHIPPER = "shipper"
-_SHIPPER_MIB = 128  # at most: it may be killed for it, and must not take memory from the service
+_SHIPPER_MIB = 128  # a hard limit, so that it cannot take memory from the service
 # The image's volume, and its path, which the service knows relative to the working directory.
 _RECORDS, _RECORDS_PATH = "predictions", "/app/predictions"
 _EVERYWHERE = "0.0.0.0"  # nosec B104 # the container's own network, behind its security group
@@ -83,7 +86,10 @@ def _app(release: Release, config: DeployConfig, contract: Contract) -> dict[str
 
 
 def _shipper(release: Release, config: DeployConfig, contract: Contract) -> dict[str, Any]:
-    """Return the container that ships the service's records to S3; the service does not end with it."""
+    """Return the container that ships the service's records to S3; it is restarted, and the service runs on without it.
+
+    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-restart-policy.html
+    """
     return {
         **_container(SHIPPER, dict(config.environment), release, config, contract),
         "essential": False,
@@ -104,7 +110,7 @@ def _container(
     """Return the fields that both containers share; both may read or write S3."""
     variables = {**variables, "AWS_DEFAULT_REGION": contract.region}
     if contract.predictions:
-        # First, so that the config's own values win.
+        # First, because the config's own values override earlier ones.
         recorded = f"record.folder={_RECORDS} record.to={contract.predictions}"
         variables = {
             **variables,
@@ -133,7 +139,7 @@ def _mount(volume: str, path: str) -> dict[str, str]:
 
 
 def facts(definition: Optional[dict[str, Any]]) -> dict[str, Any]:
-    """Return the compared fields of a task definition, flat: of a request, of ECS' response, or of none."""
+    """Return the compared fields of a task definition (a request or ECS' response) with dotted names; none for None."""
     if definition is None:
         return {}
     found = {key: definition.get(key) for key in _COMPARED}
@@ -147,7 +153,7 @@ def facts(definition: Optional[dict[str, Any]]) -> dict[str, Any]:
             elif key == "portMappings":
                 found[f"{of}port"] = [mapping["containerPort"] for mapping in value or []]
             else:
-                # ECS leaves out fields that were not given, or has them empty.
+                # ECS omits fields that were not given, or returns them empty.
                 found[f"{of}{key}"] = value or None
     return found
 

@@ -1,4 +1,4 @@
-"""Verify what serves after a deployment, and diagnose a failure."""
+"""Verify the version that serves after a deployment, and diagnose a failure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from .watch import Ending
 def verify(
     environment: Environment, release: Release, report: Report, ending: Ending, first: bool
 ) -> Ending:
-    """Return `ending` if it agrees with what serves now, else the real ending.
+    """Return `ending` if it agrees with the version that serves now, else the real ending.
 
-    "Stable after a rollback" reported as a success is the most common fault of deployers: so the version that
-    serves in production is probed, whatever status ECS reports.
+    A deployer must not report "stable after a rollback" as a success: so the version that serves in production is
+    probed, whatever status ECS reports.
+
+    Raises:
+        ClientError: AWS refuses.
     """
     if ending.code == DEPLOYED:
         return _verify_deployed(environment, release, report, ending, first)
@@ -54,7 +57,7 @@ def state(environment: Environment) -> list[str]:
 def _verify_deployed(
     environment: Environment, release: Release, report: Report, ending: Ending, first: bool
 ) -> Ending:
-    # AWS leaves open whether a first deployment pauses for our probe: so the golden predictions may be unchecked yet.
+    # AWS does not document whether a first deployment pauses for our probe: the golden predictions may be unchecked yet.
     problem = (
         _production_problem(environment, release)
         or (first and _probe_problem(environment, release))
@@ -73,7 +76,7 @@ def _verify_deployed(
             environment.config,
             environment.contract,
         )
-    except aws.errors() as error:  # what serves was verified all the same
+    except aws.errors() as error:  # the version was verified all the same
         scaled = f"NOT SET: {aws.sentence(error)}"
     report.note("tasks", scaled)
     environment.records.add_passed(release.digest)
@@ -84,7 +87,7 @@ def _verify_deployed(
 def _production_problem(
     environment: Environment, release: Release, any_version: bool = False
 ) -> str:
-    """Return what is wrong with production, its weights or the version that serves, or an empty string."""
+    """Return the problem with production, its weights or the version that serves, or an empty string."""
     weights = environment.balancer.production()
     if max(weights.values()) < 100:
         shares = ", ".join(f"{colour} {weight:g} %" for colour, weight in weights.items())
@@ -102,7 +105,7 @@ def _probe_problem(environment: Environment, release: Release) -> str:
 
 
 def _diagnose(environment: Environment, report: Report, sentence: str) -> str:
-    """Return the sentence, with the cause in front if tasks stopped or could not be placed."""
+    """Return the sentence, after the cause if tasks stopped or could not be placed."""
     tasks = environment.ecs.stopped_tasks(report.deployment, report.task_definition)
     failed = [task for task in tasks if not _was_scaled_in(task)]
     found = diagnosis.causes(failed)
@@ -116,6 +119,6 @@ def _diagnose(environment: Environment, report: Report, sentence: str) -> str:
 
 
 def _was_scaled_in(task: dict[str, object]) -> bool:
-    """Return whether ECS stopped a task because its deployment was over."""
+    """Return whether ECS stopped a task to scale in, and not because of a failed health check."""
     reason = str(task.get("stoppedReason", ""))
     return task.get("stopCode") == "ServiceSchedulerInitiated" and "health check" not in reason

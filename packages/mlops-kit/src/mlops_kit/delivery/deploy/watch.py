@@ -1,4 +1,4 @@
-"""Watch a service deployment to its end: look, decide, act. The decisions are rollout.py's."""
+"""Watch a service deployment to its end: poll, decide, act. rollout.py makes the decisions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RefusedOnceError(Exception):
 
 
 class Watcher:
-    """The watch over the service deployment of one task definition."""
+    """Watches the service deployment of one task definition."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Watcher:
         self._answered_at = time.monotonic()
 
     def watch(self) -> Ending:
-        """Return how the deployment ended, or why it is no longer watched."""
+        """Watch the deployment; return how it ended, or why it is no longer watched."""
         while True:
             try:
                 self._lock.renew()
@@ -118,7 +118,7 @@ class Watcher:
         except aws.errors() as error:
             if aws.is_passing(error) or aws.is_expired(error) or self._refused == action:
                 raise
-            # It may have ended, or been continued, since our look: the next one shows.
+            # It may have ended, or been continued, since the last poll: the next one shows that.
             self._refused = action
             raise RefusedOnceError from error
 

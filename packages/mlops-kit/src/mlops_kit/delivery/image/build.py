@@ -19,7 +19,7 @@ RECORD = Path("artifacts/image.json")
 TRAIN_RECORD = Path("artifacts/image-train.json")
 DOCKERFILE = Path("docker/Dockerfile")
 
-_NAMED_FILES = 5  # of a dirty tree, in the refusal
+_NAMED_FILES = 5  # how many changed files the error about a dirty tree names
 
 
 class Options(NamedTuple):
@@ -68,7 +68,7 @@ def describe(tag: str, commit: str, dirty: bool, model: dict[str, Any]) -> dict[
     """Return the fields of artifacts/image.json, without those that only the build has: id, base and bytes."""
     return {
         "tag": tag,
-        "digest": None,  # a registry gives it: make image-push, make push
+        "digest": None,  # the registry returns it: make image-push, make push
         "reference": None,
         "commit": commit,
         "dirty": dirty,
@@ -101,7 +101,11 @@ def build_train(options: Options) -> dict[str, Any]:
 def build_target(
     target: str, tag: str, options: Options, arguments: Optional[dict[str, str]] = None
 ) -> None:
-    """Build one stage of the Dockerfile; certificates and pip settings are passed as secrets only."""
+    """Build one stage of the Dockerfile; certificates and pip settings are passed as build secrets only.
+
+    Raises:
+        UserError: A file of the options does not exist, or the build failed.
+    """
     base, kit = options.base or default_base(), kit_source.in_checkout()
     arguments = {"BASE": base, "KIT": kit.as_posix(), **(arguments or {})}
     command = ["build", "--file", str(DOCKERFILE), "--target", target, "--tag", tag]
@@ -119,7 +123,7 @@ def build_target(
 
 
 def build_arguments(model: dict[str, Any], commit: str, dirty: bool) -> dict[str, str]:
-    """Return the Dockerfile's arguments, most of which become labels."""
+    """Return the Dockerfile's build arguments, most of which become labels of the image."""
     challenger = model["challenger"] or {}
     return {
         "FORMAT": "skops" if "skops" in (model["format"], challenger.get("format")) else "onnx",
@@ -133,7 +137,7 @@ def build_arguments(model: dict[str, Any], commit: str, dirty: bool) -> dict[str
 
 
 def default_base() -> str:
-    """Return the slim image of this Python, which trained: the same lock entries are installed in it."""
+    """Return the slim image of this Python, with which the model was trained: the same lock entries are installed in it."""
     return "python:{}.{}-slim".format(*sys.version_info)
 
 
@@ -187,10 +191,10 @@ def note_digest(record: dict[str, Any], reference: str) -> dict[str, Any]:
 
 
 def built() -> dict[str, Any]:
-    """Return artifacts/image.json.
+    """Return artifacts/image.json, the record of the last built image.
 
     Raises:
-        UserError: There is none.
+        UserError: Nothing was built.
     """
     try:
         record: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))
@@ -200,12 +204,13 @@ def built() -> dict[str, Any]:
 
 
 def checkout(allow_dirty: bool) -> tuple[str, bool]:
-    """Return the commit and whether the tree differs from it.
+    """Return the commit ("none" where there is none) and whether the tree differs from it.
 
     Raises:
-        UserError: It does, or there is no commit, and `allow_dirty` is false.
+        UserError: The tree differs from its commit or there is none, and `allow_dirty` is false.
     """
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # no git: no exception at import
+    # Where git is missing, GitPython would raise at import.
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     import git
 
     try:

@@ -63,7 +63,7 @@ def build_train(
     ca_bundle: CaBundle = None,
     pip_conf: PipConf = None,
 ) -> None:
-    """Build the image that trains; on another base (BASE=…) it is one for GPUs."""
+    """Build the training image; for GPUs, give a base image with their libraries (BASE=…)."""
     from . import build as image
 
     done = image.build_train(image.Options(base, allow_dirty, ca_bundle, pip_conf))
@@ -78,7 +78,7 @@ def push(
     user: Annotated[str, typer.Option(envvar="REGISTRY_USER", help="Default: no login.")] = "",
     password: Annotated[Optional[str], typer.Option(envvar="REGISTRY_PASSWORD")] = None,
 ) -> None:
-    """Push the built image and note its digest."""
+    """Push the built image and record its digest."""
     from . import build as image
 
     done = image.push_to(registry, (user, password or "") if user else None)

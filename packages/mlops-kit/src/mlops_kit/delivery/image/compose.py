@@ -28,7 +28,7 @@ def up(options: build.Options, service_image: str, service_port: int, mlflow_por
     """Start everything and wait until all of it is healthy.
 
     Raises:
-        UserError: Docker, compose or the image is missing, or a part does not become healthy.
+        UserError: Docker, compose or the image is missing, or a container does not become healthy.
     """
     docker.require_engine()
     _compose()
@@ -62,7 +62,7 @@ def mlflow_image() -> str:
 
 
 def write_passwords() -> None:
-    """Write random passwords, readable by this user only, unless there are some, with which the volumes were made."""
+    """Write random passwords, readable by this user only, unless the file exists: the volumes were created with those."""
     if not PASSWORDS.exists():
         PASSWORDS.parent.mkdir(exist_ok=True)
         lines = "".join(f"{name}={secrets.token_hex(20)}\n" for name in _SECRETS)
@@ -72,10 +72,10 @@ def write_passwords() -> None:
 
 
 def _compose() -> list[str]:
-    """Return the command for compose.
+    """Return the compose command: the plugin of docker, else docker-compose.
 
     Raises:
-        UserError: There is none.
+        UserError: Neither is installed.
     """
     plugin = ["docker", "compose"]
     done = subprocess.run(

@@ -44,8 +44,9 @@ def show(*arguments: str) -> None:
     Raises:
         UserError: docker failed; its error is on the terminal already.
     """
-    # Engines before 23 build with BuildKit only when asked. From 29 on they would push an index with an attestation beside
-    # the image, whose digest ECR does not scan; the image's contents are in our own SBOM.
+    # Engines before 23 use BuildKit only with DOCKER_BUILDKIT=1. From 29 on they would push an index of the image and an
+    # attestation, and ECR does not scan an index; the image's contents are in our own SBOM.
+    # Source: https://docs.docker.com/build/building/variables/
     env = {**os.environ, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     command = [_client(), *arguments]
     done = subprocess.run(
@@ -56,7 +57,7 @@ def show(*arguments: str) -> None:
 
 
 def ask(*arguments: str, stdin: str = "") -> str:
-    """Return what docker prints.
+    """Run docker and return its stdout.
 
     Raises:
         UserError: docker failed; the message has the last line of its stderr.
@@ -88,7 +89,7 @@ def inspect(image: str) -> dict[str, Any]:
     """Return `docker image inspect` of a local image.
 
     Raises:
-        UserError: It has no such image.
+        UserError: The image is not on this machine.
     """
     try:
         found: dict[str, Any] = json.loads(ask("image", "inspect", image))[0]

@@ -1,4 +1,4 @@
-"""List installed packages, as JSON. It is fed to the image's own Python, so it needs only the standard library."""
+"""List installed packages, as JSON. The image's own Python runs it from stdin, so it needs only the standard library."""
 
 import json
 import os
@@ -11,7 +11,7 @@ SKIPPED = {"/proc", "/sys", "/dev"}
 
 
 def main() -> None:
-    """Print the distribution, its packages and all Python packages, wherever they lie."""
+    """Print the distribution, its packages and all Python packages, wherever they are installed."""
     found = {
         "python": platform.python_version(),
         "system": system(Path("/etc/os-release")),
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def system(path: Path) -> dict[str, str]:
-    """Return the fields of os-release."""
+    """Return the fields of os-release, such as ID and VERSION_ID."""
     if not path.is_file():
         return {}
     lines = [line.partition("=") for line in path.read_text().splitlines() if "=" in line]
@@ -30,11 +30,11 @@ def system(path: Path) -> dict[str, str]:
 
 
 def debian_packages(folder: Path) -> Optional[list[dict[str, str]]]:
-    """Return what dpkg installed, or None where there is no dpkg."""
+    """Return name, version and architecture of the packages that dpkg installed, or None where there is no dpkg."""
     files = [
         folder / "status",
         *folder.glob("status.d/*"),
-    ]  # the folder is how distroless images keep it
+    ]  # distroless images have a file for each package
     present = [path for path in files if path.is_file() and path.suffix != ".md5sums"]
     if not present:
         return None
@@ -49,7 +49,7 @@ def debian_packages(folder: Path) -> Optional[list[dict[str, str]]]:
 
 
 def python_packages(root: str) -> list[dict[str, str]]:
-    """Return every distribution under `root`, also those that no interpreter has on its path."""
+    """Return name, version and license of every distribution under `root`, also of those on no interpreter's path."""
     found = []
     for top, folders, files in os.walk(root):
         folder = Path(top)

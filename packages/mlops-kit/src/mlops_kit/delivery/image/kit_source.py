@@ -8,7 +8,7 @@ from pathlib import Path
 import mlops_kit
 
 FOLDER = Path("packages/mlops-kit/src/mlops_kit")  # in the checkout, and in every image
-COPY = Path("artifacts/kit")  # of the wheel, because a build sees nothing but the checkout
+COPY = Path("artifacts/kit")  # of the wheel's code, because the build context is the checkout
 
 
 def folder() -> Path:

@@ -1,4 +1,8 @@
-"""Make an image of plain files, without Docker, and push it to a registry on this machine."""
+"""Build an OCI image of plain files, without Docker, and push it to a registry on this machine.
+
+Sources: https://github.com/opencontainers/image-spec (layer, config, manifest) and
+https://github.com/opencontainers/distribution-spec (push).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from mlops_kit.core.errors import UserError
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-_SECONDS = 60
+_SECONDS = 60  # timeout of a request
 
 
 def digest_of(data: bytes) -> str:
@@ -28,7 +32,7 @@ def digest_of(data: bytes) -> str:
 
 
 class Image(NamedTuple):
-    """An image of one layer, as the bytes that a registry gets."""
+    """An image of one layer, as the bytes that are pushed."""
 
     layer: bytes
     config: bytes
@@ -41,9 +45,12 @@ class Image(NamedTuple):
 
 
 def layer(files: Mapping[str, Path]) -> tuple[bytes, str]:
-    """Return files, by their path in the image, as a layer, and the digest of its contents.
+    """Return the gzipped tar of `files` and the digest of the tar before compression, the layer's diff ID.
 
-    Order, times and owners are always the same, so that the same files make the same layer.
+    Order, times and owners are fixed, so that the same files make the same layer.
+
+    Args:
+        files: The file on this machine for each path in the image.
     """
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -56,7 +63,7 @@ def layer(files: Mapping[str, Path]) -> tuple[bytes, str]:
 
 
 def image(packed: tuple[bytes, str], config: Mapping[str, Any]) -> Image:
-    """Return an image of a layer; `config` is what Docker shows as Config."""
+    """Return an image of `packed`, the result of `layer`; `config` is what `docker inspect` shows as Config."""
     data, content = packed
     described = _json(
         {

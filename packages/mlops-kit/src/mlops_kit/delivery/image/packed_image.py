@@ -15,7 +15,7 @@ from . import build, kit_source, oci
 # The label that marks for ecs-local an image of plain files, without a root filesystem, which it runs as a process.
 PACKED = "ecs-local.packed"
 
-# The model's own code, and of the kit what the service needs: the rooms that docker/Dockerfile copies.
+# The model's own code, and the packages of the kit that the service needs, as docker/Dockerfile copies them.
 _MODEL = Path("src")
 _ROOMS = ("core", "artifact", "serving")
 _CONFIG = Path("configs/serve.yaml")
@@ -61,7 +61,7 @@ def pack(port: int) -> Packed:
 def _pushed(
     registry: str, model: dict[str, Any], commit: str, dirty: bool
 ) -> Optional[dict[str, Any]]:
-    """Return artifacts/image.json if it is a real image of just this commit and model, pushed to this registry."""
+    """Return artifacts/image.json if it is a Docker image of exactly this commit and model, pushed to this registry."""
     if dirty or not build.RECORD.is_file():
         return None
     record = build.built()
@@ -72,7 +72,7 @@ def _pushed(
 
 
 def _files() -> dict[str, Path]:
-    """Return what docker/Dockerfile copies, by its path in the image."""
+    """Return the files that docker/Dockerfile copies, by their path in the image."""
     kit = kit_source.folder()
     code = list(kit.glob("*.py"))
     for room in _ROOMS:

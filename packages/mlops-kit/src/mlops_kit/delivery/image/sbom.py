@@ -1,4 +1,7 @@
-"""Write the image's bill of materials, from the packages installed in the image itself."""
+"""Write the image's software bill of materials (SBOM), from the packages installed in the image itself.
+
+Format: https://cyclonedx.org/docs/1.6/json/
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def write(image: str, image_id: str) -> None:
 
 
 def installed(image: str) -> dict[str, Any]:
-    """Return the packages installed in `image`, which is run once for it, without a network."""
+    """Run inventory.py in `image`, without a network, and return the packages that it lists."""
     script = Path(inventory.__file__).read_text(encoding="utf-8")
     closed = ["--read-only", "--network", "none", "--cap-drop", "ALL"]
     # As root, to see what root installed in its own home.
@@ -37,7 +40,7 @@ def installed(image: str) -> dict[str, Any]:
 
 
 def document(found: dict[str, Any], image: str, image_id: str) -> str:
-    """Return the bill of materials for what `installed` found, as CycloneDX JSON."""
+    """Return the bill of materials of `found`, a result of `installed`, as CycloneDX JSON."""
     name, _, version = image.rpartition(":")
     subject = Component(
         type=ComponentType.CONTAINER, name=name, version=version, bom_ref=f"image:{image_id}"

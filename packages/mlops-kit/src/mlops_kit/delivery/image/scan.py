@@ -17,15 +17,15 @@ REPORT = Path("reports/image-scan.json")
 
 _LOCKS = ("docker/requirements-onnx.txt", "docker/requirements-skops.txt")
 _SERIOUS = ("HIGH", "CRITICAL")
-_SECONDS = 900  # the first scan fetches its database
+_SECONDS = 900  # timeout; a scanner's first run downloads its database
 
 
 def scan(image: str) -> dict[str, Any]:
     """Scan the packages in `image`, write reports/image-scan.json and return it.
 
-    Both parts, `python` and `system`, are reports as of dependency_audit.audit(): `status` is "clean",
-    "vulnerable", or "not audited" with a `reason`. Of the system's packages only serious problems
-    count as vulnerable, and only where a fixed release exists.
+    Both parts, `python` and `system`, are reports as of `dependency_audit.audit`: `status` is "clean", "vulnerable", or
+    "not audited" with a `reason`. A system package is vulnerable only if the severity is HIGH or CRITICAL and a fixed
+    release exists; other findings are `held_back`.
 
     Raises:
         UserError: There is no Docker or no such image.
@@ -50,7 +50,7 @@ def _python(packages: list[dict[str, str]]) -> dict[str, Any]:
 
 
 def _system(image: str) -> dict[str, Any]:
-    """Return the report of the first scanner that is installed."""
+    """Return the report on system packages by the first installed scanner, trivy or grype."""
     for name, options, read in (
         ("trivy", ("image", "--quiet", "--format", "json"), _trivy),
         ("grype", ("--quiet", "--output", "json"), _grype),
@@ -72,7 +72,7 @@ def _system(image: str) -> dict[str, Any]:
 
 
 def _run_scanner(command: list[str]) -> tuple[Optional[dict[str, Any]], str]:
-    """Return a scanner's JSON, or None and the reason why there is none."""
+    """Return a scanner's JSON output, or None and the reason for the failure."""
     try:
         done = subprocess.run(  # nosec B603 # a list of arguments, no shell
             command, capture_output=True, text=True, timeout=_SECONDS, check=False

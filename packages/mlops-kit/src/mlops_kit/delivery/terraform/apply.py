@@ -1,4 +1,4 @@
-"""Plan, apply and destroy a root, with a confirmation, and with the deployer's service deleted first."""
+"""Plan, apply and destroy a root, after a confirmation; before a destroy the deployer's ECS service is deleted."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .roots import BOOTSTRAP, Root
 
 REPORT = Path("reports/infra-plan.json")
 _PRODUCTION = "production"
-_PATIENCE = 900  # seconds until a service that drains counts as stuck
+_PATIENCE = 900  # seconds to wait for a draining service
 
 
 def plan(name: str) -> list[dict[str, Any]]:
-    """Show what an apply would change, write it to reports/infra-plan.json, and return it.
+    """Show what an apply would change, write it to reports/infra-plan.json, and return it as `Terraform.plan` does.
 
     Raises:
-        UserError: Alarms would reach nobody, or Terraform has failed.
+        UserError: The environment has no alert address, or Terraform failed.
     """
     with _connected(_with_alert_emails(roots.load(name))) as terraform:
         changes = terraform.plan()
@@ -40,7 +40,7 @@ def apply(name: str, approved: bool) -> int:
     """Show the plan, ask unless `approved`, and apply it; return how many resources changed.
 
     Raises:
-        UserError: Alarms would reach nobody, it was not confirmed, or Terraform has failed.
+        UserError: The environment has no alert address, the plan was not confirmed, or Terraform failed.
     """
     with _connected(_with_alert_emails(roots.load(name))) as terraform:
         changes = terraform.plan()
@@ -54,8 +54,13 @@ def apply(name: str, approved: bool) -> int:
 def destroy(name: str, approved: bool, confirmed: str) -> int:
     """Show the plan, ask, delete the deployer's service, and destroy; return how many resources were destroyed.
 
+    Args:
+        name: The environment or root.
+        approved: Do not ask; production is asked for all the same.
+        confirmed: `name` again (CONFIRM), in place of the question.
+
     Raises:
-        UserError: It is protected, holds the states of the others, or it was not confirmed.
+        UserError: It is protected, is bootstrap, which holds the other states, or was not confirmed; or Terraform failed.
     """
     root = roots.load(name)
     if name == BOOTSTRAP:
@@ -78,10 +83,10 @@ def destroy(name: str, approved: bool, confirmed: str) -> int:
 
 
 def _with_alert_emails(root: Root) -> Root:
-    """Return the root, whose alarms go to an address.
+    """Return the root after the check that an environment's alarms go to an address.
 
     Raises:
-        UserError: It has no address, or only addresses that do not exist (*.example).
+        UserError: There is none, or only addresses that cannot exist (*.example, RFC 2606).
     """
     given = root.variables.get("alert_emails") or []
     if root.is_environment and not [one for one in given if not str(one).endswith(".example")]:
@@ -117,7 +122,7 @@ def _connected(root: Root) -> Iterator[Terraform]:
 
 
 def _state_bucket() -> tuple[str, bool]:
-    """Return the name of the bucket of states in this account, and whether it exists."""
+    """Return the name of this account's Terraform state bucket, and whether it exists."""
     from ..deploy import aws
 
     try:
@@ -132,7 +137,13 @@ def _state_bucket() -> tuple[str, bool]:
 
 
 def _delete_service(name: str) -> None:
-    """Delete the deployer's service: Terraform does not know it, and its cluster cannot be deleted before it."""
+    """Delete the deployer's service and wait until it is INACTIVE.
+
+    Terraform does not manage it, and its cluster cannot be deleted before it.
+
+    Raises:
+        UserError: AWS refuses, or the service still drains after 900 s.
+    """
     from ..deploy import aws
 
     # As infra/names names both; the contract that has them may be gone already.
@@ -155,7 +166,7 @@ def _delete_service(name: str) -> None:
 
 
 def client(service: str) -> Any:
-    """Return a client of AWS in the project's region."""
+    """Return the boto3 client of an AWS service in the project's region."""
     import boto3
 
     return boto3.client(service, region_name=region())

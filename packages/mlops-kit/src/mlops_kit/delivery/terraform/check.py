@@ -14,7 +14,7 @@ _ROOTS = (BOOTSTRAP, SHARED, ENVIRONMENT)
 
 
 def check(checkov: Path) -> None:
-    """Run all checks; their findings go to our own output.
+    """Run all checks; their findings go to stdout and stderr.
 
     Raises:
         UserError: Terraform is missing, or a check failed.
@@ -22,7 +22,7 @@ def check(checkov: Path) -> None:
     program, plain = cli.program(), cli.plain()
     with step("format"):
         cli.run([program, "fmt", "-check", "-diff", "-recursive"], FOLDER)
-    # Apart from what infra-apply keeps, so that this needs no credentials.
+    # In data folders of their own, not infra-apply's: without a backend they need no credentials.
     with tempfile.TemporaryDirectory() as folder:
         for name in _ROOTS:
             where = {"TF_DATA_DIR": f"{folder}/{name}", "TF_IN_AUTOMATION": "1"}
@@ -42,7 +42,7 @@ def _checkov() -> list[str]:
         str(FOLDER),
         "--framework",
         "terraform",
-        "--skip-download",  # of guidelines, for which it would ask its maker's server
+        "--skip-download",  # of guidelines from its vendor's server
         "--quiet",
         "--compact",
     ]

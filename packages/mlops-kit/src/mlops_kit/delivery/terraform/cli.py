@@ -44,7 +44,7 @@ class Terraform:
     """Terraform in one root. Its files between two calls are in artifacts/terraform/NAME/."""
 
     def __init__(self, root: Root, bucket: str) -> None:
-        """Take the root and the name of the bucket of states."""
+        """Take the root and the name of the state bucket."""
         self._program = program()
         self._root, self._bucket = root, bucket
         self._work = (_WORK / root.name).absolute()
@@ -52,12 +52,12 @@ class Terraform:
         self._plan = self._work / "plan"
 
     def connect(self, bucket_exists: bool) -> None:
-        """Get the providers, and connect to the state.
+        """Run `terraform init`: download the providers and connect to the state.
 
-        The bucket of states is itself made by Terraform: until it exists, bootstrap's state is a local file.
+        The state bucket is itself created by bootstrap: until it exists, bootstrap's state is a local file.
 
         Raises:
-            UserError: There is no bucket and this is not bootstrap, or Terraform has failed.
+            UserError: There is no bucket and this is not bootstrap, or Terraform failed.
         """
         write_json(self._variables, self._root.variables)
         if not bucket_exists:
@@ -73,7 +73,7 @@ class Terraform:
             self._run("init", "-input=false", "-reconfigure", *self._backend())
 
     def move_state(self) -> None:
-        """Move bootstrap's first state into the bucket that it made."""
+        """Move bootstrap's first state from the local file into the bucket that it created."""
         if not self._first_state.exists():
             return
         self._override.unlink(missing_ok=True)
@@ -90,7 +90,7 @@ class Terraform:
         Only the names of changed arguments are returned, since values may be secret.
 
         Raises:
-            UserError: Terraform has failed.
+            UserError: Terraform failed.
         """
         variables = f"-var-file={self._variables}"
         extra = ["-destroy"] if destroy else []
@@ -111,13 +111,13 @@ class Terraform:
         """Apply the last plan.
 
         Raises:
-            UserError: Terraform has failed; its partial changes are in its state.
+            UserError: Terraform failed; the state has its partial changes.
         """
         self._run("apply", "-input=false", str(self._plan))
         self._plan.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Remove our files from the root."""
+        """Remove the backend override from the root's folder."""
         self._override.unlink(missing_ok=True)
 
     @property
@@ -151,7 +151,7 @@ def _differing(change: dict[str, Any]) -> list[str]:
 
 
 def plain() -> list[str]:
-    """Return the option that keeps colours out of logs, where the output is no terminal."""
+    """Return the options without which logs would have colours: `-no-color`, unless stdout is a terminal."""
     return [] if sys.stdout.isatty() else ["-no-color"]
 
 
@@ -161,13 +161,19 @@ def run(
     variables: Optional[dict[str, str]] = None,
     quiet: bool = False,
 ) -> str:
-    """Run a program to its end, also when we get a signal: the program shuts down cleanly first.
+    """Run a program to its end; on a signal, wait until it has shut down cleanly.
+
+    Args:
+        arguments: The program and its arguments.
+        folder: The working directory.
+        variables: Environment variables to add.
+        quiet: Capture stdout instead of passing it through.
 
     Returns:
-        Its output, if `quiet`; otherwise that has gone to our own.
+        The captured stdout; an empty string unless `quiet`.
 
     Raises:
-        UserError: It failed; the message names it and its exit code.
+        UserError: The program failed; the message has its name and exit code.
     """
     process = subprocess.Popen(  # nosec B603 # no shell, and arguments of our own
         arguments,

@@ -81,7 +81,7 @@ def cost(env: Env = "") -> None:
 
 @app.command("train-remote")
 def train_remote(env: Env = "") -> None:
-    """Train on ECS in ENV and follow it; exit with the task's code."""
+    """Train as an ECS task in ENV and follow its log; exit with the container's exit code."""
     from . import train_remote as training
 
     code = training.train(env)

@@ -14,6 +14,7 @@ from . import roots
 
 REPORT = Path("reports/infra-cost.md")
 _PRICES = Path("infra/prices.yaml")
+# As in infra/environment/: availability zones, and the alarms that each environment has.
 _ZONES = 2
 _ALARMS = 4
 
@@ -36,12 +37,12 @@ class Estimate(NamedTuple):
 
     @property
     def total(self) -> float:
-        """US dollars a month."""
+        """The sum of the lines, in US dollars a month."""
         return sum(line.dollars for line in self.lines)
 
 
 def estimate(name: str) -> Estimate:
-    """Return the monthly cost of the environment `name`, without additional tasks of autoscaling.
+    """Return the monthly cost of the environment `name`, without the tasks that autoscaling adds.
 
     Raises:
         UserError: There is no such environment, or a price is missing.
@@ -77,13 +78,15 @@ def _lines(sizes: dict[str, Any], deploy: DeployConfig, given: dict[str, Any]) -
     nats *= own_network
     tasks = deploy.tasks.count + (mlflow["tasks"] if mlflow else 0)
     balancers = 2 if mlflow else 1
-    # The public load balancer has one in each zone, and so have NAT gateways and tasks without one.
+    # Public IPv4 addresses: one in each zone for the load balancer, one for each NAT gateway, and one for each task
+    # where there is no NAT gateway.
     addresses = _ZONES + nats + (tasks if own_network and not nats else 0)
 
     def line(what: str, quantity: float, unit: str, price: float) -> Line:
         return Line(what, quantity, unit, quantity * price)
 
     def fargate(what: str, count: float, cpu: float, memory: float, how_long: float) -> list[Line]:
+        # CPU units (1,024 are one vCPU) and MiB.
         cores, gb = count * cpu / 1024 * how_long, count * memory / 1024 * how_long
         return [
             line(f"{what}: CPU", cores, "core hours", prices["fargate_vcpu_hour"]),

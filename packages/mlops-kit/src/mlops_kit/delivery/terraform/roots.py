@@ -19,7 +19,7 @@ SETTINGS = Path("configs/infra")
 BOOTSTRAP, SHARED, ENVIRONMENT = "bootstrap", "shared", "environment"
 _OF_THE_ACCOUNT = (BOOTSTRAP, SHARED)
 _GIVEN_BY_MAKE = {"name", "region", "environment"}
-_SHORT = 15  # what a load balancer's 32 characters leave
+_SHORT = 15  # a load balancer's name has at most 32 characters, with the suffixes
 
 
 class Root(NamedTuple):
@@ -31,12 +31,12 @@ class Root(NamedTuple):
 
     @property
     def is_environment(self) -> bool:
-        """Return whether it is an environment, and not one of the account's own roots."""
+        """Return whether it is an environment; bootstrap and shared are roots of the account."""
         return self.name not in _OF_THE_ACCOUNT
 
 
 def names() -> list[str]:
-    """Return the accepted values of ENV: those of the account first, then the environments."""
+    """Return the accepted values of ENV: the account's roots first, then the environments."""
     found = sorted(path.stem for path in SETTINGS.glob("*.yaml"))
     return sorted(found, key=lambda name: name not in _OF_THE_ACCOUNT)
 
@@ -45,7 +45,7 @@ def load(name: str) -> Root:
     """Return the root for ENV=`name`, with the variables of configs/infra/`name`.yaml.
 
     Raises:
-        UserError: There is none of that name, or a key is no variable of it.
+        UserError: There is no such root, its YAML is invalid, or a key is not one of its variables.
     """
     if name not in names():
         raise UserError(f"ENV is {name!r}; accepted, as {SETTINGS} has them: {', '.join(names())}")
@@ -80,5 +80,5 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not YAML: {one_line(error)}") from None
     if not isinstance(settings, dict):
         raise UserError(f"{path} holds no settings: a mapping of keys to values is expected")
-    # Nothing is Terraform's null: the variable's own default.
+    # An empty value is null in Terraform: the variable's own default.
     return {str(key): value for key, value in settings.items()}

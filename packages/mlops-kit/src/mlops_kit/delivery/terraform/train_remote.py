@@ -15,15 +15,19 @@ from ..deploy import aws
 from . import roots
 from .apply import client
 
-# Variables that are passed to the run, as on the command line.
+# Environment variables of this command that the task gets, too.
 _PASSED_ON = ("CONFIG", "SET")
 
 
 def train(name: str, poll_seconds: float = 5.0) -> int:
     """Start a training task in the environment `name` and follow its log; return the container's exit code.
 
+    Args:
+        name: The environment.
+        poll_seconds: Seconds between two requests for its status and log.
+
     Raises:
-        UserError: There is no training there, or ECS could not start the task.
+        UserError: `name` is no environment or has no `training`, AWS refuses, or ECS could not start the task.
     """
     try:
         return _follow(_contract(name), poll_seconds)
