@@ -54,7 +54,7 @@ class Project:
 
     @property
     def trusted_types(self) -> list[str]:
-        """Return the types that a stored model may hold besides those the kit trusts: `TRUSTED_TYPES` in model.py."""
+        """Return the types that a stored model may hold in addition to the kit's own list: `TRUSTED_TYPES` in model.py."""
         found: list[str] = self._part("model").TRUSTED_TYPES
         return found
 

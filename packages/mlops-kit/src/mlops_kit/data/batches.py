@@ -51,7 +51,7 @@ class Table(ABC):
         `kinds` maps the columns that each batch has in `values` to their kinds.
 
         Raises:
-            UserError: A file is not what its name says, CSV or Parquet.
+            UserError: A file is not in the format of its name, CSV or Parquet.
         """
 
     def _size(self, most_rows: int) -> int:

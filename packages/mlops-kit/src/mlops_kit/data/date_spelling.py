@@ -80,8 +80,8 @@ def dates(texts: Any, its_format: str | None) -> Any:
 def candidates(texts: list[str], most: float) -> list[tuple[str | None, Any]]:
     """Return the formats (None: ISO 8601) in which at least the share `most` of `texts` are dates, each with these dates.
 
-    The dates are an array of datetime64[us], shape (texts,), NaT where a text is none. "5-May-2013" fits %b and %B: only the
-    first is returned.
+    The dates are an array of datetime64[us], shape (texts,), NaT where a text is not one. "5-May-2013" fits %b and %B: only
+    the first is returned.
     """
     sample = [text for text in texts[:_SAMPLE] if _MAY_BE_DATE.fullmatch(text)]
     if 2 * len(sample) < most * min(len(texts), _SAMPLE):

@@ -63,7 +63,7 @@ def _texts(
 
 
 def _has_commas(values: Any) -> bool:
-    """Return whether most texts of a column have a decimal comma."""
+    """Return whether most strings of a column have a decimal comma."""
     if not may_hold_texts(values):
         return False
     sample = [str(text).strip() for text in values.dropna()[:_SAMPLE]]

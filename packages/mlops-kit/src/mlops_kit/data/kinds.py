@@ -1,4 +1,4 @@
-"""Infer the kind of each column, and the spelling of its texts."""
+"""Infer the kind of each column, and the spelling of its strings."""
 
 from __future__ import annotations
 

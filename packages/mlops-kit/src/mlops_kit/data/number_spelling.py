@@ -90,7 +90,7 @@ class Spelling:
         return rf"^\s*{signed}{number}{power}{after}\)?\s*$"
 
     def affixes(self) -> tuple[str, str]:
-        """Return the signs before and after each number, without blanks."""
+        """Return the signs before and after each number, stripped."""
         return self.before.strip(), self.after.strip()
 
     def _with_infinite(self, numbers: Array, texts: Any) -> Array:
@@ -125,7 +125,7 @@ def parse(example: str) -> Spelling:
 def candidates(texts: list[str], most: float) -> list[tuple[Spelling, Array]]:
     """Return the spellings in which at least the share `most` of `texts` are numbers, each with these numbers.
 
-    The numbers are float64, shape (texts,), NaN where a text is none; of spellings with equal numbers the first is returned.
+    The numbers are float64, shape (texts,), NaN where a text is not one; of spellings with equal numbers, the first.
     """
     sample = texts[:_SAMPLE]
     if sum(_MAY_BE_NUMBER.match(text) is not None for text in sample) < most / 2 * len(sample):
