@@ -1,1 +1,1 @@
-"""The model: its rows, its estimators, one training run. Everything else is the kit's."""
+"""The model: its data, features, metrics, estimators and training run. Everything else is in the kit."""

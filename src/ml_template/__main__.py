@@ -1,4 +1,4 @@
-"""Hand the project to the kit, which is the command line behind the Makefile: `python -m ml_template train`."""
+"""Pass the project to the kit's command line, which the Makefile calls: `python -m ml_template train`."""
 
 from mlops_kit.core.project import Project
 from mlops_kit.main import run

@@ -1,4 +1,4 @@
-"""Where the rows come from. The kit reads what configs/train.yaml names, a query too; a join of your own goes here."""
+"""Load the data. The kit reads the source that configs/train.yaml names, also a query; add a join of your own here."""
 
 from __future__ import annotations
 

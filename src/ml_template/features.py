@@ -1,4 +1,4 @@
-"""Columns derived from others. The same function runs in training, in the service and over whole files."""
+"""Derive columns from others. The same function runs in training, in the service and in batch predictions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 def derive(columns: Arrays) -> Arrays:
-    """Return numbers by the names of their columns, each of shape (rows,) like those of `columns`.
+    """Return the derived columns by name: arrays of numbers, each of shape (rows,), as in `columns`.
 
-    Numbers and booleans come as float64, NaN where missing; categories as texts or None; dates as datetime64[us] in UTC,
-    NaT where missing. What is not finite counts as missing. Use NumPy only, which is all that the service's image has:
+    Numbers and booleans are float64, NaN where missing; categories are strings, None where missing; dates are
+    datetime64[us] in UTC, NaT where missing. Infinite results count as missing. Use NumPy only: the service's image has no
+    pandas. For example:
 
         return {"rooms per person": columns["rooms"] / columns["persons"]}
     """

@@ -1,4 +1,4 @@
-"""The estimators that `model.kind` in configs/train.yaml names, and what they need. Add your own to ESTIMATORS."""
+"""The estimators that `model.kind` in configs/train.yaml can name, and what they need. Add your own to ESTIMATORS."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ ESTIMATORS: dict[str, dict[str, type]] = {
     "linear": {"classification": LogisticRegression, "regression": Ridge},
 }
 
-# Estimators that take missing values and numbered categories as they are; for all others they are filled and scaled.
+# Estimators that take missing values and ordinal-encoded categories; for all others, missing values are imputed,
+# categories one-hot encoded and numbers scaled.
 TAKES_RAW_COLUMNS: tuple[type, ...] = (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
 
-# Types of your own that a stored model may hold. Read first what such a type does when it is loaded.
+# Types of your own that a stored model may hold. Before you add one, review what it does when it is loaded.
 TRUSTED_TYPES: list[str] = []
 
 

@@ -1,4 +1,4 @@
-"""One training run, from the rows to a tracked model. `make train` runs it; steps of your own go between these."""
+"""One training run, from the data to a tracked model. `make train` runs it; add your own steps between these."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def train(config: TrainConfig) -> dict[str, Any]:
     """Fit, measure and track one run; write and return reports/train.json.
 
     Raises:
-        UserError: The data, a parameter or the tracking store is not as it must be.
+        UserError: The data, a parameter or the tracking store cannot be used.
     """
     with step("data") as running:
         dataset = load(config)
         config = config.for_task(dataset.task)
         running.detail = training.describe(dataset)
-    # The store is opened before the work begins: a server that is down must not cost a long fit.
+    # The store is opened first, so that a server that is down is found before a long fit.
     with (
         store.connect() as client,
         threadpool_limits(training.threads(dataset.train_rows.size)),

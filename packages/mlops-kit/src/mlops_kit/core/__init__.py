@@ -1,1 +1,1 @@
-"""What every room needs: errors, files, console, config loading, provenance, small HTTP."""
+"""Shared helpers: errors, files, console output, config loading, provenance, HTTP requests."""

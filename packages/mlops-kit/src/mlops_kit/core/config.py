@@ -1,4 +1,4 @@
-"""Read configs/*.yaml, apply SET, and report errors in a sentence; the sections themselves are each room's own."""
+"""Load configs/*.yaml, apply SET, and report errors in one sentence; each package defines its own sections."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ COLUMN_NAMES = "a list of column names, texts (quote a number)"
 
 
 class Section(BaseModel):
-    """A mapping of a config file: strict, and with no other keys than its fields."""
+    """A section of a config file: strict types, immutable, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 _Config = TypeVar("_Config", bound=BaseModel)
 
-# PyYAML raises more than its own: ValueError for 2026-13-45, RecursionError for thousands of brackets.
+# PyYAML raises more than YAMLError: ValueError for 2026-13-45, RecursionError for thousands of brackets.
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 
 
-# With these no value of YAML begins: in SET, data.decimal=, and data.comment=# and data.dates.since=%d/%m/%Y are texts.
+# No plain YAML value begins with these characters. In SET, a value that does is a string: data.decimal=, or
+# data.comment=# or data.dates.since=%d/%m/%Y.
 _TEXT_BEGINS = frozenset(",%@`#")
 
 
@@ -48,12 +49,13 @@ _Loader.add_implicit_resolver(  # type: ignore[no-untyped-call] # types-pyyaml l
 
 
 def load(kind: type[_Config], path: Path, overrides: str = "", variable: str = "") -> _Config:
-    """Read `path` as a config of `kind` and apply `overrides`, the blank-separated `dotted.key=value` pairs of `variable`.
+    """Read `path`, apply `overrides`, and return them validated as a config of class `kind`.
 
-    Without the file, the defaults hold.
+    `overrides` are `dotted.key=value` pairs with YAML values, separated by spaces; errors name `variable` as their
+    source. If the file does not exist, the defaults apply.
 
     Raises:
-        UserError: The file is no YAML mapping, or a key or value is not accepted; the sentence lists every such key.
+        UserError: The file is not a YAML mapping, or keys or values are not accepted; the message lists all of them.
     """
     settings = _read(path) if path.is_file() else {}
     changed = _override(settings, overrides, variable)
@@ -68,18 +70,18 @@ def load(kind: type[_Config], path: Path, overrides: str = "", variable: str = "
 
 
 def as_set(settings: dict[str, Any], variable: str = "SET") -> str:
-    """Return a line to paste, SET="…", that gives keys like `data.decimal` these values."""
+    """Return a quoted line to paste, SET="…", that sets keys like `data.decimal` to these values."""
     words = []
     for key, value in settings.items():
         word = f"{key}={_flow(value)}"
         words.append(shlex.quote(word) if re.search(r"[\s'\"\\]", word) else word)
-    # In double quotes the shell takes some characters, and make takes $.
+    # Escape what the shell interprets in double quotes, and $ for make.
     line = re.sub(r'([\\"`$])', r"\\\1", " ".join(words).replace("$", "$$"))
     return f'{variable}="{line}"'
 
 
 def _flow(value: Any) -> str:
-    """Return a value in YAML's flow style, which JSON is; texts without quotes where they can be."""
+    """Return a value in YAML's flow style, of which JSON is a subset; strings are quoted only where YAML needs it."""
     if isinstance(value, list):
         quoted = (json.dumps(text, ensure_ascii=False) for text in value)
         items = [text if _is_plain(f"[{text}]", [text]) else q for text, q in zip(value, quoted)]
@@ -152,7 +154,7 @@ def _is_changed(problem: Any, changed: set[str]) -> bool:
 
 
 def _key(problem: Any) -> str:
-    # A problem between keys has no location of its own; its message begins with a key.
+    # An error about several keys may have an empty location; its message begins with a key.
     return ".".join(str(part) for part in problem["loc"]) or _message(problem).split()[0]
 
 
@@ -169,7 +171,7 @@ def _sentence(kind: type[BaseModel], problem: dict[str, Any]) -> str:
         return f"unknown key {key!r}{nearest}"
     if problem["type"] == "missing":
         return f"{key!r} is missing; accepted: {fields[where[-1]]}"
-    if not where or _message(problem).startswith(f"{key}."):  # of keys beside one another
+    if not where or _message(problem).startswith(f"{key}."):  # from a validator that compares keys
         return _message(problem)
     accepted = _accepted(kind, where) or problem["msg"]
     return f"{key} is {reprlib.repr(problem['input'])}; accepted: {accepted}"
@@ -180,7 +182,7 @@ def _same_branch(key: str, other: str) -> bool:
 
 
 def _accepted(kind: type[BaseModel], where: list[str]) -> str:
-    """Return the description of the deepest field on the way: list items and dict keys have none."""
+    """Return the description of the innermost field on the path `where`: list items and dict keys have none."""
     for depth in range(len(where), 0, -1):
         fields = _fields(kind, where[: depth - 1])
         if where[depth - 1] in fields:

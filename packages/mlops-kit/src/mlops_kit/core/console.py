@@ -12,21 +12,21 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-# Rich folds at 80 columns where it finds no terminal; logs are better left unfolded.
+# Without a terminal, rich wraps lines at 80 columns, which makes logs hard to read.
 _WIDTH = None if sys.stdout.isatty() else 160
 _SECONDS_BETWEEN_LINES = 5
 _console = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
 
 
 class Step:
-    """A running step; `detail` is printed behind its name when it ends."""
+    """A running step; `detail` is printed after its name when it ends."""
 
     detail = ""
 
 
 @contextmanager
 def step(name: str) -> Iterator[Step]:
-    """Show that `name` is running, then print one line with its detail and seconds."""
+    """Show that `name` is running, then print one line with its detail and duration in seconds."""
     running = Step()
     start = time.perf_counter()
     if _console.is_terminal:
@@ -42,7 +42,7 @@ def step(name: str) -> Iterator[Step]:
 def progress(name: str) -> Iterator[Callable[[float, str], None]]:
     """Show the progress of a long step: a bar on a terminal, else a line every few seconds.
 
-    Yields a function of the share that is done, 0 to 1, and a detail.
+    Yields a function to call with the fraction that is done, 0 to 1, and a detail.
     """
     if not _console.is_terminal:
         yield _Lines(name).show
@@ -55,7 +55,7 @@ def progress(name: str) -> Iterator[Callable[[float, str], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=_console, transient=True) as bar:
-        _console.show_cursor()  # a signal ends the process at once, and nobody would show it again
+        _console.show_cursor()  # a process that a signal ends would leave the cursor hidden
         task = bar.add_task(name, total=1.0, detail="")
         yield lambda share, detail: bar.update(task, completed=share, detail=detail)
 
@@ -76,7 +76,7 @@ def echo(text: str) -> None:
 
 
 def show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table; the first column is left-aligned, the others right; what is too wide is folded, not cut."""
+    """Print a table, the first column left-aligned, the others right-aligned; cells that are too wide are wrapped."""
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
         justify: Literal["left", "right"] = "left" if index == 0 else "right"

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 
 class UserError(Exception):
-    """Something a user can mend: its text is the whole message that the command line prints.
+    """An error that the user can fix; its text is the whole message that the command line prints.
 
     The text names the file, key or variable, the value found and what is accepted.
     """
@@ -20,12 +20,12 @@ class UserError(Exception):
 
 
 def one_line(error: BaseException) -> str:
-    """Return a library's message without its line breaks, as a part of a sentence."""
+    """Return an exception's message without line breaks, to be part of a sentence."""
     return " ".join(str(error).split())
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
-    """Return " (did you mean 'x'?)" for the names of `known` closest to `name`, or an empty string."""
+    """Return " (did you mean 'x'?)" with up to `most` names of `known` similar to `name`, or an empty string."""
     close = get_close_matches(
         str(name), [str(candidate) for candidate in known], n=most, cutoff=0.5
     )
@@ -34,16 +34,17 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Exit with one sentence: exit code 2, or the error's own, for an error that a user can mend; 70 for a fault.
+    """Print an error in one sentence and exit: with code 2, or the UserError's own; with 70 for a bug.
 
-    A fault must not pass for a failed check, which is exit code 1. With DEBUG set, errors are raised.
+    70 is EX_SOFTWARE of sysexits.h: a bug must not be taken for a failed check, which exits with 1. If DEBUG is set, the
+    exception is raised instead.
     """
     try:
         yield
     except UserError as error:
         _refuse(error, str(error), error.exit_code)
     except OSError as error:
-        place = error.filename2 or error.filename  # of a copy where it goes to
+        place = error.filename2 or error.filename  # of a copy or rename, the destination
         where = f"{place}: " if place else ""
         _refuse(error, f"{where}{error.strerror or error}", 2)
     except Exception as error:

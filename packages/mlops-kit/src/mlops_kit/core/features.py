@@ -1,4 +1,4 @@
-"""Columns that the project derives from others: one function for training, the service and whole files."""
+"""Call the project's features.py, which derives columns from others, in the same way in training and prediction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import UserError, one_line
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-# Numbers that float32 cannot hold: scikit-learn's forests refuse them, and what overflows has no JSON.
+# The largest float32: scikit-learn's forests reject larger numbers, and an overflow has no JSON representation.
 LARGEST = 3.4028234663852886e38
 
 # The NumPy type of each kind of column.
@@ -29,7 +29,7 @@ def names(kinds: Mapping[str, str]) -> list[str]:
     """Return the names of the columns that features.py derives from columns of these kinds.
 
     Raises:
-        UserError: It fails, or derives a column that the data have.
+        UserError: features.py fails, or derives a column that the data already has.
     """
     found = list(_derived({name: np.empty(0, dtype=TYPES[kind]) for name, kind in kinds.items()}))
     taken = [name for name in found if name in kinds]
@@ -41,10 +41,11 @@ def names(kinds: Mapping[str, str]) -> list[str]:
 
 
 def matrix(arrays: Arrays, expected: list[str]) -> npt.NDArray[np.float64]:
-    """Return the derived columns `expected`, shape (rows, columns); what is no number of float32's range is NaN.
+    """Return the derived columns `expected` as float64, shape (rows, columns).
 
-    `arrays` are the columns by name, each of shape (rows,): float64 for numbers and booleans, NaN where missing; texts
-    or None as objects; datetime64[us] in UTC, NaT where missing.
+    Missing, infinite and numbers outside float32's range are NaN. `arrays` are the columns by name, each of shape (rows,):
+    float64 for numbers and booleans, NaN where missing; objects for strings, None where missing; datetime64[us] in UTC, NaT
+    where missing.
 
     Raises:
         UserError: features.py fails, derives other columns, or a column of another length.
@@ -71,7 +72,7 @@ def _derived(arrays: Arrays) -> Arrays:
     with np.errstate(all="ignore"):  # a division by zero is a missing value, not a warning
         try:
             return dict(project.current().derive(arrays))
-        except Exception as error:  # whatever the project's own code raises
+        except Exception as error:  # the project's code may raise anything
             raise UserError(
                 f"features.py failed: {type(error).__name__}: {one_line(error)}"
             ) from error

@@ -1,4 +1,4 @@
-"""Write files so that a reader never finds half of one."""
+"""Write files atomically: a reader never sees a partial file."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as `write_bytes` does, in UTF-8."""
+    """Write `text` in UTF-8, as `write_bytes` does.
+
+    Raises:
+        OSError: As `write_bytes`.
+    """
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary name beside `path`, then rename it; folders are made.
+    """Write `content` to a temporary file next to `path`, then rename it; missing folders are created.
 
     Raises:
-        OSError: The disk is full or the folder cannot be written; `path` is as it was.
+        OSError: The disk is full or the folder cannot be written; `path` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -38,7 +42,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON; NaN and infinity become null, as JSON has neither."""
+    """Write `value` as indented JSON; NaN and infinity become null, as JSON has neither.
+
+    Raises:
+        OSError: As `write_bytes`.
+    """
     write_text(
         path, json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     )
@@ -46,7 +54,7 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def named_if_full(path: Path | str) -> Iterator[None]:
-    """Add the path to the error of a full disk, which the system leaves out; the innermost counts."""
+    """Add `path` to the OSError of a full disk, which names no file; of nested calls, the innermost path is kept."""
     try:
         yield
     except OSError as error:
@@ -57,7 +65,7 @@ def named_if_full(path: Path | str) -> Iterator[None]:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Yield a temporary folder, deleted at the end; where its disk is full, the error names it."""
+    """Yield a temporary folder, deleted at the end; if its disk is full, the error names the parent folder."""
     with named_if_full(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 

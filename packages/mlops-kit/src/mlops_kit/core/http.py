@@ -1,4 +1,4 @@
-"""Requests to an HTTP service that may be busy: a few retries, with the waits that it asks for where they are short."""
+"""HTTP requests with a few retries, which wait as long as the service asks if that is short."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SECONDS = 10  # for one response
 
 
 def ask(method: str, url: str, longest_wait: float, **options: Any) -> Any:
-    """Return the `requests.Response`, whatever its status; transient failures are retried, 4 attempts in all.
+    """Send a request and return its `requests.Response`, whatever the status; retry transient failures, 4 attempts in all.
 
-    These are no connection, no response within 10 s, a 429, a 5xx, and GitHub's 403 for a rate limit. Between two
-    attempts it waits as long as Retry-After or x-ratelimit-reset ask for, else 1, 2, 4 s; a wait of more than
-    `longest_wait` seconds is not begun. The options are those of `requests.request`.
+    Transient are: no connection, no response within 10 s, a status of 429, 500, 502, 503 or 504, and GitHub's 403 for a
+    rate limit. Before the next attempt it waits as long as Retry-After or x-ratelimit-reset ask for, else 1, 2, 4 s; if
+    that is more than `longest_wait` seconds, it returns the response instead. `options` are those of `requests.request`.
 
     Raises:
-        requests.RequestException: There never was a response.
+        requests.RequestException: The last attempt got no response, or the request is invalid.
     """
     for left in reversed(range(ATTEMPTS)):
         pause = 2.0 ** (ATTEMPTS - 1 - left)
@@ -48,7 +48,7 @@ def is_rate_limit(response: Any) -> bool:
 
 
 def asked_wait(response: Any, otherwise: float = 0) -> float:
-    """Return how many seconds the service asks to wait; `otherwise` where it names none."""
+    """Return how many seconds the service asks to wait (Retry-After, x-ratelimit-reset), `otherwise` if it does not."""
     after = response.headers.get("retry-after", "")
     with suppress(ValueError, TypeError):  # seconds, or a date (RFC 9110, 10.2.3)
         until = float(after) + time.time() if after.isdigit() else _timestamp(after)

@@ -1,4 +1,4 @@
-"""reports/summary.md: what a CI system shows of a job, and a notice sends along."""
+"""The job summary, reports/summary.md: CI systems show it, and notifications include it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILE = Path("reports/summary.md")
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Return the lines of a Markdown table, and an empty one behind it."""
+    """Return the lines of a Markdown table, followed by an empty line."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for row in rows:
         cells = (cell.replace("|", "\\|").replace("\n", " ") for cell in row)
@@ -20,7 +20,7 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def put_section(title: str, lines: list[str]) -> None:
-    """Write a section, in place of the one with this title, else behind all others.
+    """Write a section: replace the one with this title, or append it.
 
     Raises:
         OSError: The file cannot be written.

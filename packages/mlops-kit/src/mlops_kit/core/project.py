@@ -1,4 +1,4 @@
-"""The project that uses the kit: its name, and what it brings of its own. The kit never imports it by name."""
+"""The project that uses the kit: its name and its modules. The kit never imports it by name."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .errors import UserError
 
 @dataclass(frozen=True)
 class Project:
-    """What a project passes in its `__main__.py`; the modules beside that file hold the rest.
+    """The project that a `__main__.py` passes to the kit; the modules next to that file hold the rest.
 
-    `name` is the image's and the cloud resources' (lower-case letters, digits, hyphens), `package` the Python package.
-    Its modules are imported when they are needed: the service's image has no pandas, and the command line no time.
+    `name` names the image and the cloud resources (lower-case letters, digits, hyphens), `package` is the Python package.
+    Its modules are imported on first use: the service's image has no pandas, and commands should start fast.
     """
 
     name: str
     package: str
 
     def load(self, config: Any) -> Any:
-        """Return the checked and split rows that `config` names: `load` in data.py."""
+        """Return the rows that `config` names, checked and split: `load` in data.py."""
         return self._part("data").load(config)
 
     def derive(self, columns: Any) -> Any:
@@ -32,7 +32,7 @@ class Project:
 
     @property
     def features_digest(self) -> str:
-        """Return the SHA-256 of features.py: a model trained with another one gets other numbers."""
+        """Return the SHA-256 of features.py: a model trained with another version would get different values."""
         file = Path(str(self._part("features").__file__))
         return hashlib.sha256(file.read_bytes()).hexdigest()
 
@@ -48,13 +48,13 @@ class Project:
 
     @property
     def takes_raw_columns(self) -> tuple[type, ...]:
-        """Return the estimators that take missing values and numbered categories as they are: in model.py."""
+        """Return the estimators that take missing values and ordinal-encoded categories: `TAKES_RAW_COLUMNS` in model.py."""
         found: tuple[type, ...] = self._part("model").TAKES_RAW_COLUMNS
         return found
 
     @property
     def trusted_types(self) -> list[str]:
-        """Return the types that a stored model may hold besides those the kit trusts: `TRUSTED_TYPES` in model.py."""
+        """Return the types that a stored model may hold in addition to the kit's own list: `TRUSTED_TYPES` in model.py."""
         found: list[str] = self._part("model").TRUSTED_TYPES
         return found
 
@@ -76,12 +76,12 @@ _current: list[Project] = []
 
 
 def use(project: Project) -> None:
-    """Make `project` the one of this process."""
+    """Set the project of this process."""
     _current[:] = [project]
 
 
 def use_package(package: str) -> None:
-    """Make the PROJECT of `package` the one of this process, if none was handed over: MLflow's own commands call no run()."""
+    """Set PROJECT of `package` as the project of this process, if there is none: MLflow's own commands do not call run()."""
     if not _current:
         use(importlib.import_module(f"{package}.__main__").PROJECT)
 
@@ -90,7 +90,7 @@ def current() -> Project:
     """Return the project of this process.
 
     Raises:
-        UserError: None was handed over.
+        UserError: No project is set.
     """
     if not _current:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The origin of a run: the git commit, the lock and the versions of libraries."""
+"""The origin of a run: git commit, lock file and library versions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ LOCK = Path("requirements.txt")
 def tags() -> dict[str, str]:
     """Return the tags that every run and version carries.
 
-    `git.commit` is "none" outside a repository or before its first commit; `git.dirty` is whether
-    tracked files were changed or new files lay unignored; `lock.digest` is the SHA-256 of
+    `git.commit` is "none" outside a repository or before its first commit; `git.dirty` is "true" if there
+    are uncommitted changes or untracked files that are not ignored; `lock.digest` is the SHA-256 of
     requirements.txt.
+
+    Raises:
+        UserError: There is no requirements.txt.
     """
     commit, dirty = _git()
     return {
@@ -29,14 +32,18 @@ def tags() -> dict[str, str]:
 
 
 def requirements(names: list[str]) -> list[str]:
-    """Return the installed versions of the distributions `names`, as pip reads them."""
+    """Return the installed versions of the distributions `names` as pip requirements, like "numpy==2.1.0".
+
+    Raises:
+        PackageNotFoundError: A distribution is not installed.
+    """
     from importlib.metadata import version
 
     return [f"{name}=={version(name)}" for name in names]
 
 
 def versions() -> str:
-    """Return the versions of Python and the libraries that a model is fitted with, for people."""
+    """Return the versions of Python and of the libraries that a model is fitted with, as readable text."""
     libraries = ", ".join(requirements(["scikit-learn", "pandas", "numpy"])).replace("==", " ")
     return f"Python {platform.python_version()}, {libraries}"
 
@@ -47,11 +54,11 @@ def _git() -> tuple[str, bool]:
 
     try:
         repository = git.Repo(search_parent_directories=True)
-        # By the git command, whose error has the reason.
+        # The git command's error has the reason.
         commit = str(repository.git.rev_parse("HEAD", verify=True))
         return commit, repository.is_dirty(untracked_files=True)
     except (git.exc.GitError, ValueError, OSError) as error:
-        # The image that trains has no repository, but a variable: COMMIT or COMMIT-dirty.
+        # The training image has no repository; IMAGE_REVISION is COMMIT or COMMIT-dirty.
         commit, _, dirty = os.environ.get("IMAGE_REVISION", "").partition("-")
         if not commit and isinstance(error, git.exc.CommandError):  # there is a repository
             missing = isinstance(error, git.exc.GitCommandNotFound)

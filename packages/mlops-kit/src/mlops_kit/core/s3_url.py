@@ -1,7 +1,7 @@
-"""Addresses in S3."""
+"""S3 URLs."""
 
 
 def split(url: str) -> tuple[str, str]:
-    """Return bucket and key (or prefix) of an s3:// URL; what it does not name is empty."""
+    """Return bucket and key (or prefix) of an s3:// URL; a missing part is empty."""
     bucket, _, key = url[len("s3://") :].partition("/")
     return bucket, key

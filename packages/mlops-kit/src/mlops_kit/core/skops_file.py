@@ -1,4 +1,4 @@
-"""Load files of skops, without running code from them and without unpacking a zip bomb."""
+"""Load skops files without running code from them, and reject zip bombs."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ from typing import Any
 
 from .trusted_types import import_estimators, trusted_types
 
-_MOST_TIMES = (
-    10  # skops stores without compression, so what it wrote unpacks to less than its own size
-)
+_MOST_TIMES = 10  # skops does not compress: a file that it wrote unpacks to less than its own size
 
 
 def skops_io() -> Any:
-    """Return the module skops.io, imported without its search for estimators.
+    """Return the module skops.io, imported without its discovery of estimators.
 
-    The search imports all of scikit-learn, its tests and what it has for Dask, and takes a second of each command. Without it
-    skops trusts no estimator by itself, and `trusted_types` names them.
+    The discovery imports all of scikit-learn, even its tests and Dask support, and takes a second of each command. Without
+    it skops trusts no estimator by default, and `trusted_types` lists them.
     """
     if "skops.io" not in sys.modules:
-        import sklearn.utils  # the service's image has both only where the model needs them
+        import sklearn.utils  # the service's image has both only if the model needs them
 
         search = sklearn.utils.all_estimators
         sklearn.utils.all_estimators = list
         try:
-            import skops.io  # noqa: F401 # found below
+            import skops.io  # noqa: F401 # returned from sys.modules
         finally:
             sklearn.utils.all_estimators = search
     return sys.modules["skops.io"]
@@ -36,7 +34,8 @@ def load(file: Path) -> Any:
     """Return the object stored in `file`.
 
     Raises:
-        ValueError: It would unpack to more than ten times its size.
+        ValueError: The file would unpack to more than ten times its size.
+        UntrustedTypesFoundException: It holds a type that is not in `trusted_types`.
     """
     with zipfile.ZipFile(file) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())

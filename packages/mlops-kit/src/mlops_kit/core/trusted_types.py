@@ -1,6 +1,6 @@
 """The types that skops may construct when it loads a model: scikit-learn's estimators, the project's list, and these.
 
-Each was read: none runs code when it is built from stored values.
+Each was reviewed: none runs code when it is constructed from stored values.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ _KIT = [
     "numpy.dtype",
     "mlops_kit.experiments.encode.DateParts",
     "mlops_kit.experiments.encode.Derived",  # calls the project's own features.py
-    "sklearn.model_selection._split.KFold",  # the folds of mean targets: two numbers and a seed
+    "sklearn.model_selection._split.KFold",  # the folds of target encoding: two numbers and a seed
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
     "sklearn.compose._column_transformer._RemainderColsList",  # a list, in scikit-learn 1.6
-    # Voting, stacking and calibration: a dictionary, and two holders of fitted numbers.
+    # Voting, stacking and calibration: a dictionary, and two classes of fitted numbers.
     "sklearn.utils._bunch.Bunch",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
@@ -33,13 +33,13 @@ _KIT = [
 
 
 def trusted_types() -> list[str]:
-    """Return the names of all types that a stored model may hold, of scikit-learn's estimators those that are imported."""
+    """Return the names of all types that a stored model may hold; of scikit-learn's estimators, those imported so far."""
     own = project.current().trusted_types  # imports the project's estimators
     return [*_KIT, *own, *_imported_estimators()]
 
 
 def import_estimators(names: Iterable[str]) -> None:
-    """Import the packages of scikit-learn that these types are from, so that `trusted_types` knows their estimators."""
+    """Import the scikit-learn packages that define the types `names`, so that `trusted_types` lists their estimators."""
     for package in {".".join(n.split(".")[:2]) for n in names if _IS_SKLEARNS.match(n)}:
         with contextlib.suppress(ImportError):  # a file may name a package that does not exist
             importlib.import_module(package)

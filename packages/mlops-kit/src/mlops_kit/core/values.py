@@ -1,6 +1,6 @@
-"""The meaning of a raw value: the one definition for files, requests, frames, recorded rows and labels.
+"""Interpret raw values: the one definition for files, requests, data frames, recorded rows and labels.
 
-It needs neither NumPy nor pandas, which the service's image lacks. Blanks around a text never count.
+It uses the standard library alone: the service's image has no pandas. Whitespace around a string is ignored.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# The texts that mean "missing" by default: those of pandas. The empty text always does.
+# The strings that mean "missing" by default, as in pandas. The empty string always does.
 MISSING = (
     *("NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "NULL", "null", "None"),
     *("NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
 )
 
-# The texts of true and false, in small letters; a column of the first two is a boolean one.
+# The strings of true and false, in lower case; a column of the first two alone is boolean.
 TRUTH = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
 
-# The directive for the number of a quarter, 1 to 4, which strptime lacks; pandas writes periods with it.
+# The directive for a quarter, 1 to 4, which strptime lacks; pandas formats periods with it.
 QUARTER = "%q"
 
 _WHOLE = re.compile(r"(-?[1-9][0-9]*|0)\.0|-0\.0")
@@ -32,11 +32,11 @@ _ISO = re.compile(
 
 
 def category(value: Any) -> str:
-    """Return the text that stands for a value of a categorical column, whatever its source.
+    """Return the category that a raw value means, as a string, the same from every source.
 
-    A text stays what it is: "00037", "1e5", "NA". A number is written as CSV has it, a whole one without a fraction: 37 and
-    37.0 are "37", and so is the text "37.0", because tables are written with the fraction where another row lacks a
-    value. Booleans are "True" and "False", however they are written.
+    A string is unchanged: "00037", "1e5", "NA". A number is formatted as in CSV, a whole one without a fraction: 37 and
+    37.0 are "37", and so is the string "37.0", because tables are written with the fraction if another row lacks a
+    value. Booleans are "True" and "False", in whatever case they are written.
     """
     text = str(value).strip()
     if _WHOLE.fullmatch(text):
@@ -46,10 +46,10 @@ def category(value: Any) -> str:
 
 
 class Missing:
-    """The values that mean "missing": texts, and the numbers that these texts are. The empty text always does."""
+    """The values that mean "missing": `texts`, which include the empty string, and `numbers`, which these texts are."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        """Take the texts of data.missing_values."""
+        """Take the strings of data.missing_values."""
         words = [word.strip() for word in words]
         self.texts = frozenset({"", *words, *map(category, words)})
         self.numbers = frozenset(
@@ -57,16 +57,16 @@ class Missing:
         )
 
     def dates(self, its_format: str | None) -> set[datetime.datetime]:
-        """Return the dates that the texts are in a format of strptime (None: ISO)."""
+        """Return the dates, naive and in UTC, that the texts are in a strptime format (None: ISO 8601)."""
         found = (date(text, its_format) for text in self.texts)
         return {moment for moment in found if moment is not None}
 
 
 def date(text: str, its_format: str | None) -> datetime.datetime | None:
-    """Return the date in UTC, without a zone, that a text has in a format of strptime (None: ISO); None if it has none.
+    """Parse a date in a strptime format (None: ISO 8601) to a naive datetime in UTC; return None if it does not match.
 
-    In ISO the time, its seconds and its zone may be left out, and digits behind the sixth of a second are cut. Besides
-    strptime's there is %q, the number of a quarter, whose first day is the date.
+    In ISO 8601 the time, its seconds and its time zone are optional, and digits after microseconds are cut. In addition to
+    strptime's directives there is %q for a quarter, whose first day is the date.
     """
     try:
         if its_format is None:
@@ -79,7 +79,7 @@ def date(text: str, its_format: str | None) -> datetime.datetime | None:
 
 
 def date_text(moment: datetime.datetime, its_format: str | None) -> str:
-    """Return the text that `date` reads as `moment`, a time in UTC without a zone."""
+    """Format a naive datetime in UTC as a text that `date` parses in the same format."""
     if its_format is None:
         return moment.isoformat()
     of_quarter = its_format.replace(QUARTER, str((moment.month + 2) // 3))
@@ -87,7 +87,7 @@ def date_text(moment: datetime.datetime, its_format: str | None) -> str:
 
 
 def in_utc(moment: datetime.datetime) -> datetime.datetime:
-    """Return a time in UTC, which carries no zone; one without a zone is in UTC already."""
+    """Convert a datetime to a naive one in UTC; one without a time zone is taken as UTC."""
     if moment.tzinfo is None:
         return moment
     return moment.astimezone(datetime.timezone.utc).replace(tzinfo=None)

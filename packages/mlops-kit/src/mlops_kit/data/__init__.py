@@ -1,7 +1,7 @@
-"""The data: from the source to the training set and the test set.
+"""Data loading: from the source to the training set and the test set.
 
-The names that a project's own data.py needs are exported here. They are imported at first use: settings.py is read by
-every command, and pandas takes a second.
+The names that a project's own data.py needs are exported here. They are imported on first use: every command
+imports settings.py, and pandas takes a second.
 """
 
 from importlib import import_module

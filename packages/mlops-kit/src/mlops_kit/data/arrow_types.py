@@ -1,4 +1,4 @@
-"""The types that Arrow, and so Parquet, has for the model's kinds of columns and for its classes."""
+"""The Arrow types, which are also those of Parquet, of each kind of column and of predictions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ OF_KIND = {
 
 
 def of_predictions(classes: list[bool] | list[int] | list[str]) -> pyarrow.DataType:
-    """Return the type of a predicted class; of a predicted number where there are no classes."""
+    """Return the Arrow type of a predicted class, or of a predicted number if `classes` is empty."""
     of_class = {bool: pyarrow.bool_(), int: pyarrow.int64(), str: pyarrow.string()}
     return of_class[type(classes[0])] if classes else pyarrow.float64()

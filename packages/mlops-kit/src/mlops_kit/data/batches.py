@@ -1,4 +1,4 @@
-"""Rows in batches, for files larger than memory: every column as the file has it.
+"""Read rows in batches, for files larger than memory: every column as the file has it.
 
 The type of a column must not depend on the batch: it may hold whole numbers in one batch and text in the next. So
 all of a CSV file is read as text, and `Columns.coerce` converts it, as in training.
@@ -17,16 +17,16 @@ import pandas as pd
 from . import csv_files, parquet_files, sources
 from .settings import DataConfig
 
-# A batch has about so many values, however many columns there are.
+# Values in a batch, rows times columns.
 _VALUES = 200_000
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a source; `before` rows precede them, and with them the share `share` of the source is read.
+    """A batch of rows; `before` is the number of rows before it, `share` the fraction of the source read so far, 0 to 1.
 
-    `kept` has every column as the source has it: a Series of texts from CSV, an Arrow array from Parquet.
-    `values` has the columns that were asked for, as a data frame for `Columns.coerce`.
+    `kept` has every column as the source has it: a Series of strings from CSV, an Arrow array from Parquet.
+    `values` has the requested columns, as a data frame for `Columns.coerce`.
     """
 
     before: int
@@ -36,7 +36,7 @@ class Batch:
 
 
 class Table(ABC):
-    """Files of rows; `types` are the Arrow types of their columns by name, None where CSV has only texts."""
+    """A table in one or more files; `types` are the Arrow types of its columns by name, None for CSV (all strings)."""
 
     types: dict[str, Any]
 
@@ -46,10 +46,12 @@ class Table(ABC):
 
     @abstractmethod
     def batches(self, kinds: Mapping[str, str], most_rows: int = 0) -> Iterator[Batch]:
-        """Yield the rows; `kinds` maps the columns that are wanted as values to their kinds.
+        """Yield the rows in batches of `most_rows` (0: of about 200,000 values).
+
+        `kinds` maps the columns that each batch has in `values` to their kinds.
 
         Raises:
-            UserError: A file is none of its kind.
+            UserError: A file is not in the format of its name, CSV or Parquet.
         """
 
     def _size(self, most_rows: int) -> int:
@@ -57,10 +59,10 @@ class Table(ABC):
 
 
 def open_table(files: list[Path], config: DataConfig) -> Table:
-    """Return the table in files of one kind, as `sources.local_files` yields them.
+    """Open files of one format, as `sources.local_files` yields them, as a table.
 
     Raises:
-        UserError: They cannot be read as the kind that their names have.
+        UserError: They cannot be read in the format that their names have.
     """
     return _Parquet(files, config) if sources.is_parquet(files[0]) else _Csv(files, config)
 

@@ -1,4 +1,4 @@
-"""Checks of the features before anything is fitted: each is one pass of NumPy over a column."""
+"""Check the features before fitting: uninformative columns and target leakage, each in one NumPy pass over a column."""
 
 from __future__ import annotations
 
@@ -21,29 +21,30 @@ from .settings import TableSettings
 _ROWS_PER_VALUE = 10
 _FEWEST_ROWS = 2 * _ROWS_PER_VALUE
 _LEAK_SAMPLE = 10_000
-# The number of ways in which a class can lie among the rows from which on one of them is no coincidence.
+# From this many ways to place a class among the rows, a column that separates it does not do so by chance.
 _PLACES = 100_000
 
-# The share of distinct texts from which on a column identifies its rows.
+# A column with at least this share of distinct strings is an identifier.
 _IDENTIFYING = 0.9
-# Names of an index; for distinct whole numbers such a name is enough, in any order.
+# Names of an index; distinct whole numbers under such a name are one, in any order.
 _INDEX_NAME = re.compile(r"unnamed: \d+|(.*[_ .-])?id|row_?(names?|id|num(ber)?|no|nr)", re.I)
-# Whole numbers that follow one another are no index where they can be years.
+# Consecutive whole numbers in this range may be years rather than an index.
 _YEARS = (1500, 2200)
 
 
 def no_features(config: TableSettings) -> set[str]:
-    """Return the columns that weigh or split the rows; the latter is a feature where data.keep names it."""
+    """Return the columns that are not features: data.weight, and split.column unless data.keep names it."""
     data, by = config.data, config.split.column
     is_kept = by in data.keep and by not in data.drop
     return {name for name in (data.weight, None if is_kept else by) if name is not None}
 
 
 def check_names(known: list[str], config: TableSettings, no_feature: set[str]) -> None:
-    """Check that every column that the config names exists, and that features are left besides `no_feature`.
+    """Check that every column that the config names exists, and that a feature is left that is not in `no_feature`.
 
     Raises:
-        UserError: A column does not exist, and the sentence has the closest names; or it is the target.
+        UserError: A column does not exist (the message suggests similar names), a key names the target or the weight
+            where it must not, or no feature is left.
     """
     data = config.data
     if data.target not in known:
@@ -76,10 +77,10 @@ def check_names(known: list[str], config: TableSettings, no_feature: set[str]) -
 def useless(
     rows: Any, columns: Columns, kept: npt.NDArray[np.bool_], keep: list[str]
 ) -> tuple[Found, dict[str, str]]:
-    """Return the uninformative columns, by reason, and the earlier duplicate of each column that has one.
+    """Return the uninformative columns by reason, and for each duplicate column the earlier one with equal values.
 
-    `rows` are all rows of the source, in `columns`' types, and `kept` those that have a target: an index counts all of them.
-    Columns of `keep` are not checked.
+    `rows` are all rows of the source, in `columns`' types, and `kept` is a mask, shape (rows,), of those with a target: an
+    index is looked for in all rows, the rest in these. Columns in `keep` are never uninformative.
     """
     found: Found = {
         reason: []
@@ -110,7 +111,11 @@ def useless(
 
 
 def leaks(rows: Any, columns: Columns, target: Any, task: str) -> list[str]:
-    """Return the columns each of which alone determines the target of every row."""
+    """Return the columns that leak the target: each of them alone determines it in every row.
+
+    A category does if it has one target value; a number or date if cuts along it separate the classes, in regression if its
+    rank correlation with the target is 1 or -1. `target` has shape (rows,).
+    """
     if len(rows) < _FEWEST_ROWS or (task == "classification" and _by_chance(target)):
         return []
     of_categories = columns.named("categorical")
@@ -138,7 +143,7 @@ def _reason(name: str, kind: str, whole: Any, values: Any) -> str:
 
 
 def _counts(name: str, values: Any) -> bool:
-    """Return whether distinct whole numbers are an index: by the column's name, or because they have no gap."""
+    """Return whether distinct whole numbers are an index: by the column's name, or because they are consecutive."""
     low, high = values.min(), values.max()  # NaN where one is missing
     named = _INDEX_NAME.fullmatch(name) is not None
     follow = high - low == len(values) - 1 and not (_YEARS[0] <= low and high <= _YEARS[1])
@@ -154,7 +159,7 @@ def _identifies(texts: Any) -> bool:
 
 
 def _content(values: Any, kind: str) -> Any:
-    """Return a key that two columns of the same values share."""
+    """Return a hash of a column, the same for columns of equal values."""
     if kind == "categorical":
         return hash(pd.util.hash_array(values).tobytes())
     numbers = values + 0.0 if values.dtype.kind == "f" else values  # -0.0 is 0.0
@@ -162,7 +167,7 @@ def _content(values: Any, kind: str) -> Any:
 
 
 def _determines(values: Any, codes: Any) -> bool:
-    """Return whether each category has one target, and enough rows."""
+    """Return whether each category has a single target value, and there are enough rows for each."""
     category, found = pd.factorize(values.fillna(""))
     if len(values) < _ROWS_PER_VALUE * len(found):
         return False
@@ -172,7 +177,7 @@ def _determines(values: Any, codes: Any) -> bool:
 
 
 def _same_order(rows: Any, target: Any) -> list[str]:
-    """Return the columns that order the rows as a target of numbers does, up or down."""
+    """Return the columns whose rank correlation with a numeric target is 1 or -1 (Spearman, 1904)."""
     wanted = _centred_ranks(pd.Series(target))
     found = []
     for name in rows:
@@ -191,13 +196,13 @@ def _centred_ranks(values: Any) -> Any:
 
 
 def _by_chance(labels: Any) -> bool:
-    """Return whether so few rows of the rarest class may lie at one end of a column by chance."""
+    """Return whether the rarest class is so small that a column may separate it by chance."""
     rarest = pd.Series(labels).value_counts().min()
     return math.comb(len(labels), min(int(rarest), _ROWS_PER_VALUE)) < _PLACES
 
 
 def _parts(values: Any, codes: Any) -> bool:
-    """Return whether cuts along a column, one fewer than classes, separate all classes; missing values may lie anywhere."""
+    """Return whether cuts along a column separate the classes, one block each; rows without a value must share a class."""
     numbers, missing = values.to_numpy(), values.isna().to_numpy()
     few = slice(None, None, -(-len(numbers) // _LEAK_SAMPLE))
     parts = _separates(numbers[few], missing[few], codes[few])
@@ -214,5 +219,5 @@ def _separates(numbers: Any, missing: Any, codes: Any) -> bool:
     changes = codes[1:] != codes[:-1]
     if (changes & (numbers[1:] == numbers[:-1])).any():
         return False
-    # One block for each class; a class that only missing values have needs a cut of its own, which they get.
+    # One block for each class; a class that only rows without a value have needs no cut.
     return int(changes.sum()) == max(0, len(np.unique(codes)) - 1)

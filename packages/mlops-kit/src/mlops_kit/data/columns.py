@@ -1,4 +1,4 @@
-"""The columns that a model takes, and rows brought into their types."""
+"""The columns that a model takes, and the conversion of rows to their types."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ NUMBER = (numbers.Real, Decimal, np.bool_)
 
 @dataclass(frozen=True)
 class Columns:
-    """The kind of every feature, in the data's order, how its texts are written, and what means "missing".
+    """The kind of each feature, in the data's order, the format of its strings, and the values that mean "missing".
 
-    Kinds: `numeric` and `boolean` (float64, a boolean 0 or 1), `categorical` (text), `date`
-    (datetime64, UTC); missing values are NaN or NaT. `date_formats` are strptime's, of dates that are not ISO;
-    `number_formats` are 1234.5 as a column writes it, where that is another way.
+    Kinds: `numeric` and `boolean` (float64, a boolean as 0 or 1), `categorical` (strings), `date`
+    (datetime64, UTC); missing values are NaN or NaT. `date_formats` has the strptime format of dates that are not
+    ISO 8601; `number_formats` has 1234.5 as the column writes it, if that is different.
     """
 
     kinds: dict[str, str]
@@ -51,10 +51,10 @@ class Columns:
         return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
 
     def coerce(self, frame: Any) -> Any:
-        """Return the rows of `frame` in these columns' order and types.
+        """Convert the rows of `frame` to these columns' order and types.
 
         Raises:
-            UserError: A column is missing, or holds a value that its kind cannot.
+            UserError: A column is missing, or holds a value that does not fit its kind.
         """
         missing = [name for name in self.kinds if name not in frame]
         if missing:
@@ -73,7 +73,7 @@ class Columns:
         return pd.DataFrame(coerced, index=frame.index)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; `Columns(**value)` brings them back."""
+        """Return a dictionary for JSON; `Columns(**value)` restores the columns."""
         return asdict(self)
 
     def _coerce(self, name: str, values: Any, missing: Missing) -> Any:
@@ -112,7 +112,11 @@ class Columns:
 
 
 def _finite(name: str, numbers: Any, missing: Missing) -> Any:
-    """Return the numbers with NaN for infinite ones and those that mean "missing"."""
+    """Return the numbers, shape (rows,), with NaN for infinite ones and those that mean "missing".
+
+    Raises:
+        UserError: A finite number is outside float32's range.
+    """
     there = np.isfinite(numbers)
     if missing.numbers:
         there &= ~np.isin(numbers, list(missing.numbers))
@@ -126,19 +130,19 @@ def _finite(name: str, numbers: Any, missing: Missing) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a sentence quotes it, the beginning of a long text."""
+    """Return a value quoted for a message, a long string cut."""
     return repr(shortened(plain(value)) if isinstance(value, str) else plain(value))
 
 
 def plain(value: Any) -> Any:
-    """Return a value as a sentence shows it: 1.0, not np.float64(1.0)."""
+    """Return a value as a plain Python object for a message: 1.0, not np.float64(1.0)."""
     if isinstance(value, np.generic):
         return value.item()
     return str(value) if isinstance(value, pd.Timestamp) else value
 
 
 def tidy(values: Any, missing: Missing) -> Any:
-    """Return a column without blanks around its texts, and NaN where one means "missing"; other types stay unchanged."""
+    """Return a column with its strings stripped, NaN where one means "missing"; columns of other types are unchanged."""
     if not may_hold_texts(values):
         return values
     words = missing.texts
@@ -153,14 +157,14 @@ def tidy(values: Any, missing: Missing) -> Any:
 
 
 def without(values: Any, missing: Missing) -> Any:
-    """Return a column of numbers with NaN where one means "missing"; other types stay unchanged."""
+    """Return a numeric column with NaN where a number means "missing"; columns of other types are unchanged."""
     if not _is_number(values) or pd.api.types.is_bool_dtype(values) or not missing.numbers:
         return values
     return values.mask(values.isin(missing.numbers))
 
 
 def has_blanks(values: Any) -> bool:
-    """Return whether a text of the column has blanks around it."""
+    """Return whether a string of the column has leading or trailing whitespace."""
     if not may_hold_texts(values):
         return False
     _, each = _distinct(values)
@@ -168,21 +172,21 @@ def has_blanks(values: Any) -> bool:
 
 
 def _distinct(values: Any) -> tuple[Any, Any]:
-    """Return the distinct values, and the position of each of the column's among them; -1 where it is missing."""
+    """Return the position of each value, shape (rows,), in the distinct ones, -1 where missing; and these values."""
     if isinstance(values.dtype, pd.StringDtype):
         places, each = pd.factorize(values)
         return places, np.asarray(each, dtype=object)
-    # Among objects, 1 and true are the same to pandas.
+    # Objects stay as they are: pandas would take 1 and True for one value.
     return np.arange(len(values)), values.to_numpy(dtype=object)
 
 
 def may_hold_texts(values: Any) -> bool:
-    """Return whether a column's type is that of texts, or of objects."""
+    """Return whether a column's dtype is string or object."""
     return values.dtype == object or isinstance(values.dtype, pd.StringDtype)
 
 
 def as_text(values: Any, missing: Missing) -> Any:
-    """Return a column as the texts of categories; NaN where they are missing."""
+    """Return a column as the strings of its categories, NaN where missing."""
     known = _Categories(missing)
     gone = values.isna()
     texts = [
@@ -192,7 +196,7 @@ def as_text(values: Any, missing: Missing) -> Any:
     return pd.Series(texts, index=values.index, name=values.name, dtype=object)
 
 
-class _Categories(dict):  # type: ignore[type-arg] # by text; a number would be found as the truth that equals it
+class _Categories(dict):  # type: ignore[type-arg] # keys are strings: 1 and True would share an entry
     def __init__(self, missing: Missing) -> None:
         self._missing = missing
 
@@ -206,7 +210,7 @@ class _Categories(dict):  # type: ignore[type-arg] # by text; a number would be 
 
 
 def as_number(values: Any, its: Spelling = PLAIN) -> Any:
-    """Return `values` as float64, texts by their spelling; what is no number is NaN."""
+    """Return `values` as float64, strings parsed in the spelling `its`; NaN where a value is not a number."""
     if _is_number(values):
         return values.astype("float64")
     objects = values.astype(object).to_numpy()

@@ -1,4 +1,4 @@
-"""CSV files as one text, without comments and the lines before the header; blanks around names are cut."""
+"""Read CSV files as one text, without comments and the lines before the header; column names are stripped."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from mlops_kit.core.errors import UserError, one_line
 from . import header
 from .settings import DataConfig
 
-# Excel's first line, which is no header.
+# The line that Excel may write before the header.
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.I)
 _LINES = 20
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The layout found in the first lines: the columns' names, the delimiter, and whether fields in quotes follow blanks.
+    """The layout found in the first lines: column names, delimiter, and whether spaces precede quoted fields.
 
     `notes` describe what was inferred from these lines without a setting.
     """
@@ -41,7 +41,7 @@ class Layout:
     notes: tuple[str, ...]
 
     def options(self) -> dict[str, Any]:
-        """Return pandas' options for the text that `open_text` yields."""
+        """Return the options of `pandas.read_csv` for the text that `open_text` yields."""
         return {
             "sep": self.delimiter,
             "names": self.names,
@@ -51,10 +51,10 @@ class Layout:
 
 
 def layout(files: list[Path], config: DataConfig) -> Layout:
-    """Return the layout by the first lines of the files, all of which have the same header.
+    """Return the layout from the first lines of the files, all of which must have the same header.
 
     Raises:
-        UserError: There is no header, files have different ones, a name occurs twice, or another delimiter separates them.
+        UserError: There is no header, files have different ones, a name occurs twice, or the delimiter is another one.
     """
     first, *others = (_layout(file, config) for file in files)
     for file, other in zip(files[1:], others):
@@ -64,7 +64,7 @@ def layout(files: list[Path], config: DataConfig) -> Layout:
 
 @contextmanager
 def open_text(files: list[Path], config: DataConfig) -> Iterator[tuple[Any, Any]]:
-    """Yield the text of all files, with the header of the first, and a function that returns how many bytes are read."""
+    """Yield a text file of all files, with the header of the first, and a function that returns how many bytes were read."""
     with ExitStack() as stack:
         if len(files) == 1 and not config.comment:
             text, binary = _text(files[0], config, stack)
@@ -76,7 +76,11 @@ def open_text(files: list[Path], config: DataConfig) -> Iterator[tuple[Any, Any]
 
 @contextmanager
 def convert_errors(config: DataConfig) -> Iterator[None]:
-    """Turn pandas' errors about a file that is no CSV into a UserError."""
+    """Convert the errors of decompressing, decoding and parsing a file to a UserError.
+
+    Raises:
+        UserError: The file is not CSV, or not in data.encoding, or that encoding is unknown.
+    """
     try:
         yield
     except UnicodeError as error:
@@ -95,10 +99,10 @@ def convert_errors(config: DataConfig) -> Iterator[None]:
 
 
 def check_fields(frame: Any, names: list[str], config: DataConfig) -> None:
-    """Check that pandas did not take the first fields for an index.
+    """Check that pandas did not take the first fields as an index.
 
     Raises:
-        UserError: It did.
+        UserError: It did, because rows have more fields than the header.
     """
     if not isinstance(frame.index, pd.RangeIndex):
         raise UserError(
@@ -127,7 +131,7 @@ def _layout(file: Path, config: DataConfig) -> Layout:
     names = [name.strip() for name in as_read]
     header.check_distinct(names, config)
     notes += header.notes_of_blanks(zip(names, as_read))
-    # pandas calls columns without a name so.
+    # As pandas names columns without a name.
     named = [name or f"Unnamed: {place}" for place, name in enumerate(names)]
     return Layout(named, mark, blanks, tuple(notes))
 
@@ -148,10 +152,10 @@ def _check_header(names: list[str], mark: str, config: DataConfig) -> None:
 def _text(
     file: Path, config: DataConfig, stack: ExitStack, skip_separator: bool = True
 ) -> tuple[TextIO, Any]:
-    """Return the text of a file after the lines to skip, and the binary file under it."""
+    """Open a file as text, after the lines to skip; return it and the underlying binary file."""
     binary: Any = stack.enter_context(file.open("rb"))
     plain = gzip.GzipFile(fileobj=binary) if file.name.lower().endswith(".gz") else binary
-    # Excel begins a file with a byte order mark, which is no part of a name.
+    # Excel begins a file with a byte order mark, which is not part of the first name.
     is_utf_8 = codecs.lookup(config.encoding).name == "utf-8"
     its_encoding = "utf-8-sig" if is_utf_8 else config.encoding
     text = stack.enter_context(io.TextIOWrapper(plain, encoding=its_encoding, newline=""))
@@ -165,7 +169,7 @@ def _text(
 
 
 def _rows(text: TextIO, config: DataConfig) -> Iterator[str]:
-    """Yield the lines but for comments: those that begin with the mark, outside of a field in quotes."""
+    """Yield the lines except comments: those that begin with data.comment, outside quoted fields."""
     in_quotes = False
     for line in text:
         if config.comment and not in_quotes and line.startswith(config.comment):
@@ -204,7 +208,7 @@ class _Together:
 
 
 class _Lines(io.TextIOBase):
-    """A file of lines that are generated one after another."""
+    """A text file that reads from an iterator of lines."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines, self._rest = lines, ""
@@ -225,7 +229,7 @@ class _Lines(io.TextIOBase):
         self._rest = text[most:]
         return text[:most]
 
-    def readline(self, _size: int | None = -1) -> str:  # type: ignore[override] # of a text, as a whole
+    def readline(self, _size: int | None = -1) -> str:  # type: ignore[override] # str, not bytes; whole lines
         if self._rest:
             line, self._rest = self._rest, ""
             return line

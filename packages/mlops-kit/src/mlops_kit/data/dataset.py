@@ -23,14 +23,15 @@ from .target import prepare
 
 @dataclass(frozen=True)
 class Dataset:
-    """Checked rows: features as data frames in `columns`' types, targets as arrays.
+    """Checked rows, split into a training set and a test set.
 
-    `task` is classification or regression; `digest` is the SHA-256 of the source's bytes; `train_fingerprints` are those of
-    the training set, and `repeated` counts the rows of the test set that have one of them: whose features and target are
-    the same. `notes` describe what was inferred from the source without a setting, and which columns split and weigh the
-    rows; `left_out` names the columns and rows left out, and why; `target_format` is 1234.5 as the target's texts write
-    it, where that was found. `train_units` are the times or groups that `split_column.units` returns, `train_weights` the
-    values of data.weight; None without such a column.
+    Features are data frames in `columns`' types; targets, units and weights are arrays of shape (rows,). `task` is
+    classification or regression; `digest` is the SHA-256 of the source's bytes, or of a query's result.
+    `train_fingerprints` are the hashes of the training rows, shape (rows,), and `repeated` counts the test rows that
+    duplicate one of them, features and target. `notes` describe what was inferred without a setting, and which columns
+    split and weight the rows; `left_out` names the columns and rows left out, and why. `target_format` is 1234.5 as the
+    target's strings write it, if that was inferred. Units are the times or groups that `split_column.units` returns,
+    weights the values of data.weight; both are None without such a column.
     """
 
     columns: Columns
@@ -51,7 +52,7 @@ class Dataset:
     test_weights: weights.Weights | None = None
 
     def sizes(self) -> str:
-        """Return how many rows each set has, as the data line, the run and its inputs show it."""
+        """Return how many rows each set has, as a text for the console and for the run's tags and inputs."""
         return f"{len(self.train_rows)} training rows, {len(self.test_rows)} test rows"
 
 
@@ -59,7 +60,7 @@ def load(config: TableSettings) -> Dataset:
     """Read, check and split the rows that `config` names.
 
     Raises:
-        UserError: The source cannot be read, or checks failed; the sentence lists all of them.
+        UserError: The source cannot be read, or checks failed; the message lists all of them.
     """
     content = Content()
     notes: list[str] = []
@@ -73,7 +74,7 @@ def load(config: TableSettings) -> Dataset:
         every, prepared = columns.coerce(frame), prepare(frame[config.data.target], config, notes)
     except UserError as error:
         raise problems.with_columns(error, config.data, errors) from None
-    del frame  # large data should be in memory once
+    del frame  # large data should be in memory only once
     features = policy.without(columns, no_feature)
     chosen, left_out = policy.choose(every, features, prepared, config, errors)
     every = policy.of_target(every, prepared)
@@ -83,7 +84,7 @@ def load(config: TableSettings) -> Dataset:
     del every
     config = config.model_copy(update={"task": prepared.task})
     if units is None:
-        # By all columns of the source: leaving one out must not deal the rows anew.
+        # By the hash of all columns of the source: leaving one out must not change the split.
         test = test_mask(content.only(prepared.kept), target, config)
     else:
         test = split_column.test_mask(units, target, config)
@@ -114,7 +115,7 @@ def load(config: TableSettings) -> Dataset:
 
 
 def _as_read(config: TableSettings, no_feature: set[str]) -> DataConfig:
-    """Return the config for reading: columns that are no features are read even if dropped, and groups are texts."""
+    """Return the config for reading: columns in `no_feature` are read even if dropped, and groups are read as strings."""
     data, name = config.data, config.split.column
     changed = {"drop": [each for each in data.drop if each not in no_feature]}
     if name is not None and config.split.by == "group":
@@ -123,6 +124,6 @@ def _as_read(config: TableSettings, no_feature: set[str]) -> DataConfig:
 
 
 def fingerprints(rows: Any, target: Any) -> npt.NDArray[np.uint64]:
-    """Return a number for each row, shape (rows,), by its features and its target."""
+    """Return a hash of the features and the target of each row, shape (rows,)."""
     whole = rows.assign(**{"": target})
     return np.asarray(pd.util.hash_pandas_object(whole, index=False), dtype=np.uint64)

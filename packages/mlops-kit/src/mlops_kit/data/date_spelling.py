@@ -1,4 +1,4 @@
-"""How the dates of a text column are written: ISO, or in a format of strptime, which may have %q for a quarter."""
+"""Infer the date format of a string column, and parse it: ISO 8601, or strptime, which here has %q for a quarter."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ _FORMATS: tuple[str | None, ...] = (
 )
 _SAMPLE = 20
 
-# Quick to test, and true of every date in one of these formats.
+# A fast filter, which every date in one of these formats passes.
 _MAY_BE_DATE = re.compile(
     r"([0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ]|[A-Za-z]{3,9} [0-9]{1,2}, )[0-9]{2}.*"
     r"|[0-9]{4}(-[0-9]{2}| [A-Za-z]{3,9})|([0-9]{1,2}/|[A-Za-z]{3,9}[- ])[0-9]{4}"
     r"|[A-Za-z]{3,9}[- ][0-9]{2}|(1[89]|20)[0-9]{2}[- ]?[Qq][1-4]|[Qq][1-4][-/ ](1[89]|20)[0-9]{2}",
     re.S,
 )
-# Where the year has two digits, day and month have two as well, or slashes or a name: 1.2.10 is a version.
+# With a two-digit year, dates have two-digit days and months, slashes or a month's name: 1.2.10 is a version.
 _SHORT_YEAR = re.compile(
     r"([0-9]{2}\D[0-9]{2}|[0-9]{1,2}/[0-9]{1,2}|[0-9]{1,2}\D[A-Za-z]{3}|[A-Za-z]{3,9})\D[0-9]{2}(\D.*)?",
     re.S,
 )
-# To strptime they are 2030 to 2068, to spreadsheets 1930 to 1968.
+# The two-digit years 30 to 68: strptime reads them as 2030 to 2068, spreadsheets as 1930 to 1968.
 _DISPUTED_YEARS = range(2030, 2069)
 _MONTH_OF_YEAR = re.compile(r"(?:1[89]|20)([0-9]{2})-([0-9]{2})")
 
-# pandas reads many of these at once, and as `meaning.date` does: all but those that mix zones with none, among others.
+# The dates that pandas parses in bulk, with the same result as `meaning.date`; those with and without a time zone apart.
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?%s)?"
 _ISO_PARTS = (re.compile(_ISO % ""), re.compile(_ISO % "(?:Z|[+-][01][0-9]:[0-5][0-9])"))
 _ALIKE = re.compile(r"(?:%[YmdHMSyb]|[-/., :])*")
-_LEAP_SECOND = re.compile(r"6[01]\b")  # to pandas the next minute
+_LEAP_SECOND = re.compile(r"6[01]\b")  # pandas reads it as the next minute
 
 
 def dates(texts: Any, its_format: str | None) -> Any:
-    """Return a Series of datetime64[us] in UTC; NaT where `meaning.date` finds no date in a text, or there is no text.
+    """Parse a Series of strings to datetime64[us] in UTC; NaT where `meaning.date` finds no date or the string is missing.
 
     Raises:
-        ValueError: strptime does not take the format.
+        ValueError: strptime does not accept the format.
     """
     codes, distinct = pd.factorize(texts.str.strip())
     found = np.full(
         len(distinct) + 1, "NaT", dtype="datetime64[us]"
-    )  # the last is that of the missing
+    )  # the last one is for missing strings
     if its_format is None:
         for part in _ISO_PARTS:
             places = [place for place, text in enumerate(distinct) if part.fullmatch(text)]
@@ -71,16 +71,17 @@ def dates(texts: Any, its_format: str | None) -> Any:
             if "%S" in its_format:
                 doubtful = [_LEAP_SECOND.search(text) is not None for text in distinct]
                 found[:-1][doubtful] = "NaT"
-    # pandas 2 has no room for days like 9999-12-31, which stand for "never".
+    # pandas 2 cannot represent days like 9999-12-31, which often mean "never".
     for place in np.flatnonzero(np.isnat(found[:-1])):
         found[place] = np.datetime64(meaning.date(distinct[place], its_format) or "NaT", "us")
     return pd.Series(found[codes], index=texts.index)
 
 
 def candidates(texts: list[str], most: float) -> list[tuple[str | None, Any]]:
-    """Return the formats in which at least the share `most` of `texts` are dates (None: ISO), each with the dates, as an array.
+    """Return the formats (None: ISO 8601) in which at least the share `most` of `texts` are dates, each with these dates.
 
-    "5-May-2013" is one of %b and of %B: the first counts.
+    The dates are an array of datetime64[us], shape (texts,), NaT where a text is not one. "5-May-2013" fits %b and %B: only
+    the first is returned.
     """
     sample = [text for text in texts[:_SAMPLE] if _MAY_BE_DATE.fullmatch(text)]
     if 2 * len(sample) < most * min(len(texts), _SAMPLE):
@@ -104,7 +105,7 @@ def candidates(texts: list[str], most: float) -> list[tuple[str | None, Any]]:
 
 
 def other_meaning(its_format: str | None, read: Any) -> tuple[int, str] | None:
-    """Return a place in `read`, an array of dates none of which is missing, and what its text may mean besides; None if nothing."""
+    """Return a position in `read`, dates without NaT, and another meaning that its text may have; None if there is none."""
     if its_format is None or "%y" not in its_format:
         return None
     years = read.astype("datetime64[Y]").astype(int) + 1970
@@ -118,10 +119,10 @@ def other_meaning(its_format: str | None, read: Any) -> tuple[int, str] | None:
 
 
 def _may_be_in(its_format: str | None, texts: list[str]) -> bool:
-    """Return whether texts that a format fits are likely to be dates."""
+    """Return whether texts that match a format are likely to be dates."""
     if its_format == "%Y-%m":
         parts = [one.groups() for one in map(_MONTH_OF_YEAR.fullmatch, texts) if one]
-        # 1234-05 is a code, and 2008-09 a season where all texts name a year and the next.
+        # 1234-05 is a code, and 2008-09 a season if all texts name a year and the next one.
         seasons = all(int(month) == (int(year) + 1) % 100 for year, month in parts)
         return len(parts) == len(texts) and not seasons
     return "%y" not in (its_format or "") or all(map(_SHORT_YEAR.fullmatch, texts))

@@ -1,4 +1,4 @@
-"""Numbers of a CSV file whose point may part thousands: 4.450 in a file that writes fractions with a comma, or may do so."""
+"""Detect ambiguous numbers in CSV files: where commas are, or may be, decimal marks, 4.450 may mean 4450."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _SAMPLE = 100
 
 
 def check(frame: Any, files: list[Path], layout: csv_files.Layout, config: DataConfig) -> None:
-    """Check that no column of a CSV file, which `frame` has as pandas reads it, has points that may part thousands.
+    """Check that no column of a CSV file, `frame` as pandas reads it, has points that may be thousands separators.
 
-    A point of the file marks fractions but where another column has them with a comma, or where fields are separated by
-    semicolons, as spreadsheets do in the countries of the comma, and no column shows what a point is.
+    A point is the decimal mark, unless another column has decimal commas; or unless fields are separated by semicolons,
+    as spreadsheets do in locales with a decimal comma, and no column shows the meaning of its points.
 
     Raises:
-        UserError: Some have, and no key names their numbers.
+        UserError: A column is ambiguous, and data.decimal, data.thousands and data.numbers do not settle it.
     """
     if (config.decimal, config.thousands) != (".", ""):
         return
@@ -50,7 +50,7 @@ def check(frame: Any, files: list[Path], layout: csv_files.Layout, config: DataC
         if grouped and all(map(_BELOW_THOUSAND.fullmatch, others)):
             errors.append(_error(name, grouped[0]))
         elif not has_commas and any("." in text for text in others):
-            return  # a point marks the fractions of this column
+            return  # the points of this column are decimal marks
     if errors:
         raise refusal(config, {}, errors)
 
@@ -63,7 +63,7 @@ def _texts(
 
 
 def _has_commas(values: Any) -> bool:
-    """Return whether most texts of a column have a decimal comma."""
+    """Return whether most strings of a column have a decimal comma."""
     if not may_hold_texts(values):
         return False
     sample = [str(text).strip() for text in values.dropna()[:_SAMPLE]]
@@ -71,7 +71,7 @@ def _has_commas(values: Any) -> bool:
 
 
 def _may_be_grouped(name: str, values: Any, config: DataConfig) -> bool:
-    """Return whether numbers may be thousands with a point: quick to test, and true of all that may; texts of the target may."""
+    """Return whether a column's points may separate thousands: a fast filter, which all such columns pass."""
     if not pd.api.types.is_float_dtype(values):
         return name == config.target and may_hold_texts(values)
     there = np.abs(values.dropna().to_numpy())

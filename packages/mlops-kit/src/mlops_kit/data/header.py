@@ -1,4 +1,4 @@
-"""The names in the header of a file of any kind: each occurs once, and in all files of a table they are the same."""
+"""Check the column names of files of any format: unique in a file, and the same in all files of a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_distinct(names: list[str], config: DataConfig) -> None:
     """Check that no name occurs twice.
 
     Raises:
-        UserError: One does.
+        UserError: A name occurs twice.
     """
     twice = sorted({repr(shortened(name)) for name in names if names.count(name) > 1})
     if twice:
@@ -24,10 +24,10 @@ def check_distinct(names: list[str], config: DataConfig) -> None:
 def check_same(
     file: str, names: list[str], first: str, its_names: list[str], config: DataConfig
 ) -> None:
-    """Check that a file has the columns of the first one, in their order.
+    """Check that a file has the columns of the first one, in the same order.
 
     Raises:
-        UserError: It has not.
+        UserError: The columns or their order differ.
     """
     if names != its_names:
         differing = some(sorted({*names} ^ {*its_names})) or "another order"
@@ -35,6 +35,6 @@ def check_same(
 
 
 def notes_of_blanks(names: Iterable[tuple[str, str]]) -> list[str]:
-    """Return a note of the columns with blanks around their names; `names` are pairs: cut, and as the file has it."""
+    """Return a note about names with whitespace around them, else none; `names` are pairs: stripped, and as in the file."""
     around = [name for name, as_read in names if name != as_read]
     return [f"blanks are cut around the name of {some(around)}"] if around else []

@@ -1,4 +1,4 @@
-"""Infer the kind of each column, and the spelling of its texts."""
+"""Infer the kind of each column, and the spelling of its strings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .problems import ColumnError, Way, shortened, some
 from .settings import DataConfig
 
 _MOST_TEXTS = 20
-# Quick to test, and true of every text that may be a number or a date.
+# A fast filter, which every text that may be a number or a date passes.
 _NO_MERE_WORD = re.compile(r"[0-9]|inf", re.I)
 _KEEPS_ALL = "to keep all texts, which data.missing_values would lose"
 
@@ -25,10 +25,10 @@ _KEEPS_ALL = "to keep all texts, which data.missing_values would lose"
 def infer(
     frame: Any, config: DataConfig, notes: list[str] | None = None
 ) -> tuple[Columns, list[ColumnError]]:
-    """Return the kind of each column of `frame`, and an error for each one that a person has to decide about.
+    """Infer the kind of each column of `frame`; also return an error for each column that the user has to decide about.
 
-    Such a column mixes numbers and text, holds values of no supported kind, or can be read in more than one way. `notes`
-    takes the spellings that were inferred without a setting.
+    Such a column mixes numbers and text, holds values of no supported kind, or can be read in more than one way. The
+    spellings that were inferred without a setting are appended to `notes`.
     """
     usual = spelling.usual(config)
     columns = Columns(
@@ -69,7 +69,7 @@ def _notes(found: dict[str, spelling.Found], config: DataConfig) -> list[str]:
 
 
 def _kind(name: str, values: Any, config: DataConfig, found: dict[str, spelling.Found]) -> str:
-    """Return the kind of a column; `found` takes its spelling, where that is not the default."""
+    """Return the kind of a column; its spelling is added to `found` if it is not the default."""
     if name in config.dates:
         found[name] = spelling.Found("date", config.dates[name])
         return "date"
@@ -93,7 +93,7 @@ def _kind(name: str, values: Any, config: DataConfig, found: dict[str, spelling.
 def _kind_of_objects(
     name: str, present: Any, config: DataConfig, found: dict[str, spelling.Found]
 ) -> str:
-    """Return the kind by the values of a column whose type is no hint: text from a CSV file, or objects."""
+    """Infer the kind from a column's values where its dtype is no hint: strings from a CSV file, or objects."""
     if set(map(type, present)) != {str} and (kind := _kind_of_others(name, present)):
         return kind
     texts = present.astype(str)
@@ -118,7 +118,7 @@ def _kind_of_objects(
 
 
 def _kind_of_others(name: str, present: Any) -> str | None:
-    """Return the kind of values none of which is a text; None where one is."""
+    """Return the kind of values none of which is a string; None if one is."""
     if present.map(lambda value: isinstance(value, (bool, np.bool_))).all():
         return "boolean"
     if present.map(lambda value: isinstance(value, NUMBER)).all():
@@ -136,7 +136,7 @@ def _of_no_kind(name: str, values: Any) -> ColumnError:
 
 
 def _texts(strangers: Any) -> str:
-    """Return the distinct texts among the values that are no numbers."""
+    """Return a list of the distinct values that are not numbers, for a message."""
     texts = pd.unique(strangers.astype(str))
     shown = ", ".join(repr(shortened(text, 12)) for text in texts[:_MOST_TEXTS])
     more = f" and {len(texts) - _MOST_TEXTS} more" if len(texts) > _MOST_TEXTS else ""

@@ -1,4 +1,4 @@
-"""The spelling of the numbers of a text column: the marks of fractions and of thousands, and a sign like % or $.
+"""Infer and parse the spelling of numbers in a string column: decimal mark, thousands separator, a sign like % or $.
 
 A spelling is written as 1234.5 would be: "1,234.5", "1.234,5", "$1 234.5", "1234.5 %".
 """
@@ -25,13 +25,13 @@ _SIGN = r"(?:[$€£¥%]|USD|EUR|GBP|CHF|JPY)"
 _SIGNED = re.compile(
     rf"[-+(]?\s*(?P<before>{_SIGN}?)\s*[-+]?[0-9.,][0-9.,'’{_BLANKS}]*?\s*(?P<after>{_SIGN}?)\s*\)?"
 )
-# Quick to test, and true of the beginning of every number.
+# A fast filter, which the beginning of every number passes.
 _MAY_BE_NUMBER = re.compile(rf"[-+(]?\s*{_SIGN}?\s*[-+]?[.,]?[0-9]")
 _PARTS = ("whole", "part", "power", "minus", "sign")  # the groups of a number's pattern
 _SAMPLE = 200
 _INFINITE = {"inf": np.inf, "infinity": np.inf}
 
-# The marks of thousands and of the fraction that are tried, the simplest first.
+# The thousands separators and decimal marks to try, the simplest first.
 _MARKS = (
     *(("", "."), ("", ","), (",", "."), (".", ",")),
     *((" ", "."), (" ", ","), ("'", "."), ("'", ",")),
@@ -40,7 +40,7 @@ _MARKS = (
 
 @dataclass(frozen=True)
 class Spelling:
-    """The marks, and the signs before and after each number; blanks around these do not count."""
+    """The thousands separator, the decimal mark, and the signs around each number; spaces around these are ignored."""
 
     thousands: str = ""
     decimal: str = "."
@@ -53,13 +53,13 @@ class Spelling:
         return f"{self.before}1{self.thousands}234{self.decimal}5{gap}{self.after}"
 
     def numbers(self, texts: Any) -> Array:
-        """Return the numbers of texts, an array of them; NaN where one is no number in this spelling.
+        """Parse an array of strings, shape (rows,), to float64; NaN where one is not a number in this spelling.
 
-        Numbers in brackets are negative, as in accounting.
+        Numbers in parentheses are negative, as in accounting.
         """
         try:
             column = pyarrow.array(texts, pyarrow.string(), from_pandas=True)
-        except (pyarrow.ArrowException, UnicodeEncodeError):  # half of a character is no number
+        except (pyarrow.ArrowException, UnicodeEncodeError):  # a lone surrogate is not a number
             column = pyarrow.array([_encodable(text) for text in texts], pyarrow.string())
         if self == PLAIN:
             try:
@@ -71,7 +71,7 @@ class Spelling:
         if self.thousands:
             whole = compute.replace_substring_regex(whole, f"[{_class(self.thousands)}]", "")
         has_digits = compute.not_equal(compute.binary_join_element_wise(whole, part, ""), "")
-        # Arrow's reader of numbers wants a digit before the point, and none of it is read where there is none.
+        # Arrow parses no number without a digit before the point, hence the zeros; a text without any digit becomes null.
         plain = compute.binary_join_element_wise("0", whole, ".", part, "0", power, "")
         numbers = _as_floats(compute.if_else(has_digits, plain, None).cast(pyarrow.float64()))
         signs = (compute.struct_field(parts, name) for name in _PARTS[3:])
@@ -90,7 +90,7 @@ class Spelling:
         return rf"^\s*{signed}{number}{power}{after}\)?\s*$"
 
     def affixes(self) -> tuple[str, str]:
-        """Return the signs before and after each number, without blanks."""
+        """Return the signs before and after each number, stripped."""
         return self.before.strip(), self.after.strip()
 
     def _with_infinite(self, numbers: Array, texts: Any) -> Array:
@@ -105,10 +105,10 @@ PLAIN = Spelling()
 
 
 def parse(example: str) -> Spelling:
-    """Return the spelling that 1234.5 is written in.
+    """Return the spelling of `example`, which is 1234.5 written in it.
 
     Raises:
-        ValueError: The text is no such example.
+        ValueError: The text is not 1234.5 in a supported spelling.
     """
     found = _EXAMPLE.fullmatch(example)
     if not found or found["thousands"] == found["decimal"]:
@@ -123,7 +123,10 @@ def parse(example: str) -> Spelling:
 
 
 def candidates(texts: list[str], most: float) -> list[tuple[Spelling, Array]]:
-    """Return the spellings in which at least the share `most` of `texts` are numbers, each with these; of equal ones the first."""
+    """Return the spellings in which at least the share `most` of `texts` are numbers, each with these numbers.
+
+    The numbers are float64, shape (texts,), NaN where a text is not one; of spellings with equal numbers, the first.
+    """
     sample = texts[:_SAMPLE]
     if sum(_MAY_BE_NUMBER.match(text) is not None for text in sample) < most / 2 * len(sample):
         return []
@@ -142,7 +145,7 @@ def candidates(texts: list[str], most: float) -> list[tuple[Spelling, Array]]:
 
 
 def with_affix(spelling: Spelling, texts: list[str]) -> Spelling:
-    """Return the spelling with the sign that the texts have, where it names none itself."""
+    """Return the spelling with the sign that most of the texts have, if it has none itself."""
     if spelling.before or spelling.after:
         return spelling
     return Spelling(spelling.thousands, spelling.decimal, *_affix(texts))

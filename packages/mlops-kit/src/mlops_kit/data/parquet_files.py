@@ -1,4 +1,4 @@
-"""Parquet files as one table, column after column; blanks around names are cut."""
+"""Read Parquet files as one table, column by column; column names are stripped."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mlops_kit.core.errors import UserError, one_line
 from . import header
 from .settings import DataConfig
 
-# So many values are read at a time, but always whole columns.
+# Values to read at a time, rows times columns, but always whole columns.
 _VALUES = 1_000_000
 
 
 def names(files: list[Path], config: DataConfig) -> dict[str, str]:
-    """Return the columns of the files, all of which have the same ones, mapped to the names in the files.
+    """Map the stripped column names to the names in the files, all of which must have the same columns.
 
-    An index without a name is no column.
+    A pandas index without a name is not a column.
 
     Raises:
-        UserError: They differ, or a name occurs twice.
+        UserError: The files' columns differ, or a name occurs twice.
     """
     from pyarrow import parquet
 
@@ -40,7 +40,10 @@ def names(files: list[Path], config: DataConfig) -> dict[str, str]:
 def columns(
     files: list[Path], wanted: Mapping[str, str], texts: set[str]
 ) -> Iterator[tuple[str, Any]]:
-    """Yield each column of all files, by the names that `names` returns; of `texts` whole numbers keep all digits."""
+    """Yield the name and the values, a Series, of each column over all files; `wanted` is what `names` returns.
+
+    Whole numbers in the columns `texts` keep all digits.
+    """
     from pyarrow import parquet
 
     rows = sum(parquet.read_metadata(file).num_rows for file in files)
@@ -57,7 +60,10 @@ def columns(
 
 
 def as_pandas(values: Any, keeps_digits: bool) -> Any:
-    """Return a column of Arrow's as a Series; floats in place of whole numbers with gaps cost the last digits of long ones."""
+    """Convert an Arrow column to a Series.
+
+    With `keeps_digits`, whole numbers with missing values become objects: as floats, long ones would lose digits.
+    """
     return values.to_pandas(integer_object_nulls=keeps_digits)
 
 
@@ -68,7 +74,11 @@ def _joined(parts: list[Any], keeps_digits: bool) -> Any:
 
 @contextmanager
 def convert_errors(config: DataConfig) -> Iterator[None]:
-    """Turn pyarrow's errors about a file that is no Parquet into a UserError."""
+    """Convert pyarrow's errors about a file to a UserError.
+
+    Raises:
+        UserError: The file is not Parquet.
+    """
     import pyarrow
 
     try:

@@ -1,4 +1,4 @@
-"""Select the features: uninformative columns are left out or refused, and those that only a person can decide are refused."""
+"""Select the features: leave out or refuse uninformative columns, and refuse those that the user has to decide about."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def choose(
 ) -> tuple[Columns, list[str]]:
     """Return the columns to train on, and a text for each reason why columns were left out.
 
-    `rows` are all rows of the source, in `columns`' types; `errors` are those of columns that have no kind.
+    `rows` are all rows of the source, in `columns`' types; `errors` are those of columns whose kind was not inferred.
 
     Raises:
-        UserError: There are `errors`, a column may be a leak, under data.policy strict a column is uninformative, or none
-            is left; the sentence lists all that was found.
+        UserError: There are `errors`, a column may leak the target, a column is uninformative (under data.policy strict),
+            or no column is left; the message lists everything that was found.
     """
     data = config.data
     useless, twins = checks.useless(rows, columns, target.kept, data.keep)
@@ -49,17 +49,17 @@ def choose(
 
 
 def of_target(rows: Any, target: Target) -> Any:
-    """Return the rows that have a target; `rows` itself where these are all."""
+    """Return the rows that have a target; `rows` itself if all have one."""
     return rows if target.kept.all() else rows[target.kept]
 
 
 def selected(rows: Any, columns: Columns) -> Any:
-    """Return these columns of the rows; `rows` itself where these are all."""
+    """Return these columns of the rows; `rows` itself if it has no others."""
     return rows if len(columns.kinds) == rows.shape[1] else rows[list(columns.kinds)]
 
 
 def without(columns: Columns, names: set[str]) -> Columns:
-    """Return all columns but those of these names."""
+    """Return the columns without those in `names`."""
     kinds, dates, numbers = (
         {name: value for name, value in each.items() if name not in names}
         for each in (columns.kinds, columns.date_formats, columns.number_formats)

@@ -1,4 +1,4 @@
-"""The problems of a table in one sentence: grouped by reason, of bounded length, with the line that mends them."""
+"""Error messages about a table: one sentence of bounded length, grouped by reason, with the settings that fix it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .settings import DataConfig
 LONGEST = 600  # characters of a sentence
 _MOST_NAMES = 10
 _LONGEST_NAME = 30
-# Names that are shown of each reason, and characters that the line to paste may take, whose names cannot be shortened.
-# The first is tried first.
+# Names to show for each reason, and characters of the line to paste, whose names cannot be shortened; tried in this order
+# until the sentence is short enough.
 _ROOM = ((10, 280), (5, 280), (2, 200), (1, 120), (0, 60))
 
-# Predicates of columns; {} is "1 column" or "2 columns". Where none of these is a fault, they are left out.
+# Reasons; {} is "1 column" or "2 columns". Under data.policy fix, columns are left out for all of these but LEAK.
 EMPTY = "{} without a value"
 CONSTANT = "{} with the same value in every row"
 INDEX = "{} counting the rows"
@@ -27,38 +27,38 @@ TWIN = "{} with the values of another"
 LEAK = "{} predicting the target without a mistake, which may be a leak"
 
 Found = dict[str, list[str]]
-# By key of `data`: the entries to add to a list or a mapping.
+# The entries to add to lists and mappings in the section `data`, by key.
 Additions = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Way:
-    """One remedy: keys, and their purpose, as in "to keep all as texts"."""
+    """A remedy: the settings to add, and their purpose, as in "to keep all as texts"."""
 
     additions: Additions
     purpose: str = ""
 
 
 class ColumnError(UserError):
-    """A column that a person has to decide about, and the remedies, of which the first loses least."""
+    """An error about a column that the user has to decide about, with its remedies; the first one loses least."""
 
     def __init__(self, column: str, predicate: str, *ways: Way) -> None:
-        """Take the column's name, and a predicate like "mixes numbers and text"."""
+        """Take the column's name, a predicate like "mixes numbers and text", and the remedies."""
         super().__init__(f"column {shortened(column)!r} {predicate}")
         self.ways = ways
 
 
 def described(found: Found) -> list[str]:
-    """Return for each reason how many columns it has and their names, ten at most."""
+    """Return a text for each reason: how many columns it applies to, and the names of ten at most."""
     return [_group(reason, names, _MOST_NAMES) for reason, names in found.items() if names]
 
 
 def refusal(
     config: DataConfig, found: Found, errors: list[ColumnError], before: str = ""
 ) -> UserError:
-    """Return the error that lists all problems: columns by reason, to drop or keep, and each of `errors`.
+    """Return an error that lists all problems: columns by reason, to drop or keep, and each of `errors`.
 
-    It ends in a line to paste that names as many of the columns as there is room for. `before` is a problem besides.
+    Its message ends with a line to paste that names as many of the columns as fit. `before` is a problem to list first.
     """
     source = f"{before}; {config.source}" if before else config.source
     if len(errors) == 1 and not any(found.values()):
@@ -85,14 +85,14 @@ def refusal(
 
 
 def with_columns(error: UserError, config: DataConfig, errors: list[ColumnError]) -> UserError:
-    """Return `error`, which ends the reading of a table, together with the `errors` of its columns."""
+    """Return `error`, which stops the reading of a table, combined with the `errors` of its columns."""
     return refusal(config, {}, errors, before=str(error)) if errors else error
 
 
 def set_line(config: DataConfig, additions: Additions, longest: int = 280) -> str:
-    """Return SET="…" that sets keys of `data` to their present entries and `additions`.
+    """Return SET="…" that sets keys of `data` to their current entries and `additions`.
 
-    It has at least one of these, and as many more as `longest` characters hold.
+    It has at least one addition, and as many more as fit into `longest` characters.
     """
     settings: dict[str, Any] = {}
     for key, added in additions.items():
@@ -105,7 +105,7 @@ def set_line(config: DataConfig, additions: Additions, longest: int = 280) -> st
 
 
 def some(names: list[str], most: int = _MOST_NAMES, longest: int = _LONGEST_NAME) -> str:
-    """Return at most so many names, each shortened, and how many there are besides."""
+    """Return at most `most` names, each of at most `longest` characters, and how many more there are."""
     shown = ", ".join(shortened(name, longest) for name in names[:most])
     if len(names) <= most:
         return shown
@@ -113,12 +113,12 @@ def some(names: list[str], most: int = _MOST_NAMES, longest: int = _LONGEST_NAME
 
 
 def shortened(text: str, most: int = _LONGEST_NAME) -> str:
-    """Return a text, or its beginning and an ellipsis."""
+    """Return a text of at most `most` characters, a longer one cut and with an ellipsis."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _of_one(config: DataConfig, source: str, error: ColumnError) -> UserError:
-    """Return the error that lists every remedy of one problem, but for those that there is no room for."""
+    """Return the error about one column with all its remedies, except those that do not fit."""
     lines = [
         f"{way.purpose}: {set_line(config, way.additions)}".removeprefix(": ") for way in error.ways
     ]
@@ -142,7 +142,7 @@ def _together(each: Iterable[Additions]) -> dict[str, Any]:
 def _with(
     config: DataConfig, settings: dict[str, Any], key: str, name: str, added: Any
 ) -> dict[str, Any]:
-    """Return the settings with one more name of a list, or of a mapping."""
+    """Return the settings with one more entry in a list or a mapping."""
     whole = f"data.{key}"
     if not isinstance(added, dict):
         return {**settings, whole: [*settings.get(whole, getattr(config, key)), name]}
@@ -153,7 +153,7 @@ def _with(
 
 
 def _is_odd(name: str) -> bool:
-    """Return whether a name cannot stand in a key with dots."""
+    """Return whether a name cannot be part of a dotted key."""
     return any(mark in name for mark in ".=\"'\\") or name != name.strip()
 
 

@@ -12,9 +12,9 @@ from .columns import Columns
 def profile(columns: Columns, rows: Any) -> list[dict[str, Any]]:
     """Return for each column its name, kind, whether values were missing, and its range.
 
-    Numbers have `minimum` and `maximum`; dates the same as ISO texts in UTC. `format` is how the data's texts write them:
-    1234.5 in a spelling of its own, or strptime's (None: the usual one, ISO). `missing_values` are the values besides
-    None that mean "missing" in a request.
+    Numbers have `minimum` and `maximum`; dates have them as ISO 8601 strings in UTC. `format` is that of the data's strings:
+    1234.5 in the column's spelling, or a strptime format (None: the default, ISO 8601). `missing_values` are the values
+    that, like None, mean "missing" in a request.
     """
     words = Missing(columns.missing_values)
     return [

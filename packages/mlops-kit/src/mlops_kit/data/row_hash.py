@@ -13,13 +13,13 @@ Numbers = npt.NDArray[np.uint64]
 
 
 class Content:
-    """The columns of a source; rows of the same content have the same number, whichever reader read them.
+    """The hash of each row of a source, updated column by column; equal rows have equal hashes, whatever the file format.
 
-    The number is that of `pandas.util.hash_pandas_object` for a data frame of all columns and the target.
+    Before it is mixed with a seed, it is that of `pandas.util.hash_pandas_object` for a frame of all columns and the target.
     """
 
     def __init__(self) -> None:
-        """Begin without columns."""
+        """Start without columns."""
         self.names: list[str] = []
         self._added = 0
         self._hashes: Any = None
@@ -29,23 +29,23 @@ class Content:
         self.names = [str(name) for name in names]
 
     def add(self, values: Any) -> None:
-        """Take the next column."""
+        """Add the next column, a Series."""
         self._hashes = self._with(_alike(values))
         self._added += 1
 
     def only(self, kept: npt.NDArray[np.bool_]) -> Content:
-        """Return the content of the rows that `kept`, shape (rows,), selects."""
+        """Return the content of the rows that `kept`, a mask of shape (rows,), selects."""
         some = copy(self)
         some._hashes = None if self._hashes is None else self._hashes[kept]
         return some
 
     def numbers(self, target: Any, seed: int) -> Numbers:
-        """Return a number for each row, shape (rows,), by its columns, its target and the seed."""
+        """Return a hash of the columns, the target and the seed for each row, shape (rows,)."""
         whole: Numbers = self._with(pd.Series(target)) + np.uint64(97531)
         return mixed(whole, seed)
 
     def _with(self, values: Any) -> Numbers:
-        """Return the hashes with one more column in them, as pandas combines those of a frame."""
+        """Return the hashes updated by one more column, as pandas does for a frame (`combine_hash_arrays`)."""
         hashes = pd.util.hash_pandas_object(values, index=False).to_numpy(dtype=np.uint64)
         total, at = len(self.names) + 1, self._added
         factor = 1000003 + at * (82520 + 2 * total) - at * (at - 1)
@@ -64,25 +64,25 @@ def of(rows: Any) -> Content:
 
 
 def of_values(values: Any) -> Numbers:
-    """Return a number for each value of one column, shape (rows,): the same for the same value in every table."""
+    """Return a hash of each value of one column, shape (rows,): the same for equal values in every table."""
     hashes = pd.util.hash_pandas_object(_alike(values), index=False)
     return np.asarray(hashes, dtype=np.uint64)
 
 
 def apart(numbers: Numbers) -> Numbers:
-    """Return numbers that are distinct among copies; which copy has which number makes no difference."""
+    """Return hashes, shape (rows,), that are distinct even among duplicate rows; it does not matter which gets which."""
     copies = pd.Series(numbers).groupby(numbers).cumcount().to_numpy(dtype=np.uint64)
     return np.where(copies > 0, mixed(numbers ^ mixed(copies, 0), 0), numbers)
 
 
 def _alike(values: Any) -> Any:
-    """Return a column as every reader has it: whole numbers become fractions when one is missing."""
+    """Return a column in a form that all readers share: numbers as float64, as whole ones are when a value is missing."""
     plain = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
     return values.astype("float64") if plain else values.map(str)
 
 
 def mixed(hashes: Numbers, seed: int) -> Numbers:
-    """Return hashes spread by SplitMix64 (Steele, Lea and Flood, 2014), started from `seed`."""
+    """Return hashes mixed with `seed` by SplitMix64 (Steele, Lea and Flood, 2014)."""
     spread = hashes + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
     spread = (spread ^ (spread >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     spread = (spread ^ (spread >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -12,10 +12,10 @@ from mlops_kit.core.errors import UserError, one_line
 
 
 def download(url: str, folder: Path, key: str) -> Path:
-    """Fetch `url`, the value of `key`, into `folder`.
+    """Download the file at `url`, the value of the setting `key`, into `folder`.
 
     Raises:
-        UserError: It does not exist or cannot be fetched.
+        UserError: The file does not exist or cannot be fetched.
     """
     with _opened(url, key) as (client, bucket, name):
         if not name:
@@ -26,10 +26,10 @@ def download(url: str, folder: Path, key: str) -> Path:
 
 
 def download_all(url: str, folder: Path, suffixes: tuple[str, ...], key: str) -> None:
-    """Fetch the files directly under `url`, the value of `key`, that end in one of `suffixes`, into `folder`.
+    """Download the files directly under `url`, the value of the setting `key`, that end in one of `suffixes`.
 
     Raises:
-        UserError: There is none, or they cannot be fetched.
+        UserError: There is no such file, or one cannot be fetched.
     """
     with _opened(url, key) as (client, bucket, prefix):
         names = _listed(client, bucket, prefix, Delimiter="/")
@@ -43,12 +43,12 @@ def download_all(url: str, folder: Path, suffixes: tuple[str, ...], key: str) ->
 def download_parts(
     url: str, parts: Iterable[str], is_wanted: Callable[[str], bool], folder: Path, key: str
 ) -> None:
-    """Fetch the files below `parts`, folders under `url`, the value of `key`, that have a wanted name, into `folder`.
+    """Download the files with a wanted name from the folders `parts` under `url`, the value of the setting `key`.
 
-    No other part is listed, however many there are.
+    Only these folders are listed, however many others there are.
 
     Raises:
-        UserError: They cannot be fetched.
+        UserError: A file cannot be fetched.
     """
     with _opened(url, key) as (client, bucket, prefix):
         for part in parts:

@@ -1,4 +1,4 @@
-"""The sections of configs/train.yaml about rows: where they come from, how to read them, which are the test set."""
+"""The sections of configs/train.yaml about the data: its source, its format, and the split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EXAMPLES = '1234.5, "1234,5", "1,234.5", "1.234,5", "1 234,5" or "1\'234.5", wi
 
 
 def _example(value: Any) -> Any:
-    """Take 1234.5 without quotes, which is a number to YAML."""
+    """Accept 1234.5 without quotes, which YAML reads as a number."""
     return str(value) if isinstance(value, float) else value
 
 
@@ -99,7 +99,7 @@ class SplitConfig(Section):
 
 
 class TableSettings(Section):
-    """The keys of configs/train.yaml that decide about rows; `TrainConfig` has them beside its own."""
+    """The keys of configs/train.yaml about the data; `TrainConfig` adds those about the model."""
 
     task: Literal["auto", "classification", "regression"] = Field(
         "auto", description="auto, classification or regression"

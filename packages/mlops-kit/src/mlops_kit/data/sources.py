@@ -1,4 +1,4 @@
-"""Where rows come from: scikit-learn's samples, CSV and Parquet files, folders of these, S3, a database."""
+"""Read rows from scikit-learn's samples, CSV and Parquet files, folders of these, S3 or a database."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FILE = "a .csv, .tsv, .txt (each also .gz) or .parquet file"
 MEANS_MISSING = "values of the target that mean missing:"
 _PATTERN = frozenset("*?[")
 
-# Numbers as JSON and scoring read them, to the last digit; newer pandas always does and warns of the option.
+# Parse numbers exactly, as JSON and scoring do; pandas 3 always does, and warns about the option.
 _EXACT: dict[str, Any] = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
 
 
@@ -42,13 +42,13 @@ def read(
 ) -> tuple[Any, str]:
     """Return the rows of `config.source` as a data frame, and the SHA-256 of the source's bytes or a query's result.
 
-    Columns that the config names as categories, dates or numbers in a spelling of their own are texts, as the source has
-    them. `content` takes every column; the data frame has those that `config.drop` does not name. From Parquet the columns
-    of a large file come one at a time, so that no more than one of those to drop is ever in memory. `notes` takes what was
-    inferred from the source without a setting.
+    Columns that the config names as categories, dates or numbers in a spelling of their own are strings, as the source has
+    them. Every column is added to `content`; the data frame has those that `config.drop` does not name. From a large Parquet
+    file columns are read one at a time, so that at most one of those to drop is ever in memory. What was inferred from the
+    source without a setting is appended to `notes`.
 
     Raises:
-        UserError: The source does not exist or cannot be read as the kind that its name has.
+        UserError: The source does not exist or cannot be read in the format that its name has.
     """
     content, notes = content or Content(), [] if notes is None else notes
     if config.source.startswith("sklearn:"):
@@ -61,7 +61,7 @@ def read(
 
 
 def as_texts(config: DataConfig) -> set[str]:
-    """Return the columns to read as texts, because their meaning depends on their spelling."""
+    """Return the columns to read as strings, because their meaning depends on how they are written."""
     return {*config.categorical, *config.dates, *config.numbers}
 
 
@@ -72,7 +72,7 @@ def _taken(
     content: Content,
     notes: list[str],
 ) -> Any:
-    """Add every column to `content` and return a data frame of those that are not to drop."""
+    """Add every column to `content` and return a data frame of those that are not dropped."""
     content.begin(names)
     around, texts, missing = [], as_texts(config), Missing(config.missing_values)
     kept = {}
@@ -92,7 +92,7 @@ def _taken(
 
 
 def _why_missing(values: Any, config: DataConfig, missing: Missing) -> list[str]:
-    """Return a note where values of the target mean "missing", as they might be classes; else none."""
+    """Return a note if values of the target were read as missing, as they might be classes; else none."""
     if may_hold_texts(values):
         texts = pd.Series([text.strip() for text in values if isinstance(text, str)], dtype=object)
         counts = texts[texts.isin(missing.texts - {""})].value_counts()
@@ -108,7 +108,7 @@ def _why_missing(values: Any, config: DataConfig, missing: Missing) -> list[str]
 
 
 def _typed(values: Any, config: DataConfig) -> Any:
-    """Return the target as numbers where all its texts are; one that is named as categorical stays text."""
+    """Return the target as numbers if all its strings are numbers, and data.categorical does not name it."""
     if config.target in config.categorical:
         return values
     if not (may_hold_texts(values) and values.map(lambda v: isinstance(v, (str, float))).all()):
@@ -120,12 +120,12 @@ def _typed(values: Any, config: DataConfig) -> Any:
 
 @contextmanager
 def local_files(source: str, key: str) -> Iterator[list[Path]]:
-    """Yield the files that `source`, the value of `key`, names, in order; those from S3 are temporary.
+    """Yield the files of `source`, the value of the setting `key`, in order; those from S3 are temporary.
 
-    Of a folder, or of an s3:// URL that ends in a slash, these are all files but those that begin with _ or a dot.
+    For a folder, or an s3:// URL that ends in a slash, these are all its files except those that begin with _ or a dot.
 
     Raises:
-        UserError: None exists or can be fetched, or they are of different kinds.
+        UserError: There is no such file, one cannot be fetched, or they are of different formats.
     """
     if source.startswith("s3://"):
         with scratch() as folder:
@@ -152,7 +152,7 @@ def local_files(source: str, key: str) -> Iterator[list[Path]]:
 
 
 def is_parquet(file: Path) -> bool:
-    """Return whether a file is one of Parquet, by its name; all others are CSV."""
+    """Return whether a file is Parquet, by its name; all others are CSV."""
     return file.name.lower().endswith(".parquet")
 
 
@@ -246,7 +246,7 @@ def _read_csv(files: list[Path], config: DataConfig, notes: list[str]) -> Any:
         layout = csv_files.layout(files, config)
         notes += layout.notes
         texts = as_texts(config)
-        # The target's values that mean "missing" are counted by their text.
+        # Not of the target, whose values that mean "missing" are counted first, by their text.
         inferred = [name for name in layout.names if name not in {*texts, config.target}]
         with csv_files.open_text(files, config) as (text, _):
             frame = pd.read_csv(

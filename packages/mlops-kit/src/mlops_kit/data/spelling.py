@@ -1,4 +1,4 @@
-"""Infer the spelling of the numbers or dates of a text column, where that is beyond doubt."""
+"""Infer the spelling of the numbers or dates in a string column, if it is unambiguous."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .number_spelling import Spelling
 from .problems import ColumnError, Way, some
 from .settings import DataConfig
 
-# From this share on, of the values or of the distinct ones, a column is one of numbers or dates with mistakes in it.
+# From this share on, of the values or of the distinct ones, a column counts as numbers or dates with errors in it.
 _NEARLY = 0.95
 _WORTH_A_LOOK = 0.5
 _SHOWN = 5
@@ -20,7 +20,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Found:
-    """The kind of a text column, numeric or date, and how it is written: 1234.5 in its spelling, or for strptime (None: ISO)."""
+    """The kind of a string column, numeric or date, and its format: 1234.5 in its spelling, or strptime's (None: ISO)."""
 
     kind: str
     written: str | None
@@ -28,7 +28,7 @@ class Found:
 
 @dataclass(frozen=True)
 class _Way:
-    """One way to read a column: the values of the distinct texts, and a mask of those that it reads."""
+    """One way to parse a column: the values of the distinct texts, and a mask of those it parses, both of shape (texts,)."""
 
     found: Found
     values: Any
@@ -36,10 +36,10 @@ class _Way:
 
 
 def find(name: str, present: Any, config: DataConfig) -> Found | None:
-    """Return how a column's texts, none of them missing, are written, or None if they are neither numbers nor dates.
+    """Infer how a column's strings, none of them missing, are written; None if they are neither numbers nor dates.
 
     Raises:
-        ColumnError: They can be read in more than one way, or all but a few can be read.
+        ColumnError: They can be parsed in more than one way, or all but a few can be parsed.
     """
     counts = present.value_counts()
     texts = [str(text) for text in counts.index]
@@ -93,7 +93,7 @@ def of_numbers(name: str, values: Any, config: DataConfig) -> Spelling:
 
 
 def without_sign(written: str) -> str:
-    """Return 1234.5 in the same marks without a sign like $, which is found in each table."""
+    """Return 1234.5 with the same marks but no sign like $, which is inferred from each table again."""
     its = number_spelling.parse(written)
     return str(Spelling(its.thousands, its.decimal))
 
@@ -122,7 +122,7 @@ def _doubt(name: str, texts: list[str], ways: list[_Way]) -> ColumnError:
 
 
 def _check_date(name: str, texts: list[str], way: _Way) -> None:
-    """Refuse dates whose years of two digits may be of another century, or no years."""
+    """Raise a ColumnError for two-digit years that may be of another century, or not years at all."""
     other = date_spelling.other_meaning(way.found.written, way.values)
     if other is None:
         return
@@ -139,7 +139,7 @@ def _out(name: str, way: _Way, meaning: str) -> Way:
     if way.found.kind == "date":
         return Way({"dates": {name: way.found.written}}, f"for {meaning}")
     written = without_sign(str(way.found.written))
-    # A number where YAML takes it for one.
+    # A number if YAML reads it as one.
     value = 1234.5 if written == "1234.5" else written
     return Way({"numbers": {name: value}}, f"for {meaning}")
 

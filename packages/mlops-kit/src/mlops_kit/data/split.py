@@ -1,4 +1,4 @@
-"""Split by content: a row stays in its part, the training set or the test set, when data is added."""
+"""Split by a hash of each row: when data is added, a row stays in the training set or the test set."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Places = npt.NDArray[np.int64]
 
 # The estimators need two rows of each class to fit anything.
 _FEWEST = 2
-# Rows are few distinct ones where these are a smaller share, or their copies move more than this share to one side.
+# Distinct rows are few if they are a smaller share than this, or if their copies add more than this to the test set.
 _DISTINCT = 0.1
 
 
 def test_mask(content: Content, target: Any, config: TableSettings) -> npt.NDArray[np.bool_]:
     """Return a mask, shape (rows,), of the test set.
 
-    Each row gets a number from its content and the seed; within each class (in regression: over all
-    rows) the lowest `split.test_size` of them are the test set. So the split is stratified, does not
-    depend on the rows' order, and exact copies, having the same number, stay on one side; but where so
-    few rows are distinct that this would miss the share, copies are dealt one by one.
+    Each row is hashed with the seed; within each class (in regression: over all rows) the lowest
+    `split.test_size` of the hashes are the test set. So the split is stratified, does not depend on the
+    rows' order, and exact copies, having the same hash, stay on one side; only if so few rows are distinct
+    that the share would be missed, copies are split one by one.
 
     Raises:
-        UserError: A part would be left without rows of every class; or, under data.policy strict, too few
-            rows are distinct.
+        UserError: A part would have too few rows of a class; or, under data.policy strict, too few rows are
+            distinct.
     """
     numbers, groups = content.numbers(target, config.seed), _groups(target, config.task)
     mask = np.zeros(len(target), dtype=bool)
@@ -55,10 +55,11 @@ def count_test_rows(rows: int, config: TableSettings) -> int:
 def places(
     rows: Any, target: Any, config: TableSettings, parts: Any = None
 ) -> tuple[Places, Places]:
-    """Return each row's place in a shuffled order of its class, and how many the class has; both (rows,).
+    """Return each row's position in a shuffled order of its class, and how many positions the class has; both (rows,).
 
-    Copies share a place, but where few rows are distinct. The places modulo a number are stratified folds, and the lowest
-    a stratified part. With `parts`, a number for each row, each part of a class has an order of its own.
+    Copies share a position, unless few rows are distinct. Positions modulo k are k stratified folds, and the lowest
+    positions are a stratified sample. With `parts`, a number for each row, shape (rows,), each part of a class is ordered
+    by itself.
     """
     numbers, groups = of(rows).numbers(target, config.seed), _groups(target, config.task)
     if parts is not None:

@@ -21,7 +21,9 @@ _FEWEST = 2
 
 
 def units(rows: Any, columns: Columns, config: TableSettings) -> npt.NDArray[Any] | None:
-    """Return the unit of each row, shape (rows,): a time (datetime64 or float64), or the number of a group; None by content.
+    """Return what each row is split by, shape (rows,): its time (datetime64 or float64), or the hash of its group (uint64).
+
+    None without split.column.
 
     Raises:
         UserError: The column lacks a value, or holds neither dates nor numbers where the rows are split by time.
@@ -50,12 +52,12 @@ def units(rows: Any, columns: Columns, config: TableSettings) -> npt.NDArray[Any
 def test_mask(found: npt.NDArray[Any], target: Any, config: TableSettings) -> Mask:
     """Return a mask, shape (rows,), of the test set; `found` is what `units` returned.
 
-    By time it is the latest rows, and all of one time are on one side. By group it is whole groups, those of the lowest
-    numbers by hash and seed, so that nearly every group keeps its side when the data grows; one that is larger
-    than the test set stays in the training set. Of all borders it is the one that comes closest to `split.test_size`.
+    By time it is the latest rows, and rows of the same time stay together. By group it is whole groups, those with the
+    lowest hashes, so that nearly every group keeps its side when data is added; a group larger than the test set
+    stays in the training set. The boundary is the one that comes closest to `split.test_size`.
 
     Raises:
-        UserError: There is one time or group only, or a part would be left without rows of every class.
+        UserError: There is one time or group only, or a part would have too few rows of a class.
     """
     by, wanted = config.split.by, max(1, round(len(found) * config.split.test_size))
     if (found == found[0]).all():
@@ -68,7 +70,7 @@ def test_mask(found: npt.NDArray[Any], target: Any, config: TableSettings) -> Ma
 
 
 def note(found: npt.NDArray[Any], test: Mask, config: TableSettings) -> str:
-    """Return a sentence that names the part of the column's values that is in the test set."""
+    """Return a sentence about which of the column's values are in the test set."""
     name = config.split.column
     if config.split.by == "time":
         border = found[test].min()
@@ -81,9 +83,10 @@ def note(found: npt.NDArray[Any], test: Mask, config: TableSettings) -> str:
 def folds(
     found: npt.NDArray[Any], target: Any, config: TableSettings, count: int
 ) -> npt.NDArray[np.int64]:
-    """Return the fold of each row, shape (rows,): `count` of whole groups, or, in the order of time, one more.
+    """Return the fold of each row, shape (rows,): `count` folds of whole groups, or `count` + 1 in the order of time.
 
-    Each is a validation fold, but by time the first one, which has no earlier rows to train on.
+    Each is a validation fold, except by time the first one, which has no earlier rows to train on (as in scikit-learn's
+    TimeSeriesSplit).
 
     Raises:
         UserError: There are too few groups or times, or a fold has no row of a class.
@@ -110,7 +113,7 @@ def folds(
 
 def _latest(times: npt.NDArray[Any], wanted: int) -> Mask:
     distinct, first = np.unique(np.sort(times), return_index=True)
-    # From the latest border on, so that of two that are as close the larger training set counts.
+    # From the latest boundary backwards, so that a tie goes to the larger training set.
     counts = (len(times) - first)[:0:-1]
     border = distinct[:0:-1][np.abs(counts - wanted).argmin()]
     return np.asarray(times >= border, dtype=np.bool_)
@@ -154,7 +157,7 @@ def _of_groups(
 
     kind = StratifiedGroupKFold if config.task == "classification" else GroupKFold
     fold = np.zeros(len(groups), dtype=np.int64)
-    # Both use the number of rows alone.
+    # Of X, here the groups, both use only the number of rows.
     for number, (_, in_fold) in enumerate(kind(count).split(groups, target, groups)):
         fold[in_fold] = number
     return fold

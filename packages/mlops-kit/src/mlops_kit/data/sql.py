@@ -1,4 +1,4 @@
-"""Rows of a query whose text is a file of the repository, from the database that DATABASE_URL names."""
+"""Read the rows of a query, a file of the repository, from the database that DATABASE_URL names."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ VARIABLE = "DATABASE_URL"
 _ROWS_AT_ONCE = 10_000
 _CONNECT_SECONDS = 10
 _ACCEPTED = "postgresql://USER:PASSWORD@HOST/DATABASE, sqlite:///data/churn.db, or another URL of SQLAlchemy"
-# Schemes for which SQLAlchemy would take another driver, or none.
+# Schemes for which SQLAlchemy would choose another driver, or none.
 _POSTGRES = ("postgres", "postgresql")
 
 
 class Result:
-    """The rows of a query: `names` of its columns, whole `columns` by their places, and the `digest` of all."""
+    """The result of a query: the `names` of its columns, the number of `rows`, the `columns`, and a `digest`."""
 
     def __init__(self, names: list[str]) -> None:
-        """Begin without rows."""
+        """Start without rows."""
         self.names = names
         self.rows = 0
         self._parts: list[list[Any]] = [[] for _ in names]
@@ -39,25 +39,25 @@ class Result:
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256 of the names and the rows; it does not depend on the order of these, which a database may choose."""
+        """Return the SHA-256 of the names and the rows, whatever the order of the rows, which the database may choose."""
         # A hash of a multiset: the sum of the hashes of what is in it (Clarke et al., 2003).
         return hashlib.sha256(f"{self.names!r}{self.rows}{self._total:x}".encode()).hexdigest()
 
     def add(self, rows: Sequence[Sequence[Any]], texts: set[str]) -> None:
-        """Take some rows; columns of `texts` keep all digits."""
+        """Add rows; the columns in `texts` keep all digits."""
         columns = [_usual(column) for column in zip(*rows)]
         for row in zip(*columns):
             digest = hashlib.sha256(repr(row).encode("utf-8", "surrogatepass")).digest()
             self._total = (self._total + int.from_bytes(digest, "big")) % 2**256
         index = pd.RangeIndex(self.rows, self.rows + len(rows))
         for parts, name, values in zip(self._parts, self.names, columns):
-            # A part without a value has no type of its own.
+            # A part without a value has no type.
             if any(value is not None for value in values):
                 parts.append(_series(values, index, name in texts))
         self.rows += len(rows)
 
     def columns(self) -> Iterator[tuple[str, Any]]:
-        """Yield each column as a Series, and forget it."""
+        """Yield the name and the Series of each column, and release its memory: to be called once."""
         every = pd.RangeIndex(self.rows)
         for name, parts in zip(self.names, self._parts):
             found = pd.concat(parts) if parts else pd.Series(dtype="float64")
@@ -66,11 +66,11 @@ class Result:
 
 
 def read(source: str, texts: set[str]) -> Result:
-    """Return the rows that the query in the file of `source`, sql:PATH, gives, read in parts; of `texts` all digits stay.
+    """Run the query in the file of `source`, sql:PATH, and fetch its rows in parts; the columns in `texts` keep all digits.
 
     Raises:
-        UserError: There is no such file, no DATABASE_URL or no driver for it, or the database refuses. The sentence has
-            nothing of DATABASE_URL but the host and user in the database's own message.
+        UserError: There is no such file, no DATABASE_URL or no driver for it, or the database returns an error. The
+            message has nothing of DATABASE_URL except the host and user in the database's own message.
     """
     query, url = _query(source), _url(source)
     with _connected(source, url) as connection:
@@ -118,7 +118,7 @@ def _url(source: str) -> Any:
 
 
 def _is_sqlite_without_file(url: Any) -> bool:
-    """Return whether SQLite would make an empty database of this name, which its own error does not mention."""
+    """Return whether SQLite would create an empty database of this name, which its own error would not mention."""
     name = url.database or ""
     is_file = name not in ("", ":memory:") and not name.startswith("file:")
     return url.get_backend_name() == "sqlite" and is_file and not Path(name).exists()
@@ -126,7 +126,7 @@ def _is_sqlite_without_file(url: Any) -> bool:
 
 @contextmanager
 def _connected(source: str, url: Any) -> Iterator[Any]:
-    """Yield a connection that reads in parts; errors inside become a UserError without the password."""
+    """Yield a connection that fetches in parts; errors in the block become a UserError without the password."""
     from sqlalchemy import create_engine
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -140,7 +140,7 @@ def _connected(source: str, url: Any) -> Iterator[Any]:
         raise UserError(
             f"{VARIABLE} needs the driver {url.drivername}, which is not installed{package if postgres else ''}"
         ) from None
-    # Without parameters a % of the query is one. Only PostgreSQL knows the last option.
+    # no_parameters keeps a % of the query as it is. The last option is for PostgreSQL alone.
     options = {"stream_results": True, "no_parameters": True, "postgresql_readonly": True}
     try:
         with engine.connect().execution_options(**options) as connection:
@@ -160,7 +160,7 @@ def _hidden(text: str, url: Any) -> str:
 
 
 def _usual(column: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the values of a column in types that files have: times in UTC, ids as texts."""
+    """Convert the values of a column to types that files have: times in UTC, UUIDs as strings."""
     types = {type(value) for value in column}
     if datetime.datetime in types:
         column = tuple(in_utc(v) if isinstance(v, datetime.datetime) else v for v in column)

@@ -1,4 +1,4 @@
-"""The target: classes or numbers, and the rows whose target can be learnt."""
+"""Prepare the target: find the task, and select the rows with a usable target."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .settings import DataConfig, TableSettings
 from .sources import MEANS_MISSING
 from .split import count_test_rows
 
-# Whole numbers are classes where there are few of them and each comes back.
+# Whole numbers are classes if few are distinct and each occurs often.
 _MOST_WHOLE = 20
 _ROWS_PER_CLASS = 10
 _MOST_CLASSES = 100
@@ -29,8 +29,8 @@ _MOST_CLASSES = 100
 class Target:
     """The task, the target of the rows that are kept, the mask of these, and what was left out.
 
-    `values` are float64 in regression, else int64, bool or text labels; `kept` is a mask, shape (rows of the source,).
-    `written` is 1234.5 as the target's texts write it, where that was found.
+    `values`, shape (kept rows,), are float64 in regression, else int64, bool or string labels; `kept` is a mask, shape (rows
+    of the source,). `written` is 1234.5 as the target's strings write it, if that was inferred.
     """
 
     task: str
@@ -41,10 +41,10 @@ class Target:
 
 
 def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
-    """Find the task, and leave out rows without a target and classes too small to be learnt.
+    """Find the task, and leave out rows without a target and classes of too few rows.
 
-    `notes` are those of reading the source, and take the spelling of the target's numbers where it was inferred, and the
-    task where the values leave a doubt.
+    `notes` has those of reading the source; the spelling of the target's numbers is appended if it was inferred, and the
+    task if the values leave a doubt.
 
     Raises:
         UserError: Under data.policy strict, a row has no target; too many rows would be left out; or the values do not fit
@@ -96,9 +96,9 @@ def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
 def found_task(values: Any, config: DataConfig) -> str:
     """Return classification or regression, by the values of a target none of which is missing.
 
-    Numbers with fractions are regression, and so are whole numbers but where they have two values, or up to 20 that come
-    back ten times on average. Texts and truths are classes; texts that are mostly numbers count as those, unless the
-    target is named as categorical.
+    Numbers with fractions mean regression, and so do whole numbers, unless there are two distinct ones, or up to 20 that
+    occur ten times on average. Strings and booleans are classes; strings that are mostly numbers count as numbers, unless
+    data.categorical names the target.
     """
     if pd.api.types.is_bool_dtype(values) or config.target in config.categorical:
         return "classification"
@@ -112,7 +112,7 @@ def found_task(values: Any, config: DataConfig) -> str:
 
 
 def _note_of_task(values: Any, task: str, config: DataConfig) -> list[str]:
-    """Return a note where a target of few whole numbers may as well be of the other task; else none."""
+    """Return a note if a target of few whole numbers may as well be of the other task; else none."""
     if pd.api.types.is_bool_dtype(values) or config.target in config.categorical:
         return []
     numbers = as_number(values, spelling.usual(config))
@@ -128,7 +128,7 @@ def _note_of_task(values: Any, task: str, config: DataConfig) -> list[str]:
 
 
 def _in_its_spelling(values: Any, data: DataConfig) -> tuple[Any, str | None]:
-    """Return a target as numbers where all its texts are such, and their spelling where it was inferred."""
+    """Return a target as numbers if all its strings are numbers, and their spelling if it was inferred."""
     if data.target in data.categorical or not may_hold_texts(values):
         return values, None
     try:
@@ -143,7 +143,7 @@ def _in_its_spelling(values: Any, data: DataConfig) -> tuple[Any, str | None]:
 
 
 def _check_share(rows: int, total: int, problem: str, config: TableSettings) -> None:
-    """Refuse to leave out rows where the policy or their share forbids it."""
+    """Raise a UserError if data.policy or data.max_left_out does not allow these rows to be left out."""
     share = rows / total
     if config.data.policy == "strict":
         raise UserError(

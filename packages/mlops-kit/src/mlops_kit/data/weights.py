@@ -17,10 +17,10 @@ Weights = npt.NDArray[np.float64]
 
 
 def of_rows(rows: Any, columns: Columns, config: TableSettings) -> Weights | None:
-    """Return the weight of each row, shape (rows,), or None where the config names no column.
+    """Return the weight of each row, shape (rows,), or None if the config names no column.
 
     Raises:
-        UserError: The column holds something else than numbers of 0 or more, or lacks a value.
+        UserError: The column holds anything but numbers of 0 or more, or lacks a value.
     """
     name = config.data.weight
     if name is None:
@@ -30,7 +30,7 @@ def of_rows(rows: Any, columns: Columns, config: TableSettings) -> Weights | Non
             f"data.weight {name!r} is {columns.kinds[name]}; accepted: a column of numbers, 0 or more"
         )
     values = rows[name]
-    wrong = np.flatnonzero(~(values >= 0))  # neither is NaN
+    wrong = np.flatnonzero(~(values >= 0))  # also where it is NaN
     if len(wrong):
         value = values.iloc[wrong[0]]
         found = "lacks a number" if pd.isna(value) else f"holds {value:g}"
@@ -41,10 +41,10 @@ def of_rows(rows: Any, columns: Columns, config: TableSettings) -> Weights | Non
 
 
 def check_part(weights: Weights, target: Any, part: str, config: TableSettings) -> None:
-    """Check that a part of the rows has a weight above 0, in classification in each class; `part` names it in a sentence.
+    """Check that a part of the rows, in classification each class in it, has a weight above 0; `part` names it in errors.
 
     Raises:
-        UserError: All its weights are 0.
+        UserError: All weights of the part or of a class are 0.
     """
     for label in pd.unique(target) if config.task == "classification" else [None]:
         of_class = np.ones(len(target), dtype=bool) if label is None else target == label

@@ -1,4 +1,4 @@
-"""The GPU, by RAPIDS' cuml.accel, where ACCELERATOR=cuml asks for it; the code uses scikit-learn alone."""
+"""Fit on a GPU by RAPIDS' cuml.accel, if ACCELERATOR=cuml; the code itself uses scikit-learn alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CPU = "cpu"
 
 
 def install() -> None:
-    """Replace scikit-learn's estimators by cuml's; to be called before scikit-learn is imported.
+    """Replace scikit-learn's estimators by cuml's; call it before scikit-learn is imported.
 
     Without cuml or a GPU it prints a note, and scikit-learn fits on the CPU.
 
@@ -33,14 +33,17 @@ def install() -> None:
 
         _gpu()
         cuml.accel.install()
-    # Without a GPU or its driver, CUDA's libraries fail in ways of their own.
+    # Without a GPU or its driver, CUDA's libraries raise errors of many types.
     except Exception as error:
         sys.modules.pop("cuml.accel", None)
         echo(f"note: no cuml or no GPU here, the CPU fits ({one_line(error)})")
 
 
 def fit(fit_pipeline: Callable[[], Any]) -> tuple[Any, str]:
-    """Return the pipeline that `fit_pipeline` returns, as scikit-learn's own, and the device of its last step: cpu or the GPU's name."""
+    """Return the fitted pipeline that `fit_pipeline` returns, and the device that fitted its last step.
+
+    The pipeline holds scikit-learn's own estimators; the device is "cpu" or the GPU's name.
+    """
     if "cuml.accel" not in sys.modules:
         return fit_pipeline(), CPU
     import cuml.accel

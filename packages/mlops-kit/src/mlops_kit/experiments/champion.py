@@ -1,4 +1,4 @@
-"""Compare a run with the champion, on rows of the test set that the champion was not fitted on either."""
+"""Compare a run with the champion, on rows of the test set that the champion was not trained on either."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .predictions import Predictions, predict
 from .settings import CHAMPION, TrainConfig, metric_names
 
 _FEWEST_ROWS = 20
-# What is not recorded of a run with another split, and what a model may have seen besides the rows themselves.
+# For messages: what a run with another split has not recorded, and which other rows help a model.
 _UNITS = {"time": "up to which time", "group": "which groups"}
 _KIN = {"time": "on later ones", "group": "on others of their groups"}
 
@@ -29,7 +29,8 @@ _KIN = {"time": "on later ones", "group": "on others of their groups"}
 class Comparison:
     """The result: `gain` in the config's metric with its interval, or `why_not`, the reason why there is none.
 
-    `version` is the champion's, empty where there is none; `metrics` has for each metric its `value` and the run's `gain`.
+    `version` is the champion's, empty if there is none; `rows` is the number of rows compared on; `metrics` has for each
+    metric the champion's `value` and the run's `gain` over it.
     """
 
     version: str = ""
@@ -40,12 +41,12 @@ class Comparison:
 
 
 def check_columns(client: Any, config: TrainConfig, dataset: Dataset) -> None:
-    """Under data.policy strict, make sure that the features are those of the champion of `registered_model`.
+    """Check, under data.policy strict, that the features are those of the champion of `registered_model`.
 
-    They are in its model's columns.json, names and kinds; without a champion there is nothing to compare with.
+    Their names and kinds are read from its columns.json; without a champion nothing is checked.
 
     Raises:
-        UserError: A column is new, gone or of another kind, or the champion cannot be read.
+        UserError: A column was added, removed or has another kind, or the champion cannot be read.
     """
     if config.data.policy != "strict":
         return
@@ -72,8 +73,8 @@ def compare(
 ) -> Comparison:
     """Compare a run, by its `predictions` of the test set, with the champion of its registered model.
 
-    A seed, a share or a column that has changed deals the rows anew, and a model does better on rows that it was fitted on,
-    on others of their groups, and on those that are earlier.
+    Another seed, test size or set of columns changes the split, and a model scores better on rows that it was trained on,
+    on others of their groups, and on earlier ones: such rows are left out.
 
     Raises:
         UserError: The champion cannot be read.
@@ -113,7 +114,7 @@ def compare(
 
 
 def _takes(stored: StoredModel, dataset: Dataset) -> bool:
-    """Return whether an earlier model takes these rows, and knows all their classes."""
+    """Return whether a stored model takes these columns, and knows all classes of the test set."""
     kinds = dataset.columns.kinds
     known = getattr(stored.pipeline, "classes_", dataset.test_target)
     same = all(kinds.get(name) == kind for name, kind in stored.columns.kinds.items())
@@ -123,7 +124,7 @@ def _takes(stored: StoredModel, dataset: Dataset) -> bool:
 def _new_to(
     its_run: runs.Run, stored: StoredModel, dataset: Dataset
 ) -> npt.NDArray[np.bool_] | None:
-    """Return a mask, shape (rows of the test set,), of those that a run was not fitted on; None without a record."""
+    """Return a mask, shape (test rows,), of the rows that a run was not trained on; None if it has no record of these."""
     fitted = runs.fitted_rows(its_run)
     if fitted is None:
         return None
@@ -135,9 +136,9 @@ def _new_to(
 def _apart_from(
     its_run: runs.Run, config: TrainConfig, dataset: Dataset
 ) -> npt.NDArray[np.bool_] | None:
-    """Return a mask, shape (rows of the test set,): those of no group that a run was fitted on, or later than its rows.
+    """Return a mask, shape (test rows,), of the rows of groups that a run was not trained on, or later than its rows.
 
-    None without a record, because the run was split by something else. By content all of them are.
+    If the split is by content, these are all rows. None if the run has no record, because it was split in another way.
     """
     ours, theirs, units = config.split, its_run.config.split, dataset.test_units
     if units is None:

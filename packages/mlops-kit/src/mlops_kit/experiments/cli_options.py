@@ -1,4 +1,4 @@
-"""The options that several subcommands have; an empty MODEL is the champion of what CONFIG trains."""
+"""The options that several subcommands share; an empty MODEL means the champion of the model that CONFIG trains."""
 
 from pathlib import Path
 from typing import Annotated

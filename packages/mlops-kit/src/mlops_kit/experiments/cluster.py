@@ -1,6 +1,6 @@
 """A Dask cluster: a temporary one on this machine, or the one that DASK_SCHEDULER names.
 
-Work is sent as futures: the tasks of a killed worker are run again elsewhere.
+Work is submitted as futures: the tasks of a killed worker are run again on another one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mlops_kit.core.errors import UserError, one_line
 
 VARIABLE = "DASK_SCHEDULER"
 
-# How often a task that failed by itself, as on the network, is retried.
+# How often a task that failed, for example on the network, is retried.
 RETRIES = 3
 
 _ANSWER_SECONDS = 10
@@ -38,7 +38,7 @@ _LIBRARIES = ("scikit-learn", "pandas", "numpy", "distributed")
 
 
 class _UsesProject(WorkerPlugin):  # type: ignore[misc] # distributed has no types
-    """Hands the project to every worker, also to one that takes the place of a killed one."""
+    """Set the project on every worker, also on one that replaces a killed one."""
 
     def __init__(self, given: project.Project) -> None:
         self._given = given
@@ -49,11 +49,11 @@ class _UsesProject(WorkerPlugin):  # type: ignore[misc] # distributed has no typ
 
 @contextmanager
 def connect(workers: int | None = None) -> Iterator[Client]:
-    """Yield a client of the cluster; of one on this machine, with `workers` processes (default: one a core).
+    """Yield a client of the cluster, by default a local one of `workers` processes (default: one per core).
 
     Raises:
-        UserError: DASK_SCHEDULER does not answer within 10 seconds, has no workers within 60, or its workers
-            hold other versions.
+        UserError: DASK_SCHEDULER does not respond within 10 seconds, has no workers within 60, or its workers
+            have other versions.
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors become a UserError
     address = os.environ.get(VARIABLE)
@@ -79,9 +79,9 @@ def connect(workers: int | None = None) -> Iterator[Client]:
 
 
 def keep(client: Client, value: Any) -> Any:
-    """Put a value on the cluster and return its future, to be given to tasks.
+    """Store a value on the cluster and return its future, to be passed to tasks.
 
-    As a task's result: when the worker that holds it dies it is computed anew, while `Client.scatter` loses it.
+    It is stored as a task's result, which is computed again when its worker dies; `Client.scatter` would lose it.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sending large graph")
@@ -114,7 +114,7 @@ def result(client: Client, future: Any) -> Any:
     """Return the result of a finished task.
 
     Raises:
-        UserError: The task's own; or every worker that took the task died, or the scheduler is gone.
+        UserError: The task raised it, every worker that took the task died, or the scheduler is gone.
     """
     address = client.scheduler.address
     try:
@@ -151,11 +151,11 @@ def _await_workers(client: Client, address: str) -> None:
 
 
 def _check_versions(client: Client, address: str) -> None:
-    """Check that every worker has the versions and the source code that are used here."""
+    """Check that every worker has the same versions and source code as this process."""
     remedy = "start its workers from this commit and its lock, as make image-train packs them"
     try:
         found = client.run(_versions, project.current().package)
-    except Exception as error:  # whatever importing this package there raises
+    except Exception as error:  # importing this package there may raise anything
         raise UserError(
             f"{VARIABLE} {address} cannot run this package ({one_line(error)}): {remedy}"
         ) from None
@@ -189,7 +189,11 @@ def _versions(package: str) -> dict[str, str]:
 
 
 def _still_served(client: Client, alone_since: float | None) -> float | None:
-    """Return since when the scheduler has had no worker; None while it has some."""
+    """Return the time (`time.monotonic`, in seconds) since which the scheduler has had no worker; None while it has some.
+
+    Raises:
+        UserError: The scheduler is gone, or has had no worker for 60 seconds.
+    """
     if client.status not in ("running", "connecting"):
         raise UserError(f"the scheduler {client.scheduler.address} is gone, with what it knew")
     if client.nthreads():

@@ -1,4 +1,4 @@
-"""Log the data of a run as MLflow shows it: an input of the run."""
+"""Log the data of a run as a dataset input, which MLflow's UI shows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _LONGEST_DIGEST = 36
 
 
 def log(source: str, dataset: Dataset) -> None:
-    """Log the source as an input of the active run, under the beginning of its SHA-256; the columns are in the model's signature."""
+    """Log the source as a dataset input of the active run; its digest is the first 36 characters of the SHA-256.
+
+    The columns are in the model's signature.
+    """
     import mlflow
     from mlflow.data.meta_dataset import MetaDataset
 
@@ -23,7 +26,7 @@ def log(source: str, dataset: Dataset) -> None:
 
 
 def _source(source: str) -> Any:
-    """Return the source as MLflow has it; one that is no file is a source of the code."""
+    """Return MLflow's dataset source: a code source if it is not a file."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.dataset_source_registry import get_dataset_source_from_json
 

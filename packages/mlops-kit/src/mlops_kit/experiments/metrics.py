@@ -1,8 +1,8 @@
 """Metrics with bootstrap intervals, and the paired comparison of two models on the same rows.
 
 Every metric is a function of row weights: weights of one give its value, and the counts of a bootstrap
-resample (Efron, 1979) give the value on that resample, for many resamples in one array operation. Where rows have weights
-of their own, these take the place of ones, and multiply the counts.
+resample (Efron, 1979) give the value on that resample, for many resamples in one array operation. If rows have weights
+(data.weight), these replace the ones, and multiply the counts.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _WEIGHTS_AT_ONCE = 4_000_000  # 32 MB
 
 
 class Metric(NamedTuple):
-    """A metric of the project's own; the function takes predictions and the weight of each row, shape (rows,)."""
+    """A metric of the project; the function takes predictions and the weight of each row, shape (rows,)."""
 
     function: Callable[[Predictions, Array], float]
-    loss: bool = False  # less is better
+    loss: bool = False  # lower is better
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,11 @@ class Estimate:
 
 
 def value(name: str, predictions: Predictions) -> float:
-    """Return a metric's value; NaN where the rows do not define it."""
+    """Return a metric's value; NaN if it is not defined on these rows.
+
+    Raises:
+        UserError: A metric of the project fails.
+    """
     return float(
         _function(name)(predictions, _weighed(predictions, np.ones((1, len(predictions)))))[0]
     )
@@ -49,7 +53,11 @@ def value(name: str, predictions: Predictions) -> float:
 def estimates(
     names: tuple[str, ...], predictions: Predictions, confidence: float, seed: int
 ) -> dict[str, Estimate]:
-    """Return each metric's value with its interval, from one set of resamples."""
+    """Return each metric's value with its interval, all from the same resamples.
+
+    Raises:
+        UserError: As `value`.
+    """
     drawn = _sample(names, predictions, seed)
     found = {}
     for name in names:
@@ -63,7 +71,10 @@ def gains(
 ) -> dict[str, Estimate]:
     """Return by how much `new` is better than `old` on the same rows in each metric (negative: worse).
 
-    Both are measured on the same resamples, so what the rows contribute cancels out.
+    Both are measured on the same resamples (a paired bootstrap), so that the variation between rows cancels out.
+
+    Raises:
+        UserError: As `value`.
     """
     drawn: dict[str, list[Array]] = {name: [] for name in names}
     for counts in _resamples(len(new), seed):
@@ -82,9 +93,12 @@ def gains(
 def gains_apart(
     names: tuple[str, ...], new: Predictions, old: Predictions, confidence: float, seed: int
 ) -> dict[str, Estimate]:
-    """Return by how much `new` is better than `old` in each metric (negative: worse), each on rows of its own.
+    """Return by how much `new` is better than `old` in each metric (negative: worse), each on its own rows.
 
-    Their resamples are drawn independently of each other, as the rows were.
+    Their resamples are drawn independently (a two-sample bootstrap), as the rows were.
+
+    Raises:
+        UserError: As `value`.
     """
     ours, theirs = (
         _sample(names, predictions, its_seed)
@@ -101,17 +115,17 @@ def gains_apart(
 
 
 def meets_threshold(name: str, measured: float, worst: float) -> bool:
-    """Return whether a metric's value is no worse than `worst`; NaN never is."""
+    """Return whether a metric's value is no worse than the threshold `worst`; False for NaN."""
     return goodness(name, measured) >= goodness(name, worst)
 
 
 def goodness(name: str, measured: float) -> float:
-    """Return a metric's value, of a loss its negative: so that more is better of every metric."""
+    """Return a metric's value, negated for a loss, so that higher is better for every metric."""
     return -measured if is_loss(name) else measured
 
 
 def is_loss(name: str) -> bool:
-    """Return whether less is better of a metric."""
+    """Return whether lower is better for a metric."""
     own = _own().get(name)
     return name in LOSSES if own is None else own.loss
 
@@ -119,7 +133,7 @@ def is_loss(name: str) -> bool:
 def _sample(
     names: tuple[str, ...], predictions: Predictions, seed: int | np.random.SeedSequence
 ) -> dict[str, Array]:
-    """Return each metric's value on each of the resamples."""
+    """Return each metric's values on the resamples, shape (resamples,)."""
     drawn: dict[str, list[Array]] = {name: [] for name in names}
     for counts in _resamples(len(predictions), seed):
         weights = _weighed(predictions, counts)
@@ -159,7 +173,7 @@ def _own() -> dict[str, Metric]:
 
 
 def _function(name: str) -> Callable[[Predictions, Array], Array]:
-    """Return the metric as a function of many resamples, (resamples, rows), to one value for each."""
+    """Return the metric as a function of predictions and weights, (resamples, rows), that returns values, (resamples,)."""
     if name in FUNCTIONS:
         return FUNCTIONS[name]
     own = _own()[name].function
@@ -167,7 +181,7 @@ def _function(name: str) -> Callable[[Predictions, Array], Array]:
     def measure(predictions: Predictions, weights: Array) -> Array:
         try:
             return np.array([own(predictions, each) for each in weights], dtype=np.float64)
-        except Exception as error:  # whatever the project's own code raises
+        except Exception as error:  # the project's code may raise anything
             raise UserError(
                 f"metric {name} of metrics.py failed: {type(error).__name__}: {one_line(error)}"
             ) from error

@@ -1,4 +1,4 @@
-"""The model card (Mitchell et al., 2019): the texts that people write about a model, beside the facts of its run."""
+"""The model card (Mitchell et al., 2019): texts that people write about a model, and the facts of its run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .report.numbers import interval, number
 from .runs import Run
 from .settings import ModelCardConfig
 
-# The file of the texts.
+# The file with the texts.
 SOURCE = "configs/model-card.yaml"
 
 _TITLES = {
@@ -28,7 +28,10 @@ _RESULTS = {"passed": "It passed validation.", "failed": "It did NOT pass valida
 def text(
     run: Run, validation: Optional[dict[str, Any]], human: ModelCardConfig, version: str
 ) -> str:
-    """Return the card of a registered version in Markdown; `validation` is the result that `make validate` kept of its run."""
+    """Return the card of a registered version in Markdown.
+
+    `validation` is the result of `make validate` stored with its run, `human` has the texts of configs/model-card.yaml.
+    """
     sections = {
         "intended_use": [],
         "not_for": [],

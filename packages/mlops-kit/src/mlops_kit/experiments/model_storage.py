@@ -1,8 +1,8 @@
-"""Store and load a fitted pipeline by skops, which runs no code from the file.
+"""Store and load a fitted pipeline with skops, which runs no code from the file.
 
 The module is a flavor in MLflow's sense (`mlflow.models.Model.log` calls `save_model`, `mlflow.pyfunc`
-calls `_load_pyfunc`). This package itself loads a model by `load` alone, which first compares the file
-with a SHA-256 kept outside it.
+calls `_load_pyfunc`). The kit itself loads a model only by `load`, which first compares the files with a
+SHA-256 stored elsewhere.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PROFILE = "profile.json"
 HELD_OUT = "held_out.parquet"
 FILES = (MODEL, COLUMNS, PROFILE, HELD_OUT)
 
-# Before MLflow: skops looks for its functions in every module that is imported.
+# Imported before MLflow: skops searches every imported module for its functions.
 _skops = skops_file.skops_io()
 
 _MOST_HELD_OUT = 10_000
@@ -42,7 +42,7 @@ _RUNS_ON = ["mlflow-skinny", "pandas", "scikit-learn", "skops"]
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A fitted pipeline, the columns it takes, the profile of its training set, rows of its test set."""
+    """A fitted pipeline, the columns it takes, the profile of its training set, and rows of its test set."""
 
     pipeline: Any
     columns: Columns
@@ -59,7 +59,7 @@ def save_model(
     the model can be exported and verified anywhere, without its data source.
 
     Raises:
-        UserError: The pipeline stores a type that nobody has reviewed.
+        UserError: The pipeline holds a type that is not trusted.
     """
     folder = Path(path)
     folder.mkdir(parents=True)
@@ -95,11 +95,15 @@ def _write(
 
 
 class CannotLoadError(UserError):
-    """The files are those that were stored, but this Python and these libraries cannot load them."""
+    """The stored files are unchanged, but this Python and these libraries cannot load them."""
 
 
 def digest(folder: Path) -> str:
-    """Return the SHA-256 of the stored pipeline in `folder` and of the files stored with it."""
+    """Return the SHA-256 of the stored pipeline in `folder` and of the files stored with it.
+
+    Raises:
+        FileNotFoundError: One of these files is missing.
+    """
     stored = hashlib.sha256()
     for name in FILES:
         stored.update((folder / name).read_bytes())

@@ -1,4 +1,4 @@
-"""The runs that a process writes: a lock that ends with the process, so that a killed one's runs do not stay open."""
+"""Mark the runs that a process writes by a lock that ends with it, so that the runs of a killed process can be closed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TAG = "process"
 
 @contextmanager
 def hold(experiment: str) -> Iterator[dict[str, str]]:
-    """Hold a lock, and yield the tags for the runs written meanwhile in the experiment with this id."""
+    """Hold a lock, and yield the tags for the runs written in the block; `experiment` is the id of their experiment."""
     from filelock import FileLock
 
     FOLDER.mkdir(exist_ok=True)
@@ -31,7 +31,7 @@ def hold(experiment: str) -> Iterator[dict[str, str]]:
 
 
 def close_killed(client: Any) -> None:
-    """Set the status of this checkout's runs whose process has ended to KILLED; else they would stay RUNNING."""
+    """Set the status of this checkout's runs whose process has ended from RUNNING to KILLED."""
     from filelock import FileLock, Timeout
 
     for file in FOLDER.glob("*"):
@@ -49,7 +49,7 @@ def close_killed(client: Any) -> None:
 
 
 def _running(client: Any, name: str) -> list[Any]:
-    # By its id, because a store may have more experiments than one page lists.
+    # Find the experiment by id, because a store may have more experiments than one page lists.
     experiment = name.rpartition(".")[0]
     wanted = f"tags.{_TAG} = '{name}' and attributes.status = 'RUNNING'"
     return list(client.search_runs([experiment], wanted))

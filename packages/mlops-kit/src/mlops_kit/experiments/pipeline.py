@@ -1,4 +1,4 @@
-"""The pipeline that is fitted: columns to numbers, preparation, and an estimator of the project's model.py."""
+"""Build and fit the pipeline: encoding, preparation, and an estimator of the project's model.py."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from .settings import ModelConfig, TrainConfig
 
 
 def build(config: TrainConfig, columns: Columns, rows: Any, target: Any) -> Pipeline:
-    """Return the unfitted pipeline from rows in `columns`' types to predictions; `rows` is the training set.
+    """Return the unfitted pipeline for rows in `columns`' types; `rows` and `target`, shape (rows,), are the training set.
 
     Its first step, `encode`, turns each column by itself into numbers; the service does the same from a
-    table (artifact/encoding.py). The steps after it take an array, so that they can become ONNX.
+    table (artifact/encoding.py). The steps after it take an array, so that they can be converted to ONNX.
 
     Raises:
-        UserError: model.kind or a parameter's name is unknown, the kind does not do the task, or takes no weights.
+        UserError: model.kind or a parameter's name is unknown, the kind does not support the task or takes no weights,
+            or features.py fails.
     """
     estimator: Any = _estimator(config.model, config.task, config.seed)
     row_weights.check(estimator, config)
     takes_raw = isinstance(estimator, project.current().takes_raw_columns)
     if takes_raw:
-        # The estimator's own fit refuses a number of bins that it does not take.
+        # The estimator's own fit raises an error for an invalid number of bins.
         bins = estimator.max_bins if isinstance(estimator.max_bins, int) else 255
         numbers = _numbers(max(1, min(bins, 255) - 1), unseen=np.nan, missing=np.nan)
     else:
@@ -57,7 +58,8 @@ def fit(
     """Fit the pipeline that `build` returned on rows in `columns`' types; `weights` (rows,) are those of data.weight.
 
     Raises:
-        UserError: A class that class_weight names is none of the target's.
+        UserError: As `row_weights.together`, or features.py fails.
+        ValueError: The estimator does not accept its parameters or the rows; others, as its own `fit`.
     """
     estimator = pipeline[-1]
     takes_raw = isinstance(estimator, project.current().takes_raw_columns)
@@ -72,10 +74,10 @@ def fit(
 
 def _without_empty(columns: Columns, rows: Any, least: Any) -> Any:
     """Return the rows with nearly empty columns made constant."""
-    # scikit-learn's binning wants one value of each number in the rows that it looks at, and fails without. A part or
-    # a fold may have none, and with few, early stopping or binning may draw a sample that has none. A leaf holds at
-    # least `least` rows, so with fewer values no tree can split on the column: nothing is lost with them. The whole
-    # column is filled, not one row, because that row may not be drawn.
+    # scikit-learn's binning fails if a numeric column has no value in the rows that it samples. A share of the rows or a
+    # fold may have none, and if there are few, the sample for early stopping or binning may have none. A leaf holds at
+    # least `least` rows, so no tree can split on a column with fewer values: nothing is lost. The whole column is
+    # filled, not one row, because that row may not be sampled.
     least = max(1, least) if isinstance(least, int) else 1
     filled = rows.copy(deep=False)
     for name, kind in columns.kinds.items():
@@ -110,7 +112,7 @@ def _estimator(config: ModelConfig, task: str, seed: int) -> Any:
 
 
 def _numbers(most: int, unseen: float, missing: float) -> OrdinalEncoder:
-    """Return the encoder of categories as numbers; past `most` the rarest share one."""
+    """Return the ordinal encoder of categories; of more than `most`, the rarest share a number."""
     return OrdinalEncoder(
         handle_unknown="use_encoded_value",
         unknown_value=unseen,

@@ -13,11 +13,11 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of a model, beside the target.
+    """Predictions of a model, with the target.
 
     In classification `truth` and `predicted` (rows,) are positions in the sorted classes and
     `probabilities` is (rows, classes), in the order of `classes`; in regression they are numbers and there are no probabilities.
-    `weights` (rows,) are those of data.weight, None where all rows count the same.
+    `weights` (rows,) are those of data.weight, None if all rows count the same.
     """
 
     truth: npt.NDArray[Any]
@@ -33,7 +33,7 @@ class Predictions:
         """Return the probability of a class for each row, shape (rows,).
 
         Raises:
-            ValueError: There is no such class; in regression there is none.
+            ValueError: There is no such class, or the task is regression.
         """
         if self.probabilities is None or label not in self.classes:
             raise ValueError(
@@ -53,7 +53,11 @@ class Predictions:
 def predict(
     model: Any, rows: Any, target: npt.NDArray[Any], task: str, weights: Array | None = None
 ) -> Predictions:
-    """Return the predictions of a fitted pipeline for `rows`, beside `target` and `weights`, both of shape (rows,)."""
+    """Return the predictions of a fitted pipeline for `rows`, with `target` and `weights`, both of shape (rows,).
+
+    Raises:
+        KeyError: The target has a class that the model does not know.
+    """
     if task == "regression":
         predicted = np.asarray(model.predict(rows), dtype=np.float64)
         return Predictions(target, predicted, weights=weights)

@@ -21,7 +21,7 @@ def rests_on(name: str, champion: str, challenger: str, reason: str) -> str:
     """Return the comparison of the two versions of the model `name`, in a sentence; or that nothing was compared.
 
     Raises:
-        UserError: The challenger was worse and there is no reason, or as `compared`.
+        UserError: The challenger was worse and no reason is given, or as `compared`.
     """
     result, sentence = compared(name, champion, challenger)
     if result == WORSE and not reason:
@@ -33,7 +33,7 @@ def rests_on(name: str, champion: str, challenger: str, reason: str) -> str:
 
 
 def compared(name: str, champion: str, challenger: str) -> tuple[str, str]:
-    """Return the verdict on the two versions of the model `name` and its sentence; no verdict where nothing was compared.
+    """Return the result for the two versions of the model `name` and its sentence; the result is "" if nothing was compared.
 
     Raises:
         UserError: The report is damaged.

@@ -36,12 +36,12 @@ class Promoted(NamedTuple):
 def register(run_id: str = "") -> dict[str, Any]:
     """Register a run, by default the last one, give it the alias `champion` and the earlier champion `previous`.
 
-    Each step can be repeated: after a kill in the middle, the next call finishes the work; once all is
-    done, a further call changes nothing but the model card, which is written from the present configs/model-card.yaml.
+    Each step is idempotent: if a call is killed, the next one finishes the work; a further call changes nothing but
+    the model card, which is written from the current configs/model-card.yaml.
     Writes and returns reports/registration.json.
 
     Raises:
-        UserError: There is no run, it has not passed validation, or it was compared with another than the current champion.
+        UserError: There is no run, it has not passed validation, or it was validated against another champion.
     """
     return _register(run_id, _promote)
 
@@ -61,8 +61,8 @@ def promote(name: str, reason: str = "") -> Promoted:
     The basis of the promotion, and `reason`, are kept as tags of the version.
 
     Raises:
-        UserError: There is no challenger, it was compared with another than the current champion, or make compare found
-            it worse and there is no reason.
+        UserError: There is no challenger, it was validated against another champion, or make compare found it worse
+            and no reason is given.
     """
     with store.connect() as client, store.hold_lock():
         version = runs.of_alias(client, name, CHALLENGER)
@@ -104,7 +104,7 @@ def _register(run_id: str, name_it: Callable[[Any, str, str], bool]) -> dict[str
 
 
 def _check_champion(client: Any, run: runs.Run, validation: dict[str, Any] | None) -> None:
-    """Refuse a run that was validated against another than the current champion, unless it is the champion itself."""
+    """Raise a UserError if the run was validated against another champion, unless it is the current one itself."""
     champion = runs.champion(client, run.config.registered_model)
     if champion is None or champion.run_id == run.run_id:
         return
@@ -118,7 +118,7 @@ def _check_champion(client: Any, run: runs.Run, validation: dict[str, Any] | Non
 
 
 def _version(client: Any, run: runs.Run) -> str:
-    """Return the number of the run's registered version, which is created at most once."""
+    """Return the number of the run's registered version, created if there is none."""
     from mlflow.exceptions import MlflowException
 
     name = run.config.registered_model
@@ -139,7 +139,7 @@ def _version(client: Any, run: runs.Run) -> str:
 
 
 def _describe(client: Any, run: runs.Run, version: str, card: str) -> None:
-    """Keep the model card as the run's artifact, and name it in the version's description, which may be too short for it."""
+    """Store the model card as an artifact of the run, and name it in the version's description, whose length is limited."""
     with scratch() as folder:
         file = folder / CARD_FILE
         file.write_text(card, encoding="utf-8")

@@ -20,10 +20,10 @@ _PARAMETER = "model.params.class_weight"
 
 
 def check(estimator: Any, config: TrainConfig) -> None:
-    """Check that the estimator takes weights where the config has some.
+    """Check that the estimator takes weights if the config names data.weight.
 
     Raises:
-        UserError: It takes none.
+        UserError: Its `fit` has no `sample_weight`.
     """
     if config.data.weight is not None and not has_fit_parameter(estimator, "sample_weight"):
         raise UserError(
@@ -36,13 +36,13 @@ def check(estimator: Any, config: TrainConfig) -> None:
 def together(
     estimator: Any, target: Any, weights: npt.NDArray[np.float64] | None
 ) -> Iterator[npt.NDArray[np.float64] | None]:
-    """Yield the weights of the training set, shape (rows,), or None where all count the same.
+    """Yield the weights of the training set, shape (rows,), or None if all rows count the same.
 
-    A mapping in class_weight becomes a part of them meanwhile: gradient boosting of scikit-learn 1.9 takes the
-    positions of classes for their names, and so the weight of one class for another.
+    In the block, a mapping in class_weight is part of them instead: gradient boosting of scikit-learn 1.9 takes the
+    positions of classes for their names, and so applies the weight of another class.
 
     Raises:
-        UserError: It names an unknown class, or a weight is no number of 0 or more.
+        UserError: class_weight names an unknown class, or a weight is not a number of 0 or more.
     """
     of_class = getattr(estimator, "class_weight", None)
     if not (isinstance(of_class, dict) and has_fit_parameter(estimator, "sample_weight")):
@@ -57,7 +57,7 @@ def together(
 
 
 def _of_rows(of_class: dict[Any, Any], target: Any) -> npt.NDArray[np.float64]:
-    # By text, as a class is the same in a file and in YAML, whose keys become texts in a run's config.
+    # Compare strings, because the keys of YAML become strings in a run's config.
     names = {category(plain(label)): label for label in np.unique(target)}
     found = np.ones(len(target))
     for key, weight in of_class.items():

@@ -60,10 +60,10 @@ class Run:
 
 
 def last() -> str:
-    """Return the id of the run that reports/train.json is about.
+    """Return the id of the run in reports/train.json.
 
     Raises:
-        UserError: There is no such report.
+        UserError: The report is missing or damaged.
     """
     try:
         run_id = str(json.loads(LAST.read_text(encoding="utf-8"))["run_id"])
@@ -77,10 +77,10 @@ def last() -> str:
 
 
 def find(client: Any, run_id: str) -> Run:
-    """Return the run `run_id` of the store in force.
+    """Return the run `run_id` of the current store.
 
     Raises:
-        UserError: The store does not have it, or it did not finish.
+        UserError: The store does not have it, it did not finish, or its config cannot be read.
     """
     import mlflow
 
@@ -120,7 +120,7 @@ def of_alias(client: Any, name: str, alias: str) -> Any:
     """Return the version of the model `name` that has `alias`.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such model or alias.
     """
     aliases = _aliases(client, name)
     if aliases is None:
@@ -132,22 +132,22 @@ def of_alias(client: Any, name: str, alias: str) -> Any:
 
 
 def _aliases(client: Any, name: str) -> dict[str, str] | None:
-    """Return the version's number of each alias of the model `name`, or None if there is no such model."""
+    """Return the version numbers of the model `name` by alias, or None if there is no such model."""
     models = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
     return dict(models[0].aliases) if models else None
 
 
 def keep(run: Run, file: Path) -> None:
-    """Store a file among the run's artifacts, in place of the one with its name."""
+    """Store a file as an artifact of the run, in place of one with the same name."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    # Not by the client, which remembers where a run's artifacts were before the repository was copied.
+    # Not through the client, which uses the location from before the repository was copied.
     with named_if_full(run.artifacts):
         get_artifact_repository(run.artifacts).log_artifact(str(file))
 
 
 def validation(run: Run) -> dict[str, Any] | None:
-    """Return the result that `make validate` kept of the run, or None if it was not validated."""
+    """Return the result of `make validate` stored with the run, or None if it was not validated."""
     import mlflow
 
     try:
@@ -157,9 +157,9 @@ def validation(run: Run) -> dict[str, Any] | None:
 
 
 def keep_fitted_rows(dataset: data.Dataset, by: str) -> None:
-    """Log to the active run which rows it was fitted on, and which groups or up to which time, by `split.by`.
+    """Log to the active run the hashes of its training rows, and their groups or latest time; `by` is `split.by`.
 
-    A later comparison must not use those.
+    A later comparison leaves these rows out.
     """
     import mlflow
 
@@ -174,12 +174,12 @@ def keep_fitted_rows(dataset: data.Dataset, by: str) -> None:
 
 
 def fitted_rows(run: Run) -> npt.NDArray[np.uint64] | None:
-    """Return the fingerprints of the rows that `run` was fitted on, or None where it has none."""
+    """Return the hashes of the rows that `run` was trained on, shape (rows,), or None if it has no record."""
     return _kept_array(run, FITTED)
 
 
 def fitted_units(run: Run) -> npt.NDArray[Any] | None:
-    """Return the groups that `run` was fitted on, or the latest time, by its own `split.column`; None where it has neither."""
+    """Return the groups that `run` was trained on, or their latest time, shape (1,), by its own `split.column`; else None."""
     return _kept_array(run, FITTED_UNITS)
 
 
@@ -200,7 +200,7 @@ def load_data(run: Run, config: TrainConfig) -> data.Dataset:
     """Load the rows that the run was trained and evaluated on, by the run's config or one derived from it.
 
     Raises:
-        UserError: They have changed since, or as `data.load`.
+        UserError: The data has changed since the run, or as `data.load`.
     """
     dataset: data.Dataset = project.current().load(config)
     if dataset.digest != run.tags["data.digest"]:
@@ -212,7 +212,8 @@ def load_model(run: Run) -> StoredModel:
     """Download and load the model of `run`, after comparing its SHA-256 with the run's tag.
 
     Raises:
-        UserError: The artifact is gone or was changed.
+        UserError: The artifact is missing or was changed.
+        CannotLoadError: It is unchanged, but cannot be loaded here.
     """
     from . import model_storage  # with skops, which imports all of scikit-learn
 
@@ -221,10 +222,10 @@ def load_model(run: Run) -> StoredModel:
 
 
 def columns(run: Run) -> data.Columns:
-    """Return the columns that the model of `run` takes, after the same comparison; nothing else of it is loaded.
+    """Return the columns that the model of `run` takes, after the same check; the pipeline is not loaded.
 
     Raises:
-        UserError: The artifact is gone or was changed.
+        UserError: The artifact is missing or was changed.
     """
     from . import model_storage  # with skops, which imports all of scikit-learn
 

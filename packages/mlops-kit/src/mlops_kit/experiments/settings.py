@@ -16,12 +16,12 @@ from mlops_kit.data.settings import TableSettings
 TRAIN = Path("configs/train.yaml")
 MODEL_CARD = Path("configs/model-card.yaml")
 CARD_FILE = (
-    "model-card.md"  # the model card, as an artifact of the run and beside the exported model
+    "model-card.md"  # the model card, as an artifact of the run and next to the exported model
 )
 SEARCH = Path("configs/search.yaml")
 
 CHAMPION = "champion"  # the alias of the registered version that is served
-CHALLENGER = "challenger"  # and of one that may be served in its shadow
+CHALLENGER = "challenger"  # the alias of one that may be served in shadow mode
 
 # The kit's metrics; metric_names() adds the project's.
 METRICS: dict[str, tuple[str, ...]] = {
@@ -29,7 +29,7 @@ METRICS: dict[str, tuple[str, ...]] = {
     "regression": ("r2", "mae", "rmse"),
 }
 
-# In which a run is compared with the champion, where the config names none.
+# The metric in which a run is compared with the champion, if the config names none.
 DEFAULT_METRICS = {"classification": "roc_auc", "regression": "r2"}
 
 _FROM_0_TO_1 = Field(None, ge=0, le=1, description="0 to 1")
@@ -84,7 +84,7 @@ class ValidationConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _take_own_thresholds(cls, given: Any) -> Any:
-        """Move the `thresholds` of the project's own metrics, which that section has no fields for."""
+        """Move the thresholds of the project's own metrics to `own_thresholds`: `Thresholds` has no fields for them."""
         if not (isinstance(given, dict) and isinstance(given.get("thresholds"), dict)):
             return given
         names = {name for of_task in project.current().metrics.values() for name in of_task}
@@ -115,10 +115,10 @@ class TrainConfig(TableSettings):
         return self
 
     def for_task(self, task: str) -> TrainConfig:
-        """Return the config for the task that the target has: its metric where none is named, and its own thresholds.
+        """Return the config for the task of the target: with its default metric if none is named, and only its thresholds.
 
         Raises:
-            UserError: A metric or a slice's metric is named that is none of the task.
+            UserError: validation.metric or validation.slices.metric is not a metric of the task.
         """
         current, names = self.validation, metric_names(task)
         given, own = current.thresholds.given(), current.own_thresholds
@@ -135,7 +135,7 @@ class TrainConfig(TableSettings):
         return self.model_copy(update={"task": task, "validation": validation})
 
     def not_for(self, task: str) -> list[str]:
-        """Return the metrics that have a threshold but are none of the task, so that the threshold does not count."""
+        """Return the metrics that have a threshold but are not metrics of the task: these thresholds are ignored."""
         return [name for name in self.validation.worst() if name not in metric_names(task)]
 
 
@@ -210,11 +210,11 @@ def metric_names(task: str) -> tuple[str, ...]:
 
 
 def load_train(path: Path, overrides: str = "") -> TrainConfig:
-    """Read `path` and apply `overrides`, blank-separated `dotted.key=value` pairs with YAML values.
+    """Read `path` and apply `overrides`, `dotted.key=value` pairs with YAML values, separated by spaces.
 
     Raises:
-        UserError: The file is missing or no YAML mapping, or a key or value is not accepted; the
-            sentence lists every such key.
+        UserError: The file is missing or not a YAML mapping, or keys or values are not accepted; the
+            message lists all of them.
     """
     if not path.is_file():
         raise UserError(f"configs file {path} not found (give CONFIG=…)")
@@ -222,10 +222,10 @@ def load_train(path: Path, overrides: str = "") -> TrainConfig:
 
 
 def model_name(model: str, path: Path, overrides: str) -> tuple[str, str]:
-    """Return name and alias of the variable MODEL; if it is empty, the champion of what `path` trains.
+    """Return name and alias of the variable MODEL; if it is empty, the champion of the model that the config trains.
 
     Raises:
-        UserError: MODEL is no name@alias; else as `load_train`.
+        UserError: MODEL is not name@alias; else as `load_train`.
     """
     name, _, alias = model.partition("@")
     if model and not (name and alias):
@@ -234,7 +234,7 @@ def model_name(model: str, path: Path, overrides: str) -> tuple[str, str]:
 
 
 def load_model_card() -> ModelCardConfig:
-    """Read configs/model-card.yaml; without the file, nothing is written yet.
+    """Read configs/model-card.yaml; without the file, all texts are empty.
 
     Raises:
         UserError: As `core.config.load`.
@@ -243,7 +243,7 @@ def load_model_card() -> ModelCardConfig:
 
 
 def load_search() -> SearchConfig:
-    """Read configs/search.yaml and apply the variable SEARCH_SET.
+    """Read configs/search.yaml and apply the overrides in the variable SEARCH_SET.
 
     Raises:
         UserError: As `core.config.load`.

@@ -1,4 +1,4 @@
-"""Metrics in slices, groups of rows of the test set."""
+"""Compute metrics on slices: groups of rows of the test set."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _MOST_GROUPS = 100
 
 @dataclass(frozen=True)
 class Slice:
-    """The rows in which `column` has the value, or lies in the quarter, that `group` names.
+    """The rows in which `column` has the value, or is in the quartile, that `group` names.
 
-    `code` distinguishes groups of one name: a category called "missing", quarters closer than six digits.
+    `code` distinguishes groups of the same name: a category called "missing", quartiles equal to six digits.
     """
 
     column: str
@@ -37,7 +37,7 @@ def check(config: TrainConfig, rows: Any) -> None:
     """Check that the column whose groups are validated is a feature.
 
     Raises:
-        UserError: It is none.
+        UserError: It is not.
     """
     wanted = config.validation.slices
     if wanted and wanted.column not in rows:
@@ -49,7 +49,7 @@ def check(config: TrainConfig, rows: Any) -> None:
 def of_column(
     metric: str, rows: Any, column: str, predictions: Predictions, min_rows: int
 ) -> list[Slice]:
-    """Return each group of `column` that has at least `min_rows` rows and defines the metric."""
+    """Return each group of `column` that has at least `min_rows` rows and in which the metric is defined."""
     codes, names = _groups(rows[column])
     found = []
     for code, group in enumerate(names):
@@ -77,11 +77,11 @@ def worst(
     min_rows: int = 20,
     most: int = 10,
 ) -> dict[str, Any]:
-    """Return the worst groups over all columns with their intervals, and among how many they were found."""
+    """Return the `most` worst groups over all columns with their intervals, and how many groups there were."""
     found = [
         each
         for column in rows
-        # A column of hundreds of names has no groups that anyone could act on.
+        # The groups of a column with hundreds of categories are too many to act on.
         if not (rows[column].dtype == object and rows[column].nunique() > _MOST_GROUPS)
         for each in of_column(metric, rows, column, predictions, min_rows)
     ]
@@ -94,14 +94,14 @@ def worst(
 
 
 def _groups(values: Any) -> tuple[npt.NDArray[np.intp], list[str]]:
-    """Return each row's group as a position, shape (rows,), in the groups' names.
+    """Return each row's group, shape (rows,), as a position in the list of the groups' names, and that list.
 
-    A group is a value, or "missing"; a number of more than four values falls into a quarter.
+    A group is a value, or "missing"; numbers of more than four distinct values are grouped by quartile, dates by year first.
     """
     if pd.api.types.is_datetime64_any_dtype(values):
         values = values.dt.year
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > 4:
-        low = values.min()  # the first quarter begins a little below it
+        low = values.min()  # the first bin of qcut begins a little below it
         quarters = pd.qcut(values, 4, duplicates="drop").cat
         names = [f"{max(q.left, low):.6g} to {q.right:.6g}" for q in quarters.categories]
         codes = quarters.codes.to_numpy()

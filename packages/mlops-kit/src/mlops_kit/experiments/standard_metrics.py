@@ -1,4 +1,7 @@
-"""The kit's own metrics, each a function of predictions and row weights; metrics.py uses them."""
+"""The kit's own metrics, each a function of predictions and row weights; metrics.py uses them.
+
+Weights are of shape (resamples, rows); a metric returns an array of shape (resamples,), NaN where it is not defined.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ def _log_loss(p: Predictions, weights: Array) -> Array:
 
 
 def _roc_auc(p: Predictions, weights: Array) -> Array:
-    """Binary: of the second class. More classes: each against the rest, unweighted mean."""
+    """Return the area under the ROC curve of the second of two classes; of more, the unweighted mean of one-vs-rest."""
     probabilities = _probabilities(p)
     if probabilities.shape[1] == 2:
         return _auc(probabilities[:, 1], p.truth == 1, weights)
@@ -68,7 +71,7 @@ def _auc(score: Array, positive: npt.NDArray[np.bool_], weights: Array) -> Array
 
 def _r2(p: Predictions, weights: Array) -> Array:
     residual = _mean((p.truth - p.predicted) ** 2, weights)
-    centred = p.truth - p.truth.mean()  # keeps the subtraction of squares below exact
+    centred = p.truth - p.truth.mean()  # avoids cancellation in the subtraction of squares below
     square = _mean(centred**2, weights)
     spread = square - _mean(centred, weights) ** 2
     # A resample of equal values has no spread, whatever rounding leaves of it.
@@ -110,5 +113,5 @@ FUNCTIONS: dict[str, Callable[[Predictions, Array], Array]] = {
     "rmse": _rmse,
 }
 
-# Of these less is better; of the others more is.
+# For these lower is better; for the others higher is.
 LOSSES = ("log_loss", "mae", "rmse")

@@ -41,7 +41,7 @@ _MOVE_PATHS = (
 
 
 def uri() -> str:
-    """Return the tracking URI in force: MLFLOW_TRACKING_URI, else the embedded store."""
+    """Return the current tracking URI: MLFLOW_TRACKING_URI, else the embedded store."""
     return os.environ.get(_VARIABLE) or _embedded()
 
 
@@ -51,7 +51,7 @@ def redacted(text: str) -> str:
 
 
 def _embedded() -> str:
-    # Absolute, because MLflow keeps one connection for each URI, wherever the process has moved.
+    # Absolute, because MLflow keeps one connection for each URI, even if the working directory changes.
     return f"sqlite:///{STORE.resolve()}"
 
 
@@ -60,8 +60,8 @@ def connect() -> Iterator[Any]:
     """Yield an `mlflow.MlflowClient`; the `mlflow` module uses the same store. Runs of killed processes are closed first.
 
     Raises:
-        UserError: The server does not answer within 10 seconds, or MLflow fails inside the block; the
-            sentence names the URI.
+        UserError: The server does not respond within 10 seconds, or MLflow fails inside the block; the
+            message names the URI.
     """
     _settle_environment()
     if uri().startswith(("http://", "https://")):
@@ -101,13 +101,17 @@ def _open() -> Any:
 
 
 def _failure(error: Exception) -> str:
-    reason = getattr(error, "orig", None) or error  # SQLAlchemy wraps what happened in its SQL
+    reason = getattr(error, "orig", None) or error  # SQLAlchemy's own message includes the SQL
     return redacted(f"the tracking store {uri()} failed: {one_line(reason)}")
 
 
 @contextmanager
 def hold_lock() -> Iterator[None]:
-    """Hold the lock of this checkout, so that one process at a time is in the block; a killed one releases it."""
+    """Hold the lock of this checkout, so that one process at a time is in the block; a killed process releases it.
+
+    Raises:
+        UserError: Another process holds it for more than 300 seconds.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(str(_LOCK), timeout=_LOCK_SECONDS)
@@ -122,7 +126,11 @@ def hold_lock() -> Iterator[None]:
 
 
 def experiment_id(client: Any, name: str) -> str:
-    """Return the id of the experiment `name`, made if it is not there yet."""
+    """Return the id of the experiment `name`, created if it does not exist.
+
+    Raises:
+        UserError: It was deleted.
+    """
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(name)
@@ -144,7 +152,7 @@ def check_artifacts(client: Any, experiment: str) -> None:
     In a remote store the file stays.
 
     Raises:
-        UserError: It cannot be written; the sentence names the location.
+        UserError: It cannot be written; the message names the location.
     """
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -168,10 +176,10 @@ def check_artifacts(client: Any, experiment: str) -> None:
 
 
 def show(port: int) -> None:
-    """Serve MLflow's UI for the store in force on 127.0.0.1 until Ctrl-C.
+    """Serve MLflow's UI for the current store on 127.0.0.1 until Ctrl-C.
 
     Raises:
-        UserError: `port` is taken, or MLFLOW_TRACKING_URI is a server that has pages of its own.
+        UserError: `port` is in use, or MLFLOW_TRACKING_URI is a server, which has a UI of its own.
     """
     if uri().startswith(("http://", "https://")):
         raise UserError(f"MLFLOW_TRACKING_URI is a server: open {redacted(uri())} in the browser")
@@ -197,7 +205,7 @@ def _settle_environment() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # Through the server: clients that fetch from its object store themselves need that one's address and port as well.
+    # Transfer artifacts through the server: its object store's address and port may not be reachable from here.
     os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
     os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with its credentials
@@ -209,7 +217,7 @@ def _await_server() -> None:
     while True:
         try:
             requests.get(f"{uri().rstrip('/')}/health", timeout=3)
-            return  # something answers: whether it is MLflow shows at the first call
+            return  # any response will do: the first call finds out whether it is MLflow
         except requests.RequestException as error:
             if time.monotonic() > deadline:
                 raise UserError(
@@ -222,8 +230,8 @@ def _await_server() -> None:
 def _open_embedded() -> None:
     """Create the store if there is none, and update its paths if the repository was moved.
 
-    Four processes that migrate one fresh SQLite file crash each other, and one that is killed leaves
-    half a schema: so the caller holds the lock, and a new store gets its name when it is complete.
+    Processes that migrate the same new SQLite file at once crash each other, and a killed one leaves half
+    a schema: so the caller holds the lock, and a new store is renamed to its final name when it is complete.
     """
     import mlflow
 

@@ -1,4 +1,4 @@
-"""The steps of a training run: fit a pipeline, and track everything about the run."""
+"""The steps of a training run: fit a pipeline, and log the run to MLflow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .predictions import Predictions
 from .report import plots
 from .settings import TrainConfig
 
-# Below this many cells, handing work to a second thread costs more than the work.
+# Below this many cells (rows times columns), starting a second thread costs more than it saves.
 _SMALL = 2_000_000
 
 # MLflow's own limit for the value of a parameter.
@@ -32,7 +32,7 @@ _OF_ESTIMATOR = "model.params."
 
 
 def threads(cells: int) -> int:
-    """Return how many threads to use: one for small data, else as many as there are free cores."""
+    """Return how many threads to use for data of `cells`, rows times columns: one if it is small, else the free cores."""
     if cells < _SMALL:
         return 1
     return max(1, round(cpu_count.cores() - os.getloadavg()[0]))
@@ -55,8 +55,8 @@ def fit(config: TrainConfig, dataset: Dataset) -> tuple[Any, str]:
     """Return the pipeline that `config.model` describes, fitted on the training set, and the device that fitted it.
 
     Raises:
-        UserError: The estimator refuses its parameters or the rows, or gives no probabilities of classes; or the column
-            whose groups are validated is no feature.
+        UserError: The estimator does not accept its parameters or the rows, or has no `predict_proba` in classification;
+            or validation.slices.column is not a feature.
     """
     slices.check(config, dataset.train_rows)
     return accelerator.fit(lambda: _fit(config, dataset))
@@ -87,7 +87,11 @@ def track(
     predictions: Predictions,
     measured: dict[str, Estimate],
 ) -> dict[str, Any]:
-    """Log the run, its metrics and its model to MLflow; return the content of reports/train.json."""
+    """Log the run, its metrics and its model to the experiment with this id; return the content of reports/train.json.
+
+    Raises:
+        UserError: There is no requirements.txt, or the pipeline holds a type that is not trusted.
+    """
     import mlflow
 
     origin = {
@@ -155,8 +159,8 @@ def _log_model(pipeline: Any, dataset: Dataset) -> dict[str, str]:
 def parameters(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
     """Return nested settings as MLflow parameters with dotted names; unset ones are left out.
 
-    Mappings by names of columns or classes are one parameter each, also those in `model.params`: MLflow takes few characters
-    in the name of a parameter, and at most 250. A value that is too long for it is cut; the run has them all in config.json.
+    A mapping by names of columns or classes is one parameter, also in `model.params`: MLflow allows few characters in the
+    name of a parameter, and 250 at most. A value that is too long for MLflow is cut; the run's config.json has all in full.
     """
     flat = {}
     for key, value in settings.items():

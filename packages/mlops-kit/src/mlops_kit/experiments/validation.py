@@ -51,24 +51,23 @@ class Validation:
 
     @property
     def passed(self) -> bool:
-        """Whether every check passed."""
+        """Return whether every check passed."""
         return all(check.passed for check in self.checks)
 
 
 def validate(config: TrainConfig, run_id: str = "") -> Validation:
-    """Validate a run, by default the one that reports/train.json names, by the validation section of `config`.
+    """Validate a run, by default the one in reports/train.json, against the validation section of `config`.
 
     The rows are the run's own test set: data, split and seed are taken from the run. The run is
-    tagged `validation: passed` or `failed`, and `reports/validation.json` is written; the run keeps a copy.
+    tagged `validation: passed` or `failed`, and `reports/validation.json` is written, with a copy in the run.
 
     Raises:
-        UserError: There is no finished run, its data has changed since, or the column whose groups are validated is no
-            feature.
+        UserError: There is no finished run, its data has changed since, or validation.slices.column is not a feature.
     """
     REPORT.unlink(missing_ok=True)
     with store.connect() as client:
         run = runs.find(client, run_id or runs.last())
-        # An earlier result must not outlive a validation that stops.
+        # If this validation is interrupted, an earlier result must not stand.
         client.set_tag(run.run_id, runs.VALIDATION_TAG, "unfinished")
         unused = config.not_for(run.config.task)
         config = _combined(run.config, config)
@@ -99,7 +98,7 @@ def _keep(run: runs.Run, result: Validation) -> None:
 
 
 def _combined(trained: TrainConfig, current: TrainConfig) -> TrainConfig:
-    """Return the run's config with the present config's validation section."""
+    """Return the run's config with the validation section of the current config."""
     if current.task not in (trained.task, "auto"):
         raise UserError(
             f"the last run is a {trained.task}, the config's task is {current.task}: make train"
@@ -181,7 +180,7 @@ def _prediction_time(config: TrainConfig, pipeline: Any, dataset: Dataset) -> Ch
         start = time.perf_counter()
         pipeline.predict(row)
         seconds.append(time.perf_counter() - start)
-    # The fastest: a busy machine makes calls slow, and none too fast.
+    # The fastest call: other load makes calls slower, never faster.
     milliseconds = 1000 * min(seconds)
     budget = config.validation.prediction_ms
     return Check(

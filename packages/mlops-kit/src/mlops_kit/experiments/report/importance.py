@@ -1,4 +1,4 @@
-"""Feature importance: which columns a model needs, and how its prediction depends on each of them."""
+"""Feature importance: which columns a model needs (permutation importance), and how (partial dependence)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_CLASSES = 6
 
 @dataclass(frozen=True)
 class Importance:
-    """By how much the score falls when the column is shuffled (Breiman, 2001): mean and standard deviation."""
+    """The drop of the score when the column is shuffled (Breiman, 2001): mean and standard deviation."""
 
     column: str
     mean: float
@@ -35,8 +35,8 @@ class Importance:
 class Dependence:
     """The mean prediction when all rows have one value in `column` (partial dependence; Friedman, 2001).
 
-    `points` are its values as texts; `positions`, 0 to 1, are where they lie, and empty for values without an order.
-    `curves` maps a class (in regression: the target) to a mean probability (number) at each point.
+    `points` are its values as text; `positions` are theirs on the axis, 0 to 1, and empty for values without an order.
+    `curves` maps a class (in regression: the target) to the mean probability (prediction) at each point.
     """
 
     column: str
@@ -46,10 +46,11 @@ class Dependence:
 
 
 def importances(model: Any, rows: Any, target: Any, weights: Any = None) -> list[Importance]:
-    """Return all columns, the most important first, by five shuffles of at most 1,000 rows.
+    """Return the importance of all columns, the highest first, from five shuffles of at most 1,000 rows.
 
-    The score is accuracy, in regression R². The shuffles are those of scikit-learn's own function, which calls the model for
-    each of them: a call costs a pipeline more than a few thousand rows.
+    `target` and `weights` are of shape (rows,). The score is accuracy, in regression R². The shuffles are those of
+    scikit-learn's `permutation_importance`, which calls the model for each one; here many share a call, because for a
+    pipeline a call costs more than a few thousand rows.
     """
     few = slice(None, None, -(-len(rows) // _IMPORTANCE_ROWS))
     rows, target = rows[few].reset_index(drop=True), np.asarray(target[few])
@@ -73,7 +74,7 @@ def importances(model: Any, rows: Any, target: Any, weights: Any = None) -> list
 
 
 def _weights(weights: Any, part: slice) -> Any:
-    """Return the weights of a part of the rows; None where there are none, or all are 0."""
+    """Return the weights of a part of the rows; None if there are none, or all are 0."""
     return None if weights is None or not weights[part].any() else weights[part]
 
 
@@ -95,9 +96,9 @@ def _with(rows: Any, name: str, order: Any) -> Any:
 def dependence(
     model: Any, columns: Columns, rows: Any, target: str, name: str, weights: Any = None
 ) -> Dependence:
-    """Return how the prediction depends on the column `name`, on at most 300 rows; their mean counts by `weights` (rows,).
+    """Return the partial dependence on the column `name`, a mean over at most 300 rows, weighted by `weights` (rows,).
 
-    scikit-learn's own function takes neither dates nor gaps, and before 1.7 no chosen values.
+    scikit-learn's own function takes neither dates nor missing values, and before 1.7 no values of one's choice.
     """
     kind = columns.kinds[name]
     values = _values(rows[name], kind)

@@ -28,5 +28,5 @@ def metrics(
 def other_checks(
     estimates: Mapping[str, Found], checks: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the checks that are not of a metric of the whole test set."""
+    """Return the checks that are not of a metric on the whole test set."""
     return [check for check in checks if check["name"] not in estimates]

@@ -1,4 +1,4 @@
-"""Print a page to PDF by Chromium, where it is installed."""
+"""Print a page to PDF with Chromium, if it is installed."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def _one_against_rest(name: str, predictions: Predictions) -> Figure:
     weights = {"sample_weight": predictions.weights} if name in _WEIGHED else {}
     figure, axes = _axes()
     labels, probabilities = _labels(predictions), predictions.probabilities
-    assert probabilities is not None  # nosec B101 # for the type checker: curves() has looked
+    assert probabilities is not None  # nosec B101 # for the type checker: curves() has checked
     for k in [1] if len(labels) == 2 else range(min(len(labels), _MOST_CURVES)):
         _CURVES[name].from_predictions(
             predictions.truth == k, probabilities[:, k], name=labels[k], ax=axes, **weights
@@ -105,7 +105,7 @@ def _one_against_rest(name: str, predictions: Predictions) -> Figure:
     # Their labels end in "(Positive label: True)", which is about the comparison above.
     axes.set_xlabel(axes.get_xlabel().split(" (Positive")[0])
     axes.set_ylabel(axes.get_ylabel().split(" (Positive")[0])
-    # Under the axes it covers no point.
+    # Below the axes, the legend covers no data.
     handles, names = axes.get_legend_handles_labels()
     axes.get_legend().remove()
     figure.legend(handles, names, loc="outside lower center", ncols=2)

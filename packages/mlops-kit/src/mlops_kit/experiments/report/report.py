@@ -32,7 +32,7 @@ _TITLES = {
     "predicted": "Predicted against actual",
 }
 
-# Where the curves lie in the template's drawing of 320 by 180.
+# The area of the curves in the template's drawing of 320 by 180 units.
 _LEFT, _WIDTH, _BOTTOM, _HEIGHT = 60, 252, 152, 144
 
 

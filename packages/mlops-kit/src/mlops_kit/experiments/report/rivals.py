@@ -10,12 +10,12 @@ from .. import promotion, runs
 
 
 def rivals(client: Any, name: str, first: Any, second: Any) -> dict[str, Any] | None:
-    """Return both versions of the model `name` and a row for each metric, or None where there are not two with their runs.
+    """Return both versions of the model `name` and a row for each metric, or None if one of them or its run is missing.
 
-    `first` is the champion and `second` the challenger, or None. `compared` is what make compare found of exactly these two.
+    `first` is the champion and `second` the challenger, or None. `compared` is the sentence of make compare about these two.
 
     Raises:
-        UserError: What make compare left is damaged.
+        UserError: The report of make compare is damaged.
     """
     if first is None or second is None or first.version == second.version:
         return None
@@ -23,7 +23,7 @@ def rivals(client: Any, name: str, first: Any, second: Any) -> dict[str, Any] | 
         champion, challenger = (
             runs.find(client, each.run_id).estimates() for each in (first, second)
         )
-    except UserError:  # somebody deleted a run, and the report may be on another one
+    except UserError:  # a run was deleted, and the report may be on another one
         return None
     versions = str(first.version), str(second.version)
     return {

@@ -34,7 +34,7 @@ def columns(dataset: Dataset) -> list[Column]:
 
 
 def target(dataset: Dataset, task: str) -> list[list[str]]:
-    """Return the target in both parts, as rows of a table: the rows of each class, or the range of the numbers."""
+    """Return the target in both sets, as rows of a table: the rows of each class, or the range of the numbers."""
     parts = dataset.train_target, dataset.test_target
     if task == "regression":
         names = ("minimum", "median", "maximum")
@@ -72,7 +72,7 @@ def _column(name: str, kind: str, values: Any) -> Column:
 
 
 def summary(present: Any, kind: str) -> str:
-    """Return a line about the values of a column, none of which is missing."""
+    """Return a one-line summary of the values of a column, none of which is missing."""
     if not len(present):
         return "no value"
     if kind == "numeric":

@@ -1,1 +1,1 @@
-"""The search for better parameters: candidates, successive halving over a cluster, the runs it leaves."""
+"""Hyperparameter search: candidates, successive halving on a cluster, and its runs in MLflow."""

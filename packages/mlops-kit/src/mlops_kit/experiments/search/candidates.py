@@ -1,4 +1,4 @@
-"""The sets of parameters that are tried, and their scores."""
+"""The sets of parameters to try, drawn at random (Bergstra and Bengio, 2012), and their scores."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from ..metrics import goodness
 from ..settings import SearchConfig, is_range
 
-# A small space is drawn empty: after so many draws for each candidate, it is.
+# A small search space is exhausted after this many draws for each candidate.
 _DRAWS = 100
 
 
 @dataclass(frozen=True)
 class Score:
-    """A candidate's metric in one round: the mean of its folds and their standard deviation, by how many rows."""
+    """A candidate's metric in one round: mean and standard deviation over the folds, and the number of rows."""
 
     rows: int
     mean: float
@@ -26,7 +26,7 @@ class Score:
 
 @dataclass
 class Candidate:
-    """A set of parameters; number 0 has none of its own but those of the config.
+    """A set of parameters that replace those of the config; number 0 replaces none.
 
     `scores` has one entry for each round that it took part in; `failure` is the reason why it could not be fitted.
     """
@@ -45,7 +45,7 @@ class Candidate:
 
 
 def draw(settings: SearchConfig) -> list[Candidate]:
-    """Return candidate 0 and as many different others as `settings` asks for and its ranges hold."""
+    """Return candidate 0 and `settings.candidates` distinct others, or fewer if the search space is smaller."""
     generator = np.random.default_rng(settings.seed)
     found: dict[str, dict[str, Any]] = {}
     for _ in range(_DRAWS * settings.candidates):
@@ -58,7 +58,7 @@ def draw(settings: SearchConfig) -> list[Candidate]:
 
 
 def best_first(candidates: list[Candidate], metric: str) -> list[Candidate]:
-    """Return the candidates by the last score; those of more rounds come first, those that failed or have no score last."""
+    """Sort the candidates by number of rounds, then by the last score; those that failed or have no score come last."""
 
     def rank(candidate: Candidate) -> tuple[int, float]:
         if candidate.failure or not candidate.scores:

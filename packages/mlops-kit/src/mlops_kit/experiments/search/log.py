@@ -1,4 +1,4 @@
-"""Log the search to MLflow: a run for the whole, and a child run for each candidate."""
+"""Log the search to MLflow: a parent run for the search, and a child run for each candidate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_LETTERS = 500
 
 
 class Logbook:
-    """The run of a search in progress; `run_id` is its id."""
+    """The parent run of a search in progress; `run_id` is its id."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Logbook:
         tags: dict[str, str],
         mark: dict[str, str],
     ) -> None:
-        """Begin the run in the experiment with this id; `store` is MLflow's client, each run gets the tags in `mark`."""
+        """Create the parent run in the experiment with this id; `store` is MLflow's client, each run gets the tags in `mark`."""
         self._store, self._experiment, self._metric, self._mark = store, experiment, metric, mark
         run = store.create_run(experiment, tags={**tags, **mark}, run_name="search")
         self.run_id = str(run.info.run_id)
@@ -49,7 +49,7 @@ class Logbook:
         self._store.set_terminated(child, "FAILED" if candidate.failure else "FINISHED")
 
     def end(self, best: Candidate) -> None:
-        """Log the best candidate to the run of the whole, and end it."""
+        """Log the best candidate to the parent run, and end it."""
         self._store.log_metric(self.run_id, self._metric, best.scores[-1].mean)
         for name, value in best.params.items():
             self._store.log_param(self.run_id, f"best.{name}", json.dumps(value))

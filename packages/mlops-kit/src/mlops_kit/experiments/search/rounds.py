@@ -1,6 +1,6 @@
 """Successive halving (Karnin, Koren and Somekh, 2013): many candidates on few rows, the best on more.
 
-Each fit is a task of its own on the cluster.
+Each fit is a separate task on the cluster.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Round(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """The training set, with the weight and the fold of each row, and the smallest share that it belongs to; arrays of (rows,).
+    """The training set, with the weight and the fold of each row, and the smallest share (0 to 1) that the row belongs to.
 
-    A fold is scored by a fit on all others; where they are `ordered` in time, by one on the earlier ones, of which the
-    first has none and is only fitted on.
+    The arrays are of shape (rows,). Each fold is scored by a model trained on all others; if they are `ordered` in time, by
+    one trained on the earlier folds, and the first fold is not scored.
     """
 
     columns: Columns
@@ -59,7 +59,7 @@ class Part:
         return self.folds != fold, self.folds == fold
 
     def weigh(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64] | None:
-        """Return the weights of the rows that `mask`, shape (rows,), selects."""
+        """Return the weights of the rows that `mask`, shape (rows,), selects; None without weights."""
         return None if self.weights is None else self.weights[mask]
 
 
@@ -77,7 +77,7 @@ def rounds(rows: int, candidates: int, settings: SearchConfig) -> list[Round]:
 def part(dataset: Dataset, config: TrainConfig, folds: int) -> Part:
     """Assign the rows of the training set to folds, by `config.split`, and to shares.
 
-    By content folds are stratified, and copies of a row stay together; a group stays together as well; and by time a later
+    By content, folds are stratified, and copies of a row stay together; by group, its rows stay together; by time, a later
     fold has later rows.
 
     Raises:
@@ -112,7 +112,7 @@ def run(
     candidates: list[Candidate],
     note: Note,
 ) -> Iterator[float]:
-    """Score the candidates by `config.validation.metric`, and yield the share that is done, 0 to 1.
+    """Score the candidates by `config.validation.metric`, and yield the fraction that is done, 0 to 1.
 
     `note` is called with each candidate after each round that it took part in.
 
@@ -148,7 +148,7 @@ def with_params(config: TrainConfig, params: dict[str, Any]) -> TrainConfig:
 
 
 def fold_score(whole: Part, config: TrainConfig, fold: int, share: float) -> float | str:
-    """Fit on a share of the rows for one fold; return the metric on the fold's, or why it cannot be fitted."""
+    """Fit on a share of the rows for one fold; return the metric on its validation set, or why the fit failed."""
     within = whole.shares <= share
     fit, score = (within & part_of_all for part_of_all in whole.parts(fold))
     pipeline = model.build(config, whole.columns, whole.rows, whole.target)

@@ -1,4 +1,4 @@
-"""Search for better parameters on a cluster, and report how to train with the best."""
+"""Search hyperparameters on a cluster, and report how to train with the best."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SHOWN = 5
 
 
 def search(config: TrainConfig, settings: SearchConfig) -> dict[str, Any]:
-    """Try parameters on the training set, track every one; write and return reports/search.json.
+    """Try parameters on the training set, and log each set of them; write and return reports/search.json.
 
     Raises:
         UserError: The data, the parameters, the cluster or the tracking store cannot be used.
@@ -88,7 +88,7 @@ def _with_metric(config: TrainConfig, settings: SearchConfig) -> TrainConfig:
 
 
 def _check_params(config: TrainConfig, dataset: Dataset, candidates: list[Candidate]) -> None:
-    """Refuse a parameter that the estimator does not have before anything is fitted."""
+    """Raise a UserError for a parameter that the estimator does not have, before anything is fitted."""
     try:
         for candidate in candidates[:2]:
             tried = rounds.with_params(config, candidate.params)
