@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_kit.artifact import manifest, request_schema, row_values
+from mlops_kit.artifact.encoding import in_rows
 from mlops_kit.artifact.predictor import Model, outputs
 from mlops_kit.data import batches, sources
 from mlops_kit.data.profile import profile
@@ -82,7 +83,8 @@ def _complete(rows: Any, described: list[dict[str, Any]]) -> Any:
 def _requests(columns: Any, rows: Any, table: Any) -> list[dict[str, Any]]:
     """Return what requests hold: each value as the table has it, but numbers and dates that it has as texts."""
     table.columns = [str(name).strip() for name in table]
-    sent = [row_values.written(columns, row) for row in row_values.parsed(columns, rows)]
+    parsed = in_rows(row_values.parsed(columns, rows))
+    sent = [row_values.written(columns, row) for row in parsed]
     for name, kind in columns.kinds.items():
         if kind == "date" or (kind == "numeric" and table[name].dtype == object):
             continue
