@@ -87,6 +87,7 @@ CALLS = {
     "DescribeAlarms": ("cloudwatch", {}),
     "PutObject": ("s3", {"Bucket": f"{NAME}-records", "Key": "k", "Body": b"{}"}),
     "ListObjectsV2": ("s3", {"Bucket": f"{NAME}-records"}),
+    "GetBucketLocation": ("s3", {"Bucket": f"{NAME}-records"}),
 }
 ERRORS = {
     "ThrottlingException": {"ThrottlingException", "Throttling", "SlowDown"},

@@ -90,7 +90,13 @@ def test_bytes_with_another_digest_are_refused(base):
     assert requests.head(f"{base}/blobs/{wrong}").status_code == 404
     data = manifest(base, b"layer of the third")
     assert error_of(put(base, wrong, data)) == (400, "DIGEST_INVALID")
-    assert error_of(put(base, "third", b"[]")) == (400, "MANIFEST_INVALID")
+    for invalid in (b"[]", data.decode().encode("utf-16"), b'{"layers": [{"digest": 1}]}'):
+        assert error_of(put(base, "third", invalid)) == (400, "MANIFEST_INVALID")
+    invalid = {"digest": "sha256:short"}
+    assert error_of(requests.post(f"{base}/blobs/uploads/", params=invalid, data=b"x")) == (
+        400,
+        "DIGEST_INVALID",
+    )
     lacking = data.replace(digest(b"layer of the third").encode(), wrong.encode())
     assert error_of(put(base, "third", lacking)) == (400, "MANIFEST_BLOB_UNKNOWN")
 
@@ -112,6 +118,10 @@ def test_a_blob_that_is_there_is_mounted_and_a_list_names_manifests(base):
     layer = digest(b"layer of the fifth")
     mounted = requests.post(f"{base}/blobs/uploads/?mount={layer}&from={NAME}")
     assert mounted.status_code == 201
+    for unknown in (digest(b"none"), "sha256:short", "sha512:0", "../../port"):
+        answer = requests.post(f"{base}/blobs/uploads/", params={"mount": unknown, "from": NAME})
+        assert answer.status_code == 202, unknown
+        assert answer.headers["Location"].startswith(f"/v2/{NAME}/blobs/uploads/")
     part = {"mediaType": JSON, "digest": digest(data), "size": len(data)}
     index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"}
     listed = json.dumps({**index, "manifests": [part]}).encode()

@@ -15,7 +15,6 @@ from .errors import UserError
 
 _START = 60.0  # seconds to wait for the start, and for the end
 _END = 60.0
-_LIMITS = "it does not imitate IAM, networks, autoscaling, CPU limits or AWS's own delays"
 
 
 def up(given: settings.Settings, answers: dict[str, str]) -> None:
@@ -35,7 +34,7 @@ def up(given: settings.Settings, answers: dict[str, str]) -> None:
         print(f"ecs-local: started on {given.url}, log {_shown(_log(given))}")
     for question, answer in running.choose(given, answers).items():
         print(f"ecs-local: {question}={answer}")
-    print(f"not AWS: {_LIMITS}")
+    print(f"not AWS: {settings.LIMITS}")
 
 
 def down(given: settings.Settings) -> None:

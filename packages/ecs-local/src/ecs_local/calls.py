@@ -14,25 +14,13 @@ from urllib.parse import parse_qs
 
 from werkzeug.wrappers import Response
 
-from . import settings
+from . import s3_operations, settings
 
-_S3_OF_OBJECTS = {
-    "GET": "GetObject",
-    "HEAD": "HeadObject",
-    "PUT": "PutObject",
-    "DELETE": "DeleteObject",
-}
-_S3_OF_BUCKETS = {"HEAD": "HeadBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
-_S3_BY_QUERY = {
-    ("PUT", "tagging"): "PutObjectTagging",
-    ("POST", "uploads"): "CreateMultipartUpload",
-    ("POST", "delete"): "DeleteObjects",
-}
 _READING = ("Describe", "List", "Get", "BatchGet", "Lookup", "Head", "Filter", "Search")
 
 
 class Call(NamedTuple):
-    """A request to AWS: `operation` is empty where only the method identifies it."""
+    """A request to AWS: `operation` is empty in other services than S3 that name it only by method and path."""
 
     service: str
     operation: str
@@ -67,7 +55,7 @@ def read(environ: dict[str, Any]) -> Call:
         action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
         return Call(service, action, region, "query", method, body)
     query = environ.get("QUERY_STRING", "")
-    operation = _s3_operation(method, path, query) if service == "s3" else ""
+    operation = s3_operations.find(method, path, query, environ) if service == "s3" else ""
     return Call(service, operation, region, "rest", method, body)
 
 
@@ -99,15 +87,3 @@ def _scope(authorization: str) -> tuple[str, str]:
     if not found or len(parts) < 5:
         return "", settings.region()
     return parts[-2], parts[-3]
-
-
-def _s3_operation(method: str, path: str, query: str) -> str:
-    names = {pair.partition("=")[0] for pair in query.split("&")}
-    for (of, name), operation in _S3_BY_QUERY.items():
-        if method == of and name in names:
-            return operation
-    if "/" in path.strip("/"):
-        return _S3_OF_OBJECTS.get(method, "")
-    if method == "GET":
-        return "ListObjectsV2" if "list-type" in names else "ListBuckets"
-    return _S3_OF_BUCKETS.get(method, "")

@@ -25,6 +25,11 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+def is_digest(text: str) -> bool:
+    """Return whether a text is a sha256 digest."""
+    return bool(_DIGEST.fullmatch(text))
+
+
 class DigestMismatchError(ValueError):
     """The bytes do not match their digest."""
 
@@ -43,7 +48,7 @@ class Images:
         Raises:
             ValueError: `digest` is not a sha256 digest.
         """
-        if not _DIGEST.fullmatch(digest):
+        if not is_digest(digest):
             raise ValueError(f"{digest!r} is no sha256 digest")
         return self._registry / "blobs" / digest.partition(":")[2]
 
@@ -80,7 +85,7 @@ class Images:
     def manifest(self, repository: str, reference: str) -> Optional[tuple[str, str]]:
         """Return digest and media type of a tag or digest of a repository, or None."""
         digest = reference
-        if not _DIGEST.fullmatch(reference):
+        if not is_digest(reference):
             tag = self._note(repository, "tags", reference)
             if not tag.is_file():
                 return None

@@ -15,7 +15,7 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 from werkzeug.wsgi import wrap_file
 
-from .images import Images, digest_of
+from .images import Images, digest_of, is_digest
 
 _NAME = r"(?P<name>[a-z0-9]+(?:[._/-][a-z0-9]+)*)"
 _ROUTES = [
@@ -68,8 +68,10 @@ class Registry:
         raise RefusedError(404, "NAME_UNKNOWN", f"{request.path} is no path of this registry")
 
     def _post_uploads(self, request: Request, name: str) -> Response:
-        mounted, digest = request.args.get("mount"), request.args.get("digest")
-        if mounted and self._images.blob(mounted).is_file():
+        mounted, digest = request.args.get("mount", ""), request.args.get("digest")
+        # What cannot be mounted, also because its digest is invalid, begins an upload:
+        # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository
+        if is_digest(mounted) and self._images.blob(mounted).is_file():
             return _created(name, "blobs", mounted)
         if digest:
             return self._store(name, digest, _parts(request.stream))
@@ -111,7 +113,7 @@ class Registry:
         data, media_type = request.get_data(), request.content_type or ""
         self._require_repository(name)
         try:
-            manifest = json.loads(data)
+            manifest = json.loads(data.decode())
             parts = [*manifest.get("layers", []), *manifest.get("manifests", [])]
             parts += [manifest["config"]] if "config" in manifest else []
             missing = [

@@ -12,8 +12,8 @@ from .lifecycle import deployment_id, stages_so_far
 from .records import Deployment, Revision, Service, State, Task, add_event
 from .tasks import Tasks
 
-_RETRY = 0.1  # seconds; after the n-th failure in a row a new task waits for 2**n times as long
-_LONGEST_RETRY = 5.0
+_RETRY = 0.1  # seconds that a new task waits after a failure, twice as long after each further one in a row
+_DOUBLINGS = 5  # at most
 _NO_CAPACITY = (
     "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later"
     " or in a different availability zone."
@@ -54,8 +54,8 @@ class Scheduler:
 
     def failed(self, revision: Revision) -> None:
         """Delay the next task of this revision, with exponential back-off."""
+        wait = _RETRY * 2 ** min(revision.failed_in_row, _DOUBLINGS)
         revision.failed_in_row += 1
-        wait = min(_RETRY * 2**revision.failed_in_row, _LONGEST_RETRY)
         revision.not_before = time.time() + wait
 
     def _revisions(self, service: Service) -> list[str]:

@@ -38,8 +38,6 @@ from .tasks import Tasks
 from .traffic import Traffic
 from .worlds import Worlds
 
-LIMITS = "it does not imitate IAM, networks and security groups, autoscaling, CPU limits, prices or AWS's own delays"
-
 
 class Server:
     """The WSGI application: dispatches requests to ECS, moto, the registry and the control API."""
@@ -92,7 +90,7 @@ class Server:
                 "region": settings.region(),
                 "minute": self._given.minute,
             }
-            return _json({"status": "ok", **whose, "limits": LIMITS})
+            return _json({"status": "ok", **whose, "limits": settings.LIMITS})
         if request.path not in ("/_local/faults", "/_local/worlds"):
             accepted = "accepted: health, faults, worlds"
             return _json({"error": f"{request.path} is no path; {accepted}"}, 404)
@@ -163,7 +161,7 @@ def serve(given: settings.Settings, answers: dict[str, str]) -> None:
         request_handler=_Handler,
         fd=listener.fileno(),
     )
-    print(f"serving on {given.url}; {replayed} requests replayed; {LIMITS}", flush=True)
+    print(f"serving on {given.url}; {replayed} requests replayed; {settings.LIMITS}", flush=True)
 
     def end(_number: int, _frame: Optional[FrameType]) -> None:
         threading.Thread(

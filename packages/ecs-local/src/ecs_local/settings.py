@@ -1,4 +1,4 @@
-"""The settings in the variables LOCAL_PORT, LOCAL_DIR, LOCAL_MINUTE and LOCAL_COMMANDS."""
+"""The settings in the variables LOCAL_PORT, LOCAL_DIR, LOCAL_MINUTE and LOCAL_COMMANDS, and its constants."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from .files import write_text
 HOST = "127.0.0.1"
 ACCOUNT = "123456789012"  # moto's own
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+# In one line; the README has the whole list.
+LIMITS = "it does not imitate IAM, networks and security groups, autoscaling, CPU limits, prices or AWS's own delays"
 _FIRST_PORT, _STEP, _LAST_PORT = 4510, 10, 65533
 
 

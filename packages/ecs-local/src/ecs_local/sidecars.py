@@ -11,9 +11,9 @@ from . import processes
 from .launcher import Launcher
 from .records import State, Task
 
-# Seconds that a container has to run before it is restarted, unless its policy sets another number: the minimum of ECS,
-# whose default is 300 (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-restart-policy.html).
-_PERIOD = 60.0
+# Seconds that a container has to run before it is restarted, unless its policy sets another number:
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerRestartPolicy.html
+_PERIOD = 300.0
 
 
 class Sidecars:

@@ -18,7 +18,10 @@ from botocore.config import Config
 from . import running, settings
 
 PATIENCE = 30  # seconds to wait for a condition
-_FIRST_PORTS, _LAST_PORT = 9000, 32000
+# Below the ephemeral ports, or an outgoing connection may take a port before it is used.
+_FIRST_PORT, _LAST_PORT = 20000, 32000
+_SPREAD = 9000  # ports over which the processes' first ports are spread
+_STEP = 30  # ports between those of one process and of the next
 _SOURCES = str(Path(__file__).parents[1])
 _Some = TypeVar("_Some")
 
@@ -45,8 +48,8 @@ def three_free_ports() -> int:
     Raises:
         RuntimeError: No three ports in a row are free.
     """
-    # Below the ephemeral ports, or an outgoing connection may take a port before it is used.
-    for first in range(20000 + 30 * os.getpid() % _FIRST_PORTS, _LAST_PORT, 3):
+    begin = _FIRST_PORT + (_STEP * os.getpid()) % _SPREAD
+    for first in range(begin, _LAST_PORT, 3):
         if all(settings.is_free(port) for port in range(first, first + 3)):
             return first
     raise RuntimeError("no three free ports in a row")

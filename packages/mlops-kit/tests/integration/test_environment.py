@@ -251,10 +251,10 @@ def test_the_last_deployments_come_newest_first(cloud):
     records = environment.connect("staging").records
     for second in range(7):
         records.start({"started_at": f"2026-11-24T12:00:0{second}Z", "outcome": "running"})
-    found = records.last(5)
+    found = list(records.last(5))
     assert [record["started_at"][-2] for _, record in found] == list("65432")
     records.update(found[0][0], {"outcome": "deployed"})
-    assert records.last(1) == [(found[0][0], {"outcome": "deployed"})]
+    assert list(records.last(1)) == [(found[0][0], {"outcome": "deployed"})]
 
 
 # --- the lock -------------------------------------------------------------------------------------

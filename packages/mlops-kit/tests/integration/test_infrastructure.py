@@ -290,6 +290,7 @@ def cloud(fresh_project, monkeypatch):
     answers["GetParameter"] = [{"Parameter": {"Value": json.dumps(CONTRACT)}}]
     answers["RunTask"] = [{"tasks": [task], "failures": []}]
     answers["GetLogEvents"] = [{"__type": "ResourceNotFoundException"}]
+    monkeypatch.setattr("mlops_kit.delivery.terraform.train_remote.time.sleep", lambda _: None)
     yield answers, requests_, task
     listening.shutdown()
 

@@ -14,10 +14,10 @@ from mlops_kit.delivery.deploy import (
     aws,
     container_secrets,
     contract,
-    deploy,
     diagnosis,
     ecs,
     first_deployment,
+    permission,
     release,
     task_definition,
 )
@@ -320,7 +320,7 @@ def test_a_secret_is_named_as_a_task_definition_does(behind, key, version):
     ],
 )
 def test_a_release_is_approved_by_its_own_tag_or_by_a_pipeline(given, is_approved):
-    assert deploy.Wanted(RELEASE, **given).is_approved is is_approved
+    assert permission.Wanted(RELEASE, **given).is_approved is is_approved
 
 
 def test_the_checklist_names_what_verify_looks_at():

@@ -91,7 +91,7 @@ def _text(notice: Notice) -> str:
 def _html(notice: Notice) -> str:
     def cell(text: str, url: str) -> str:
         shown = html.escape(text)
-        return f'<a href="{html.escape(url)}">{shown or "open"}</a>' if url else shown
+        return f'<a href="{html.escape(url)}">{shown}</a>' if url else shown
 
     rows = "".join(
         f"<tr><th align=left>{fact.name}</th><td>{cell(fact.text, fact.url)}</td></tr>"

@@ -51,7 +51,7 @@ class Notice:
 
     @property
     def facts(self) -> list[Fact]:
-        """The facts of the build: run, commit, branch and report."""
+        """The known facts of the build: run, commit, branch and report; none has an empty text."""
         build = self.build
         facts = [
             Fact("Run", build.system or "open", build.run_url),
@@ -59,7 +59,8 @@ class Notice:
             Fact("Branch", build.branch),
             Fact("Report", "open", build.report_url),
         ]
-        return [fact for fact in facts if fact.url or fact.name in ("Commit", "Branch")]
+        is_text = ("Commit", "Branch")  # the others say only where the page is
+        return [fact for fact in facts if fact.url or (fact.text and fact.name in is_text)]
 
     def recovered(self) -> Notice:
         """Return the notice with the status RECOVERY, for a success after a failure."""

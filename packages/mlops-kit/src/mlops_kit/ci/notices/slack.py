@@ -52,7 +52,6 @@ def message(notice: Notice) -> dict[str, Any]:
         f"*{fact.name}*\n"
         + (f"<{fact.url}|{_plain(fact.text)}>" if fact.url else _plain(fact.text))
         for fact in notice.facts
-        if fact.text
     ]
     title = f"{_MARKS[notice.status]} {notice.title}"
     blocks: list[dict[str, Any]] = [

@@ -65,7 +65,7 @@ def deploy(
 ) -> None:
     """Deploy a release and verify that it serves; RESUME watches the deployment in flight, SUPERSEDE replaces it."""
     from . import deploy as deploying
-    from . import environment
+    from . import environment, permission
     from . import push as pushing
 
     report = Report("deploy", env, reason)
@@ -76,7 +76,7 @@ def deploy(
             deployer.resume()
         else:
             release = pushing.find(there, image_tag)
-            deployer.deploy(deploying.Wanted(release, reason, approve, supersede))
+            deployer.deploy(permission.Wanted(release, reason, approve, supersede))
 
 
 @app.command("rollback")

@@ -6,45 +6,23 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, NoReturn, Optional
+from typing import Any, NoReturn, Optional
 
 from mlops_kit.core.errors import UserError
 
-from . import aws, ecs, task_definition, verify
+from . import aws, permission, task_definition, verify
 from .environment import Environment
 from .lock import LEASE_SECONDS, Lock
-from .preflight import require
+from .permission import Wanted
 from .probe import Probe
 from .records import RUNNING
 from .release import Release
 from .report import UNWATCHED, Report
-from .rollout import DEPLOYED, NOT_OURS
+from .rollout import DEPLOYED
 from .watch import Ending, UnwatchedError, Watcher
 
 _SECONDS_TO_BEGIN = 120.0
 _SECONDS_TO_DRAIN = 900.0
-_BY_A_PIPELINE = "pipeline"  # APPROVE of a CI system with an approval of its own
-
-
-class InFlightError(UserError):
-    """A deployment is in flight already."""
-
-    exit_code = NOT_OURS
-
-
-class Wanted(NamedTuple):
-    """A release, and the options of its deployment."""
-
-    release: Release
-    reason: str = ""  # why it may skip the required environment, or replace an unhealthy service
-    approval: str = ""  # the release's tag, typed by the approver
-    supersede: bool = False  # replace a deployment that is in flight
-    is_rollback: bool = False  # it has served here before, so it need not pass elsewhere first
-
-    @property
-    def is_approved(self) -> bool:
-        """Return whether it may go to an environment that requires an approval."""
-        return self.is_rollback or self.approval in (self.release.tag, _BY_A_PIPELINE)
 
 
 class Deployer:
@@ -70,7 +48,7 @@ class Deployer:
         # The deployer of the deployment that a rollback has ended holds the lock until it has verified what serves.
         with self._locked(LEASE_SECONDS if wanted.is_rollback else 0) as lock:
             service = self._wait_until_drained()
-            self._require_deployable(wanted, service)
+            self._alarms = permission.require(self._environment, wanted, service, self._report)
             request = task_definition.request(
                 wanted.release, self._environment.config, self._environment.contract
             )
@@ -129,46 +107,6 @@ class Deployer:
             time.sleep(self._environment.config.poll_seconds)
             service = self._ecs.service()
         return service
-
-    def _require_deployable(self, wanted: Wanted, service: Optional[dict[str, Any]]) -> None:
-        in_flight = self._ecs.deployments(ecs.IN_FLIGHT) if service else []
-        name, required = self._environment.name, self._environment.config.requires
-        if in_flight and not wanted.supersede:
-            raise InFlightError(
-                f"a deployment is in flight since {in_flight[0]['createdAt']:%H:%M:%S}: RESUME=1 follows it,"
-                f" SUPERSEDE=1 replaces it, make rollback ENV={name} ends it"
-            )
-        passed = not required or self._records.has_passed(wanted.release.digest, required)
-        if not (passed or wanted.reason or wanted.is_rollback):
-            raise UserError(
-                f"{wanted.release.name} has not passed {required}: make deploy ENV={required} first,"
-                ' or give REASON="why it may skip that", which is kept'
-            )
-        if self._environment.config.approval and not wanted.is_approved:
-            raise UserError(
-                f"{name} requires an approval by the release's tag, and APPROVE is {wanted.approval!r}:"
-                f" make deploy ENV={name} APPROVE={wanted.release.tag}"
-            )
-        preflight = self._environment.preflight
-        checks = preflight.all(
-            wanted.release, service, bool(in_flight), wanted.is_rollback, wanted.reason
-        )
-        self._report.add_checks("preflight", checks)
-        require(checks)
-        self._alarms = not (wanted.is_rollback or (wanted.reason and preflight.active_alarms()))
-        if (
-            service
-            and service["desiredCount"] == 0
-            and self._records.has_any_passed_since(service["createdAt"])
-        ):
-            raise UserError(
-                "the service is scaled to 0 tasks, so a deployment would prove nothing:"
-                f" aws ecs update-service --cluster {self._environment.contract.cluster}"
-                f" --service {self._environment.contract.service} --desired-count 1 first"
-            )
-        if service:
-            running = self._ecs.task_definition(self._ecs.serving_definition(service))
-            self._report.previous = task_definition.digest(running)
 
     def _is_deployed(self, definition: str, service: dict[str, Any]) -> bool:
         newest = self._ecs.deployments()

@@ -77,11 +77,13 @@ class Records:
         """Record the progress or the outcome of a deployment."""
         self.put(key, json.dumps(attempt, indent=2))
 
-    def last(self, most: int) -> list[tuple[str, dict[str, Any]]]:
-        """Return the keys and records of the last deployments, the newest first."""
+    def last(self, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the keys and records of the last deployments, the newest first; a record is read when it is its turn."""
         keys = sorted(item["Key"] for item in self._listed(f"deployments/{self._environment}/"))
-        found = ((key, self.get(key)) for key in reversed(keys[-most:]))
-        return [(key, json.loads(body[0])) for key, body in found if body]
+        for key in reversed(keys[-most:]):
+            found = self.get(key)
+            if found:
+                yield key, json.loads(found[0])
 
     def _listed(self, prefix: str) -> Iterator[dict[str, Any]]:
         pages = self._s3().get_paginator("list_objects_v2")

@@ -7,9 +7,10 @@ import time
 from mlops_kit.core.errors import UserError
 
 from . import aws, push, status, task_definition
-from .deploy import Deployer, Wanted
+from .deploy import Deployer
 from .ecs import GOING_ON, IN_FLIGHT, Ecs
 from .environment import Environment
+from .permission import Wanted
 from .release import Release
 from .report import Report
 from .rollout import NEEDS_A_PERSON, Look

@@ -6,13 +6,17 @@ import json
 import os
 import shutil
 import subprocess  # nosec B404 # the command line is Docker's stable interface; no shell is involved
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from mlops_kit.core.errors import UserError
 
 _SECONDS = 60  # for an engine to respond
+_CONFIG = "DOCKER_CONFIG"  # the folder of the client's configuration
+_LOGINS = ("auths", "credsStore", "credHelpers")  # in config.json; the last two name keychains
 
 
 def require_engine() -> None:
@@ -72,17 +76,43 @@ def ask(*arguments: str, stdin: str = "") -> str:
 
 @contextmanager
 def logged_in(host: str, user: str, password: str) -> Iterator[None]:
-    """Log in to a registry for the block.
+    """Log in to a registry for the block, in a configuration of its own: the user's own logins stay as they are.
 
     Raises:
-        UserError: The registry refuses.
+        UserError: The registry refuses, or the user's configuration is damaged.
     """
-    # The password goes through a pipe: a command line can be read by everybody on the machine.
-    ask("login", "--username", user, "--password-stdin", host, stdin=password)
+    given = os.environ.get(_CONFIG)
+    with tempfile.TemporaryDirectory() as folder:
+        _take_over(Path(given or Path.home() / ".docker"), Path(folder), host)
+        os.environ[_CONFIG] = folder
+        try:
+            # The password goes through a pipe: a command line can be read by everybody on the machine.
+            ask("login", "--username", user, "--password-stdin", host, stdin=password)
+            yield
+        finally:
+            if given is None:
+                del os.environ[_CONFIG]
+            else:
+                os.environ[_CONFIG] = given
+
+
+def _take_over(users: Path, own: Path, host: str) -> None:
+    """Fill the folder `own` with the user's configuration, such as contexts, TLS keys and plugins, but no login."""
+    path = users / "config.json"
     try:
-        yield
-    finally:
-        ask("logout", host)
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        config = {}
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+    for key in _LOGINS:
+        config.pop(key, None)
+    # Without any entry Docker would choose the machine's keychain, in which the user's login may be.
+    config["auths"] = {host: {}}
+    (own / path.name).write_text(json.dumps(config), encoding="utf-8")
+    for other in users.iterdir() if users.is_dir() else ():
+        if other.name != path.name:
+            (own / other.name).symlink_to(other.absolute())
 
 
 def inspect(image: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from .apply import client
 
 # Environment variables of this command that the task gets, too.
 _PASSED_ON = ("CONFIG", "SET")
+_MISSES = 12  # requests in a row in which ECS does not list the task, before that is an error
 
 
 def train(name: str, poll_seconds: float = 5.0) -> int:
@@ -27,7 +28,7 @@ def train(name: str, poll_seconds: float = 5.0) -> int:
         poll_seconds: Seconds between two requests for its status and log.
 
     Raises:
-        UserError: `name` is no environment or has no `training`, AWS refuses, or ECS could not start the task.
+        UserError: `name` is no environment or has no `training`, AWS refuses, ECS could not start the task, or lost it.
     """
     try:
         return _follow(_contract(name), poll_seconds)
@@ -59,11 +60,20 @@ def _follow(contract: dict[str, Any], poll_seconds: float) -> int:
     stream = f"{contract['container']}/{contract['container']}/{task}"
     echo(f"training   task {task} in {contract['cluster']}; it continues if you leave")
     token: Optional[str] = None
+    misses = 0
     while True:
-        found = ecs.describe_tasks(cluster=contract["cluster"], tasks=[arn])["tasks"][0]
+        listed = ecs.describe_tasks(cluster=contract["cluster"], tasks=[arn])["tasks"]
         token = _log(contract["log_group"], stream, token)
-        if found["lastStatus"] == "STOPPED":
-            return _end(found)
+        if listed and listed[0]["lastStatus"] == "STOPPED":
+            if token:  # CloudWatch shows lines only some seconds after they were written
+                time.sleep(poll_seconds)
+                _log(contract["log_group"], stream, token)
+            return _end(listed[0])
+        # ECS may not know yet what it has just started:
+        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+        misses = 0 if listed else misses + 1
+        if misses == _MISSES:
+            raise UserError(f"ECS does not list the task {task} of {contract['cluster']}")
         time.sleep(poll_seconds)
 
 
@@ -93,18 +103,25 @@ def _start(ecs: Any, contract: dict[str, Any]) -> str:
 
 
 def _log(group: str, stream: str, token: Optional[str]) -> Optional[str]:
-    """Print new lines of the log; return the token of the next page."""
+    """Print new lines of the log; return the token of the page after them.
+
+    Pages may be empty before the end, at which the token repeats:
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+    """
     logs = client("logs")
-    more = {"nextToken": token} if token else {}
-    try:
-        answer = logs.get_log_events(
-            logGroupName=group, logStreamName=stream, startFromHead=True, **more
-        )
-    except logs.exceptions.ResourceNotFoundException:
-        return None  # the container has not started
-    for event in answer["events"]:
-        echo(event["message"].rstrip())
-    return str(answer["nextForwardToken"])
+    while True:
+        more = {"nextToken": token} if token else {}
+        try:
+            answer = logs.get_log_events(
+                logGroupName=group, logStreamName=stream, startFromHead=True, **more
+            )
+        except logs.exceptions.ResourceNotFoundException:
+            return token  # the container has not started
+        for event in answer["events"]:
+            echo(event["message"].rstrip())
+        if answer["nextForwardToken"] == token:
+            return token
+        token = str(answer["nextForwardToken"])
 
 
 def _end(task: dict[str, Any]) -> int:
