@@ -125,6 +125,7 @@ def test_where_predictions_go_a_second_container_ships_them_and_cannot_end_the_t
     assert (app["essential"], shipper["essential"]) == (True, False)
     assert shipper["image"] == app["image"]
     assert shipper["command"] == ["--ship"]
+    assert shipper["restartPolicy"] == {"enabled": True, "restartAttemptPeriod": 60}
     assert "secrets" not in shipper
     assert "portMappings" not in shipper
     for container in (app, shipper):

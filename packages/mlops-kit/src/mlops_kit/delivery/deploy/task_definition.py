@@ -95,7 +95,8 @@ def _shipper(release: Release, config: DeployConfig, contract: Contract) -> dict
         "essential": False,
         "command": ["--ship"],
         "memory": _SHIPPER_MIB,
-        "restartPolicy": {"enabled": True},
+        # The minimum; by default ECS leaves one that ends within its first 300 seconds stopped.
+        "restartPolicy": {"enabled": True, "restartAttemptPeriod": 60},
         "mountPoints": [_mount(_RECORDS, _RECORDS_PATH)],
     }
 
