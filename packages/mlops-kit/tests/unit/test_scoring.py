@@ -18,6 +18,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from mlops_kit.artifact import folder as model_folder
 from mlops_kit.artifact.encoding import Encoder
+from mlops_kit.artifact.predictor import load
 from mlops_kit.artifact.row_values import parsed
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.values import MISSING
@@ -117,10 +118,10 @@ def score(folder, data="new.csv", out="scores.csv", most_rows=0, **keys):
     return scoring.score(config(**keys), data, out, folder, most_rows)
 
 
-def refused(folder, data="new.csv", out="scores.csv", **keys):
+def refused(folder, data="new.csv", out="scores.csv", most_rows=0, **keys):
     before = sorted(Path().iterdir())
     with pytest.raises(UserError) as caught:
-        score(folder, data, out, **keys)
+        score(folder, data, out, most_rows, **keys)
     assert sorted(Path().iterdir()) == before  # nothing half-written
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -476,6 +477,27 @@ def test_text_outside_the_encoding_is_refused(model):
         "OUT scores.csv is written in data.encoding 'cp1252', which has no '名前': give"
         " SET=data.encoding=utf-8, or an OUT that ends in .parquet"
     )
+
+
+@pytest.mark.parametrize("out", ["scores.csv", "scores.parquet"])
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_prediction_that_is_not_finite_is_refused_with_its_row(model, monkeypatch, value, out):
+    folder, name = model(classes=()), csv_file({}, {}, {}, {"age": "777"}, {})
+    loaded = load(folder)
+    loaded.form = lambda rows: np.where((rows == 777).any(axis=1, keepdims=True), value, 1.0)
+    monkeypatch.setattr(scoring, "load", lambda _: loaded)
+    assert refused(folder, name, out, most_rows=3).endswith(" in row 4")
+
+
+def test_rows_that_scikit_learn_refuses_are_named(model, monkeypatch):
+    def refuses(_rows):
+        raise ValueError("Input X contains infinity\nor a value too large")
+
+    folder, name = model(), csv_file({}, {})
+    loaded = load(folder)
+    loaded.form = refuses
+    monkeypatch.setattr(scoring, "load", lambda _: loaded)
+    assert refused(folder, name).startswith("new.csv: rows 1 to 2 cannot be predicted: Input X")
 
 
 def test_an_error_leaves_the_earlier_file_and_the_handlers_of_signals(model):

@@ -20,6 +20,9 @@ from .encoding import Array, Encoder, Values
 # Maps encoded rows (rows, width) to probabilities (rows, classes), or numbers (rows, 1); all float64.
 PredictFn = Callable[[Array], Array]
 
+# Such a prediction is refused, in the service and in a file: the largest of a row's probabilities is no class then.
+NOT_FINITE = "the model's answer is not finite: a number of this row is too large for it"
+
 
 class Model:
     """A model with its manifest, model.json; `keys` are the classes as keys of JSON objects."""

@@ -18,7 +18,7 @@ from pydantic_core import to_json
 
 from mlops_kit.artifact import request_schema
 from mlops_kit.artifact.encoding import Array
-from mlops_kit.artifact.predictor import Model
+from mlops_kit.artifact.predictor import NOT_FINITE, Model
 from mlops_kit.artifact.request_schema import RefusedRowsError
 from mlops_kit.core.errors import UserError, one_line
 
@@ -267,9 +267,8 @@ class Service:
 
 
 def _unanswered(outputs: Array) -> list[dict[str, Any]]:
-    message = "The model's answer is not finite: a number of this row is too large for it"
     return [
-        {"type": "not_finite", "loc": ["body", "rows", row], "msg": message}
+        {"type": "not_finite", "loc": ["body", "rows", row], "msg": NOT_FINITE}
         for row in np.flatnonzero(~np.isfinite(outputs).all(axis=1)).tolist()[:100]
     ]
 
