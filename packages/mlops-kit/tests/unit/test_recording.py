@@ -48,6 +48,7 @@ CARD = {
     "columns": COLUMNS,
     "classes": ["no", "yes"],
     "derived": [],
+    "parity": {"scale": 1.0},
 }
 KINDS = Columns({column["name"]: column["kind"] for column in COLUMNS})
 NAMES = list(KINDS.kinds)

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -22,6 +22,9 @@ PredictFn = Callable[[Array], Array]
 
 # Such a prediction is refused, in the service and in a file: the largest of a row's probabilities is no class then.
 NOT_FINITE = "the model's answer is not finite: a number of this row is too large for it"
+
+
+_LEAST_DIFFERENCE = 0.1  # of two numbers that are not the same prediction, in standard deviations
 
 
 class Model:
@@ -80,6 +83,17 @@ class Model:
     def name(self) -> str:
         """The model's name and version, for messages."""
         return f"{self.card['registered_model']} version {self.card['version']}"
+
+
+def agree(champions: Any, challengers: Any, scale: Optional[float]) -> Any:
+    """Return whether two predictions, or the rows of two arrays of them, are the same.
+
+    Classes are where they are equal. Numbers are where they differ by at most a tenth of `scale`, the standard deviation of the
+    champion's predictions on its test set, `parity.scale` of model.json; for classes it is None.
+    """
+    if scale is None:
+        return champions == challengers
+    return abs(champions - challengers) <= _LEAST_DIFFERENCE * scale
 
 
 def difference(answer: dict[str, Any], expected: dict[str, Any]) -> float:

@@ -233,5 +233,6 @@ def _header(card: dict[str, Any], private: list[str]) -> bytes:
         "kinds": {column["name"]: column["kind"] for column in card["columns"]},
         "private": private,
         "classes": card["classes"],
+        "scale": card["parity"]["scale"],
     }
     return bytes(to_json(head)) + b"\n"
