@@ -456,6 +456,17 @@ def test_missing_columns_are_named_with_the_closest(model):
     )
 
 
+def test_a_manifest_of_another_release_is_a_sentence(model):
+    folder = model()
+    card = json.loads((folder / "model.json").read_text())
+    card["columns"][0]["kind"] = "duration"
+    del card["classes"]
+    (folder / "model.json").write_text(json.dumps(card))
+    (folder / "SHA256SUMS").write_text(model_folder.sums(folder, ["model.skops", "model.json"]))
+    csv_file({})
+    assert "model.skops cannot be loaded here" in refused(folder)
+
+
 def test_a_changed_model_is_refused(model):
     folder = model()
     (folder / "model.json").write_text((folder / "model.json").read_text() + " ")

@@ -366,3 +366,10 @@ def test_a_model_that_answers_otherwise_is_not_ready():
     status, _, body = asyncio.run(ready(lambda matrix: echo(matrix) + 1))
     assert status == 503
     assert json.loads(body)["detail"].startswith("golden row 1 of m version 7 is predicted as ")
+
+
+@pytest.mark.parametrize(("row", "form"), [({"x": "one"}, echo), ({"y": 1.0}, echo), ({}, broken)])
+def test_a_model_that_cannot_predict_its_golden_rows_is_a_sentence(row, form):
+    golden = [{"row": row or {"x": 1.0}, "answer": {"prediction": 1.0}}]
+    with pytest.raises(UserError, match=r"^m version 7 cannot predict its golden rows: "):
+        Model({**CARD, "golden": golden}, form).check()

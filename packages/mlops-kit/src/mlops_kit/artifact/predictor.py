@@ -66,12 +66,18 @@ class Model:
         """Predict the golden rows and compare with their exported predictions.
 
         Raises:
-            UserError: A prediction differs by more than the tolerance of the export.
+            UserError: They cannot be predicted, or a prediction differs by more than the tolerance of the export.
         """
         golden = self.card["golden"]
         given = [case["row"] for case in golden]
-        checker = request_schema.Checker(self.card["columns"], given[0], len(given))
-        answers = self.predict(checker.values(json.dumps({"rows": given})))
+        try:
+            checker = request_schema.Checker(self.card["columns"], given[0], len(given))
+            answers = self.predict(checker.values(json.dumps({"rows": given})))
+        except (
+            Exception
+        ) as error:  # of another release's rows, or of a model, which can fail in any way
+            reason = one_line(error)[:200]
+            raise UserError(f"{self.name} cannot predict its golden rows: {reason}") from error
         for number, (answer, case) in enumerate(zip(answers, golden), start=1):
             off = difference(answer, case["answer"]) / self.card["parity"]["scale"]
             if not off <= self.card["parity"]["tolerance"]:
@@ -115,10 +121,9 @@ def load(folder: Path) -> Model:
         raise UserError(f"{folder} was exported with another features.py: make pipeline export")
     file = folder / model_folder.FILES[card["format"]]
     try:
-        form = load_form(file)
+        return Model(card, load_form(file))
     except Exception as error:  # a file of another release can fail in any way
         raise UserError(f"{file} cannot be loaded here: {one_line(error)}") from error
-    return Model(card, form)
 
 
 def load_form(file: Path) -> PredictFn:
