@@ -75,9 +75,6 @@ def model(tmp_path_factory):
         kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
         fitted = kind(max_iter=5).fit(rows, picked if classes else rows[:, 0])
         skops.io.dump(fitted, folder / "model.skops")
-        probabilities = {
-            label if isinstance(label, str) else json.dumps(label): 0.5 for label in classes
-        }
         card = {
             "registered_model": "own",
             "version": "3",
@@ -86,7 +83,6 @@ def model(tmp_path_factory):
             "derived": [],
             "columns": COLUMNS,
             "missing_values": list(MISSING),
-            "golden": [{"row": {}, "answer": {"probabilities": probabilities} if classes else {}}],
         }
         (folder / "model.json").write_text(json.dumps(card))
         sums = model_folder.sums(folder, ["model.skops", "model.json"])

@@ -69,9 +69,8 @@ def types(model: Model) -> dict[str, Any]:
 
     from mlops_kit.data import arrow_types
 
-    labels = model.card["golden"][0]["answer"].get("probabilities", {})  # in the order of classes
     first = arrow_types.of_predictions(model.classes)
-    return {"prediction": first, **{f"probability_{label}": pyarrow.float64() for label in labels}}
+    return {"prediction": first, **{f"probability_{key}": pyarrow.float64() for key in model.keys}}
 
 
 def matrix(described: list[dict[str, Any]], derived: list[str], rows: Any, new: New) -> Array:
