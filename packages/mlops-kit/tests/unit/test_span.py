@@ -6,6 +6,8 @@ import pytest
 
 from mlops_kit.core.errors import UserError
 from mlops_kit.monitoring.span import Span, span, utc
+from mlops_kit.serving import settings
+from mlops_kit.serving.settings import RecordConfig
 
 
 def at(*parts):
@@ -57,6 +59,15 @@ def test_files_that_were_begun_a_day_before_may_have_rows_of_it():
         "by-hand.jsonl": True,
     }.items():
         assert DAY.may_hold(name) == may, name
+
+
+def test_the_longest_file_is_that_of_the_settings():
+    longest = timedelta(minutes=settings.MOST_MINUTES)
+    assert RecordConfig(minutes=settings.MOST_MINUTES)
+    assert not DAY.may_hold(
+        f"{DAY.since - longest - timedelta(minutes=2):%Y%m%dT%H%M%S%f}-ab.jsonl"
+    )
+    assert DAY.may_hold(f"{DAY.since - longest:%Y%m%dT%H%M%S%f}-ab.jsonl")
 
 
 def test_times_have_minutes():

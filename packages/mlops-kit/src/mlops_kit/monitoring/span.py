@@ -8,8 +8,9 @@ from typing import NamedTuple, Optional
 
 from mlops_kit.core.errors import UserError
 from mlops_kit.serving.record_files import LINES, PARQUET, begun, day_folder
+from mlops_kit.serving.settings import MOST_MINUTES
 
-_LONGEST = timedelta(days=1)  # of one file: record.minutes of configs/serve.yaml
+_LONGEST = timedelta(minutes=MOST_MINUTES)  # of one file
 
 
 class Span(NamedTuple):
