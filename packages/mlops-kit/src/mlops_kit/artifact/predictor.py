@@ -46,16 +46,16 @@ class Model:
             return []
         return [self.classes[best] for best in outputs.argmax(axis=1).tolist()]
 
-    def answers(self, outputs: Array) -> list[dict[str, Any]]:
+    def answers(self, outputs: Array, labels: Optional[list[Any]] = None) -> list[dict[str, Any]]:
         """Return the prediction for each row of the model's `outputs`, as /predict returns it.
 
-        The prediction is the number, or the most probable class, as in validation.
+        The prediction is the number, or the most probable class, as in validation; `labels` are these where they are known.
         """
         if not self.classes:
             return [{"prediction": number} for number in outputs[:, 0].tolist()]
         return [
             {"prediction": label, "probabilities": dict(zip(self.keys, each))}
-            for label, each in zip(self.labels(outputs), outputs.tolist())
+            for label, each in zip(labels or self.labels(outputs), outputs.tolist())
         ]
 
     def predict(self, values: Values) -> list[dict[str, Any]]:
