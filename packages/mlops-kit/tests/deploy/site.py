@@ -62,7 +62,7 @@ BREAKS = {
     "crashes": [Edit("server.py", "import gc\n", "raise SystemExit('no luck today')\n")],
     "never listens": [Edit("server.py", "import gc\n", "import time\ntime.sleep(600)\n")],
     # It is healthy, and answers other than the model that the release was made of.
-    "answers wrongly": [Edit("app.py", f"{_RIGHT})", f"{_RIGHT}[:, ::-1])")],
+    "answers wrongly": [Edit("served.py", f"{_RIGHT},", f"{_RIGHT}[:, ::-1],")],
     "is slow": [Edit("app.py", _READ, f"{_SLEEP}(0.4)\n{_READ}")],
     "slows down": [
         Edit("app.py", "_VERSION = (", "_asked = __import__('itertools').count()\n_VERSION = ("),

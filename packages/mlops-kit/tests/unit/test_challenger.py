@@ -1,8 +1,13 @@
-"""The challenger's own process, without a process."""
+"""The challenger in shadow mode, without a process of its own."""
 
 import json
+import time
+from types import SimpleNamespace
+
+import pytest
 
 from mlops_kit.artifact.predictor import Model
+from mlops_kit.serving import shadow
 from mlops_kit.serving.challenger import Answered, Challenger
 from mlops_kit.serving.metrics import Measures
 from mlops_kit.serving.settings import RecordConfig, ServeConfig
@@ -32,3 +37,31 @@ def test_the_service_counts_once_what_the_challenger_has_recorded(checkout):
         assert found == {"recorded_rows": expected, "unrecorded_rows": 0, "dropped_rows": 0}
         measures.add_records(found)
         assert b"\nrecorded_rows_total 2.0\n" in measures.text()
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()])
+def test_a_challenger_that_cannot_be_started_is_started_again(monkeypatch, capfdbinary, error):
+    starts = []
+
+    def start(*_, **__):
+        starts.append(time.monotonic())
+        if len(starts) == 1:
+            raise error
+        return SimpleNamespace(pid=0, wait=lambda _: 0)
+
+    monkeypatch.setattr(shadow.subprocess, "Popen", start)
+    monkeypatch.setattr(shadow.os, "setpriority", lambda *_: None)
+    beside = shadow.Shadow(Measures(CARD))
+    beside._pause = 0.1
+    beside.start()
+    deadline = time.monotonic() + 30
+    while len(starts) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    beside.close()
+    assert len(starts) == 2
+    (line,) = map(json.loads, capfdbinary.readouterr().out.splitlines())
+    assert (line["event"], line["error"], line["again_after"]) == (
+        "challenger ended",
+        str(error),
+        0.1,
+    )

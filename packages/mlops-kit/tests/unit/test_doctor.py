@@ -59,6 +59,25 @@ exec {sys.executable} "$@"
     assert found[-1] == "configs/train.yaml: unknown key 'x'"
 
 
+def test_a_missing_lock_is_a_problem(checkout):
+    python = checkout / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    (checkout / ".venv/.installed").touch()
+    (checkout / "requirements.txt").unlink(missing_ok=True)
+    found = list(doctor.problems("churn", "3.11"))
+    assert "there is no requirements.txt: git checkout requirements.txt" in found
+
+
+def test_an_unknown_home_folder_ends_no_report(checkout, monkeypatch, capsys):
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(doctor.Path, "home", unknown)
+    doctor.main("churn", "full", "3.11")
+    assert "problems" in capsys.readouterr().out
+
+
 def test_a_broken_interpreter_is_the_problem(checkout):
     python = checkout / ".venv/bin/python"
     python.parent.mkdir(parents=True)

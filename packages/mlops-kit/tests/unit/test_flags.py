@@ -67,7 +67,11 @@ def test_a_unit_is_a_header_or_a_column_of_the_first_row():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", '{"salt": "x"}', '{"percent": 101}', '{"percent": "many"}', '{"percent": NaN}'],
+    [
+        *("", "[]", '{"salt": "x"}', '{"percent": 101}', '{"percent": "many"}', '{"percent": NaN}'),
+        *('{"percent": 1%s}' % ("0" * 400), "[" * 60_000),
+    ],
+    ids=lambda text: text[:20],
 )
 def test_a_file_without_a_share_is_a_share_of_0(tmp_path, text):
     file = tmp_path / "share.json"

@@ -48,6 +48,7 @@ CARD = {
     "columns": COLUMNS,
     "classes": ["no", "yes"],
     "derived": [],
+    "parity": {"scale": 1.0},
 }
 KINDS = Columns({column["name"]: column["kind"] for column in COLUMNS})
 NAMES = list(KINDS.kinds)
@@ -243,6 +244,20 @@ def test_a_new_file_is_begun_after_some_minutes(recorder):
     slow._end_segment()
     assert len(files()) == 3
     assert len(window()) == 9
+
+
+def test_an_error_of_closing_a_file_does_not_end_the_recording(recorder, monkeypatch):
+    def close(segment):
+        segment._file.close()
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(recording._Segment, "close", close)
+    slow = recorder(minutes=1e-9)
+    for number in range(2):
+        slow.offer(f"id{number}", by_column(ROWS), [ANSWER] * 3, 0.001)
+        slow._write_waiting()
+    slow._end_segment()
+    assert (len(files()), len(window())) == (2, 6)
 
 
 def test_missing_folder_is_logged_once(recorder, measures, capfdbinary):

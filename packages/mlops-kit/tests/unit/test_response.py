@@ -28,7 +28,9 @@ def test_response_is_the_json_of_the_answers(classes, rows):
     outputs = np.resize(NUMBERS, (rows + 1, width))[1:]
     outputs[0, -1] = 1e301  # the last class is predicted of one row at least
     answers = model.answers(outputs)
-    assert ResponseWriter(model).write(outputs) == to_json(
+    labels = model.labels(outputs)
+    assert ResponseWriter(model).write(outputs, labels) == to_json(
         {"model_version": "3", "predictions": answers}
     )
-    assert model.labels(outputs) == [one["prediction"] for one in answers if classes]
+    assert labels == [one["prediction"] for one in answers if classes]
+    assert model.answers(outputs, labels) == answers

@@ -18,6 +18,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from mlops_kit.artifact import folder as model_folder
 from mlops_kit.artifact.encoding import Encoder
+from mlops_kit.artifact.predictor import load
 from mlops_kit.artifact.row_values import parsed
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.values import MISSING
@@ -74,9 +75,6 @@ def model(tmp_path_factory):
         kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
         fitted = kind(max_iter=5).fit(rows, picked if classes else rows[:, 0])
         skops.io.dump(fitted, folder / "model.skops")
-        probabilities = {
-            label if isinstance(label, str) else json.dumps(label): 0.5 for label in classes
-        }
         card = {
             "registered_model": "own",
             "version": "3",
@@ -85,7 +83,6 @@ def model(tmp_path_factory):
             "derived": [],
             "columns": COLUMNS,
             "missing_values": list(MISSING),
-            "golden": [{"row": {}, "answer": {"probabilities": probabilities} if classes else {}}],
         }
         (folder / "model.json").write_text(json.dumps(card))
         sums = model_folder.sums(folder, ["model.skops", "model.json"])
@@ -117,10 +114,10 @@ def score(folder, data="new.csv", out="scores.csv", most_rows=0, **keys):
     return scoring.score(config(**keys), data, out, folder, most_rows)
 
 
-def refused(folder, data="new.csv", out="scores.csv", **keys):
+def refused(folder, data="new.csv", out="scores.csv", most_rows=0, **keys):
     before = sorted(Path().iterdir())
     with pytest.raises(UserError) as caught:
-        score(folder, data, out, **keys)
+        score(folder, data, out, most_rows, **keys)
     assert sorted(Path().iterdir()) == before  # nothing half-written
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -455,6 +452,17 @@ def test_missing_columns_are_named_with_the_closest(model):
     )
 
 
+def test_a_manifest_of_another_release_is_a_sentence(model):
+    folder = model()
+    card = json.loads((folder / "model.json").read_text())
+    card["columns"][0]["kind"] = "duration"
+    del card["classes"]
+    (folder / "model.json").write_text(json.dumps(card))
+    (folder / "SHA256SUMS").write_text(model_folder.sums(folder, ["model.skops", "model.json"]))
+    csv_file({})
+    assert "model.skops cannot be loaded here" in refused(folder)
+
+
 def test_a_changed_model_is_refused(model):
     folder = model()
     (folder / "model.json").write_text((folder / "model.json").read_text() + " ")
@@ -476,6 +484,27 @@ def test_text_outside_the_encoding_is_refused(model):
         "OUT scores.csv is written in data.encoding 'cp1252', which has no '名前': give"
         " SET=data.encoding=utf-8, or an OUT that ends in .parquet"
     )
+
+
+@pytest.mark.parametrize("out", ["scores.csv", "scores.parquet"])
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_prediction_that_is_not_finite_is_refused_with_its_row(model, monkeypatch, value, out):
+    folder, name = model(classes=()), csv_file({}, {}, {}, {"age": "777"}, {})
+    loaded = load(folder)
+    loaded.form = lambda rows: np.where((rows == 777).any(axis=1, keepdims=True), value, 1.0)
+    monkeypatch.setattr(scoring, "load", lambda _: loaded)
+    assert refused(folder, name, out, most_rows=3).endswith(" in row 4")
+
+
+def test_rows_that_scikit_learn_refuses_are_named(model, monkeypatch):
+    def refuses(_rows):
+        raise ValueError("Input X contains infinity\nor a value too large")
+
+    folder, name = model(), csv_file({}, {})
+    loaded = load(folder)
+    loaded.form = refuses
+    monkeypatch.setattr(scoring, "load", lambda _: loaded)
+    assert refused(folder, name).startswith("new.csv: rows 1 to 2 cannot be predicted: Input X")
 
 
 def test_an_error_leaves_the_earlier_file_and_the_handlers_of_signals(model):

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from mlops_kit.artifact.predictor import Model
 from mlops_kit.core.errors import UserError
+from mlops_kit.core.project import current
 from mlops_kit.serving.app import Service
 from mlops_kit.serving.bodies import TOGETHER
 from mlops_kit.serving.settings import (
@@ -366,3 +369,18 @@ def test_a_model_that_answers_otherwise_is_not_ready():
     status, _, body = asyncio.run(ready(lambda matrix: echo(matrix) + 1))
     assert status == 503
     assert json.loads(body)["detail"].startswith("golden row 1 of m version 7 is predicted as ")
+
+
+@pytest.mark.parametrize(("row", "form"), [({"x": "one"}, echo), ({"y": 1.0}, echo), ({}, broken)])
+def test_a_model_that_cannot_predict_its_golden_rows_is_a_sentence(row, form):
+    golden = [{"row": row or {"x": 1.0}, "answer": {"prediction": 1.0}}]
+    with pytest.raises(UserError, match=r"^m version 7 cannot predict its golden rows: "):
+        Model({**CARD, "golden": golden}, form).check()
+
+
+@pytest.mark.parametrize("words", [["--chek"], ["--check", "more"], ["--ship", "--now"], ["-h"]])
+def test_unknown_arguments_start_no_service(words):
+    command = [sys.executable, "-m", current().package, "serve", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"error: serve is given {' '.join(words)!r}; accepted: ")

@@ -26,6 +26,7 @@ CARD = {
     "run_id": "r",
     "columns": [{"name": "x", "kind": "numeric"}],
     "classes": [],
+    "parity": {"scale": 1.0},
 }
 HEADER = b'{"model":"m"}\n'
 FIRST, SECOND = "20261129T091500000000-ab.jsonl", "20261129T235959999999-cd.jsonl"

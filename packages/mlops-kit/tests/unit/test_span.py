@@ -6,6 +6,8 @@ import pytest
 
 from mlops_kit.core.errors import UserError
 from mlops_kit.monitoring.span import Span, span, utc
+from mlops_kit.serving import settings
+from mlops_kit.serving.settings import RecordConfig
 
 
 def at(*parts):
@@ -47,16 +49,27 @@ def test_what_is_no_span_is_a_sentence(since, until, sentence):
 
 
 def test_files_that_were_begun_a_day_before_may_have_rows_of_it():
-    assert list(DAY.day_folders()) == ["date=2026-11-27", "date=2026-11-28", "date=2026-11-29"]
+    days = ["date=2026-11-26", "date=2026-11-27", "date=2026-11-28", "date=2026-11-29"]
+    assert list(DAY.day_folders()) == days
     for name, may in {
-        "20261126T235959999999-ab.jsonl": False,
+        "20261126T235859999999-ab.jsonl": False,
         "20261127T000000000000-ab.jsonl": True,
         "20261128T235959999999-ab.parquet": True,
-        "20261129T000000000000-ab.jsonl": False,
+        "20261129T000000200000-ab.jsonl": True,  # its first row may have waited since the day before
+        "20261129T000100000000-ab.jsonl": False,
         "20261128T120000000000-ab.unfinished": False,
         "by-hand.jsonl": True,
     }.items():
         assert DAY.may_hold(name) == may, name
+
+
+def test_the_longest_file_is_that_of_the_settings():
+    longest = timedelta(minutes=settings.MOST_MINUTES)
+    assert RecordConfig(minutes=settings.MOST_MINUTES)
+    assert not DAY.may_hold(
+        f"{DAY.since - longest - timedelta(minutes=2):%Y%m%dT%H%M%S%f}-ab.jsonl"
+    )
+    assert DAY.may_hold(f"{DAY.since - longest:%Y%m%dT%H%M%S%f}-ab.jsonl")
 
 
 def test_times_have_minutes():

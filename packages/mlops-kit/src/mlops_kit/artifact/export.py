@@ -31,12 +31,17 @@ from .settings import ExportConfig
 __all__ = ["Source", "check_challenger", "export"]
 
 
+# What scikit-learn's own form may differ where export.tolerance is smaller, as to forbid ONNX: it rounds by the number of rows.
+_ROUNDING = 1e-9
+
+
 @dataclass(frozen=True)
 class _Form:
-    """The exported format, the largest difference from scikit-learn's outputs, and the reason where it is not ONNX."""
+    """The exported format, the largest difference from scikit-learn's outputs and the allowed one, and why it is not ONNX."""
 
     format: str
     worst: float
+    tolerance: float
     reason: str = ""
 
 
@@ -60,7 +65,8 @@ def export(
 
     Raises:
         UserError: There is no such version, its files are missing or were changed, its pipeline does not begin with the
-            kit's `encode`, or the challenger has other columns or another task than the champion.
+            kit's `encode`, its predictions are others once it was stored, or the challenger has other columns or another task
+            than the champion.
     """
     challenger = None
     with store.connect() as client, step("load") as running:
@@ -143,7 +149,7 @@ def _write(
         form = _convert(
             folder, stored.pipeline[1:], matrix, expected / scale, scale, config.tolerance
         )
-        running.detail = _summary(form, len(matrix), config.tolerance)
+        running.detail = _summary(form, len(matrix))
     return {
         "run_id": run.run_id,
         "git_commit": run.tags["git.commit"],
@@ -162,7 +168,7 @@ def _write(
         "parity": {
             "rows": len(matrix),
             "worst": form.worst,
-            "tolerance": config.tolerance,
+            "tolerance": form.tolerance,
             "scale": scale,
         },
         "columns": columns,
@@ -179,13 +185,16 @@ def _convert(
     """Write ONNX if its outputs for `matrix` (rows, width) are within `tolerance` of the pipeline's, else skops.
 
     `expected` are the pipeline's outputs, already divided by `scale`.
+
+    Raises:
+        UserError: The outputs of the skops form are others, too.
     """
     file = folder / model_folder.FILES["onnx"]
     try:
         onnx_form.write(pipeline, matrix.shape[1], file)
         worst = _worst(load_form(file)(matrix) / scale, expected)
         if worst <= tolerance:
-            return _Form("onnx", worst)
+            return _Form("onnx", worst, tolerance)
         reason = f"its worst difference is {worst:.1e}"
     except OSError:  # a full disk is no reason to fall back to scikit-learn
         raise
@@ -194,12 +203,17 @@ def _convert(
     file.unlink(missing_ok=True)
     file = folder / model_folder.FILES["skops"]
     skops_file.skops_io().dump(pipeline, file)
-    worst = _worst(load_form(file)(matrix) / scale, expected)
-    return _Form("skops", worst, reason)
+    worst, tolerance = _worst(load_form(file)(matrix) / scale, expected), max(tolerance, _ROUNDING)
+    if not worst <= tolerance:  # NaN, too
+        raise UserError(
+            f"the pipeline gives other predictions each time, or after it was stored: the worst difference on {len(matrix)}"
+            f" test rows is {worst:.1e}, accepted is export.tolerance {tolerance:g} (ONNX will not do: {reason})"
+        )
+    return _Form("skops", worst, tolerance, reason)
 
 
-def _summary(form: _Form, rows: int, tolerance: float) -> str:
-    found = f"worst difference on {rows} test rows {form.worst:.1e} (tolerance {tolerance:g})"
+def _summary(form: _Form, rows: int) -> str:
+    found = f"worst difference on {rows} test rows {form.worst:.1e} (tolerance {form.tolerance:g})"
     if form.format == "onnx":
         return f"to ONNX; {found}"
     return (

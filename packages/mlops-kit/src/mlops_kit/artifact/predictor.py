@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -19,6 +19,12 @@ from .encoding import Array, Encoder, Values
 
 # Maps encoded rows (rows, width) to probabilities (rows, classes), or numbers (rows, 1); all float64.
 PredictFn = Callable[[Array], Array]
+
+# Such a prediction is refused, in the service and in a file: the largest of a row's probabilities is no class then.
+NOT_FINITE = "the model's answer is not finite: a number of this row is too large for it"
+
+
+_LEAST_DIFFERENCE = 0.1  # of two numbers that are not the same prediction, in standard deviations
 
 
 class Model:
@@ -40,16 +46,16 @@ class Model:
             return []
         return [self.classes[best] for best in outputs.argmax(axis=1).tolist()]
 
-    def answers(self, outputs: Array) -> list[dict[str, Any]]:
+    def answers(self, outputs: Array, labels: Optional[list[Any]] = None) -> list[dict[str, Any]]:
         """Return the prediction for each row of the model's `outputs`, as /predict returns it.
 
-        The prediction is the number, or the most probable class, as in validation.
+        The prediction is the number, or the most probable class, as in validation; `labels` are these where they are known.
         """
         if not self.classes:
             return [{"prediction": number} for number in outputs[:, 0].tolist()]
         return [
             {"prediction": label, "probabilities": dict(zip(self.keys, each))}
-            for label, each in zip(self.labels(outputs), outputs.tolist())
+            for label, each in zip(labels or self.labels(outputs), outputs.tolist())
         ]
 
     def predict(self, values: Values) -> list[dict[str, Any]]:
@@ -60,12 +66,18 @@ class Model:
         """Predict the golden rows and compare with their exported predictions.
 
         Raises:
-            UserError: A prediction differs by more than the tolerance of the export.
+            UserError: They cannot be predicted, or a prediction differs by more than the tolerance of the export.
         """
         golden = self.card["golden"]
         given = [case["row"] for case in golden]
-        checker = request_schema.Checker(self.card["columns"], given[0], len(given))
-        answers = self.predict(checker.values(json.dumps({"rows": given})))
+        try:
+            checker = request_schema.Checker(self.card["columns"], given[0], len(given))
+            answers = self.predict(checker.values(json.dumps({"rows": given})))
+        except (
+            Exception
+        ) as error:  # of another release's rows, or of a model, which can fail in any way
+            reason = one_line(error)[:200]
+            raise UserError(f"{self.name} cannot predict its golden rows: {reason}") from error
         for number, (answer, case) in enumerate(zip(answers, golden), start=1):
             off = difference(answer, case["answer"]) / self.card["parity"]["scale"]
             if not off <= self.card["parity"]["tolerance"]:
@@ -77,6 +89,17 @@ class Model:
     def name(self) -> str:
         """The model's name and version, for messages."""
         return f"{self.card['registered_model']} version {self.card['version']}"
+
+
+def agree(champions: Any, challengers: Any, scale: Optional[float]) -> Any:
+    """Return whether two predictions, or the rows of two arrays of them, are the same.
+
+    Classes are where they are equal. Numbers are where they differ by at most a tenth of `scale`, the standard deviation of the
+    champion's predictions on its test set, `parity.scale` of model.json; for classes it is None.
+    """
+    if scale is None:
+        return champions == challengers
+    return abs(champions - challengers) <= _LEAST_DIFFERENCE * scale
 
 
 def difference(answer: dict[str, Any], expected: dict[str, Any]) -> float:
@@ -98,10 +121,9 @@ def load(folder: Path) -> Model:
         raise UserError(f"{folder} was exported with another features.py: make pipeline export")
     file = folder / model_folder.FILES[card["format"]]
     try:
-        form = load_form(file)
+        return Model(card, load_form(file))
     except Exception as error:  # a file of another release can fail in any way
         raise UserError(f"{file} cannot be loaded here: {one_line(error)}") from error
-    return Model(card, form)
 
 
 def load_form(file: Path) -> PredictFn:

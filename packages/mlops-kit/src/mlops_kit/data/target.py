@@ -64,8 +64,8 @@ def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
         values, numbers = values[kept], numbers[kept]
     task: str = config.task
     if task == "auto":
-        task = found_task(numbers, config.data)
-        notes += _note_of_task(numbers, task, config.data)
+        task, doubt = _found_task(numbers, config.data)
+        notes += doubt
     if task == "regression":
         if written:
             notes.append(f"numbers are read in {name} as {written}")
@@ -93,36 +93,31 @@ def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
     return Target(task, labels, kept, left_out)
 
 
-def found_task(values: Any, config: DataConfig) -> str:
-    """Return classification or regression, by the values of a target none of which is missing.
+def _found_task(values: Any, config: DataConfig) -> tuple[str, list[str]]:
+    """Return classification or regression, by the values of a target none of which is missing, and a note where it is in doubt.
 
     Numbers with fractions mean regression, and so do whole numbers, unless there are two distinct ones, or up to 20 that
-    occur ten times on average. Strings and booleans are classes; strings that are mostly numbers count as numbers, unless
-    data.categorical names the target.
+    occur ten times on average; few whole numbers may as well be of the other task. Strings and booleans are classes;
+    strings that are mostly numbers count as numbers, unless data.categorical names the target.
     """
     if pd.api.types.is_bool_dtype(values) or config.target in config.categorical:
-        return "classification"
+        return "classification", []
     numbers = as_number(values, spelling.usual(config))
     there = numbers[numbers.notna()]
     if len(there) <= len(values) / 2:
-        return "classification"
-    few = max(2, min(_MOST_WHOLE, len(there) / _ROWS_PER_CLASS))
-    whole = bool((there % 1 == 0).all())
-    return "classification" if whole and there.nunique() <= few else "regression"
-
-
-def _note_of_task(values: Any, task: str, config: DataConfig) -> list[str]:
-    """Return a note if a target of few whole numbers may as well be of the other task; else none."""
-    if pd.api.types.is_bool_dtype(values) or config.target in config.categorical:
-        return []
-    numbers = as_number(values, spelling.usual(config))
-    distinct = numbers.nunique()
-    if numbers.isna().any() or (numbers % 1 != 0).any() or not 2 < distinct <= _MOST_WHOLE:
-        return []
-    taken, other = (
-        ("classes", "regression") if task == "classification" else ("numbers", "classification")
+        return "classification", []
+    if not (there % 1 == 0).all():
+        return "regression", []
+    distinct = there.nunique()
+    are_few = distinct <= max(2, min(_MOST_WHOLE, len(there) / _ROWS_PER_CLASS))
+    task, taken, other = (
+        ("classification", "classes", "regression")
+        if are_few
+        else ("regression", "numbers", "classification")
     )
-    return [
+    if len(there) < len(values) or not 2 < distinct <= _MOST_WHOLE:
+        return task, []
+    return task, [
         f'the {distinct} whole values of {config.target} are {taken}; otherwise: SET="task={other}"'
     ]
 

@@ -143,7 +143,9 @@ def problems(package: str, accepted: str) -> Iterator[str]:
         return
     if version not in accepted.split():
         yield f"{VENV} has Python {version}; accepted: {accepted}: make install PYTHON=python3"
-    if not stamp.exists() or stamp.stat().st_mtime < LOCK.stat().st_mtime:
+    if not LOCK.exists():
+        yield f"there is no {LOCK}: git checkout {LOCK}"
+    elif not stamp.exists() or stamp.stat().st_mtime < LOCK.stat().st_mtime:
         yield f"{VENV} is older than {LOCK}: make install"
     if not _output("git", "rev-parse", "HEAD"):
         yield "no commit can be read, so runs and images are of no commit: git init, git commit"
@@ -187,7 +189,10 @@ def main(package: str, profile: str, accepted: str) -> None:
         "settings": settings(os.environ) or ["none"],
         "problems": list(problems(package, accepted)) or ["none found"],
     }
-    home = str(Path.home())
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # it is unknown, as in a container of another user
+        home = ""
     for name, lines in parts.items():
         for line in lines:
             sys.stdout.write(f"{name:<10}{line.replace(home, '~') if len(home) > 1 else line}\n")

@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from mlops_kit.artifact.predictor import agree
+
 from . import performance
 from .recorded_rows import Window
-
-_LEAST_DIFFERENCE = 0.1  # of two numbers, in standard deviations of the champion's predictions
 
 
 @dataclass(frozen=True)
 class Agreement:
     """The share of the rows with the same prediction, its Wilson score interval, and the mean absolute difference.
 
-    In classification the same prediction is the same class, and the difference is that of the probabilities. Two numbers
-    are the same if they differ by at most a tenth of the standard deviation of the champion's predictions.
+    `predictor.agree` defines the same prediction. In classification the difference is that of the probabilities.
     """
 
     share: float
@@ -33,12 +32,12 @@ def agreement(champion: Window, challenger: Window, confidence: float) -> Agreem
 
     `confidence` is that of the interval, like 0.95.
     """
-    names = performance.classes(champion) or ["prediction"]
-    theirs, ours = (each.answers[names].to_numpy(dtype=float) for each in (champion, challenger))
+    names = performance.classes(champion)
+    kind, scale = (object, None) if names else (float, champion.scale)
+    both = champion.answers, challenger.answers
+    theirs, ours = (each["prediction"].to_numpy(dtype=kind) for each in both)
+    same = agree(theirs, ours, scale)
+    theirs, ours = (each[names or ["prediction"]].to_numpy(dtype=float) for each in both)
     apart = np.abs(ours - theirs)
-    if names == ["prediction"]:
-        same = apart[:, 0] <= _LEAST_DIFFERENCE * theirs.std()
-    else:
-        same = ours.argmax(axis=1) == theirs.argmax(axis=1)
     bounds: Any = stats.binomtest(int(same.sum()), len(same)).proportion_ci(confidence, "wilson")
     return Agreement(float(same.mean()), float(bounds.low), float(bounds.high), float(apart.mean()))

@@ -33,7 +33,8 @@ class Window:
 
     `keys` is a data frame with the columns time, request_id, row and seconds (the request's duration). `answers` is one with
     the column prediction and, in classification, a column of probabilities for each class; `classes` maps the names of
-    these columns to the model's classes, like "1" to 1. `inputs` has a series of values, in the model's types, for each
+    these columns to the model's classes, like "1" to 1. `scale` is `parity.scale` of model.json, or 0 where no file has it, as
+    those of release 0.1: numbers agree only where they are equal then. `inputs` has a series of values, in the model's types, for each
     column; `flags` one of `missing`, `seen` or `unseen` for each private column. `others` counts the rows of other
     versions, `damaged` the lines that cannot be read.
     """
@@ -45,6 +46,7 @@ class Window:
     others: Counter[str] = field(default_factory=Counter)
     damaged: int = 0
     classes: dict[str, Any] = field(default_factory=dict)
+    scale: float = 0.0
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -118,6 +120,7 @@ def _joined(
         others=others,
         damaged=damaged,
         classes={_label(each): each for head, _ in found for each in head["classes"]},
+        scale=max((head.get("scale", 0.0) for head, _ in found), default=0.0),
     )
     for name, kind in columns.kinds.items():
         # A column may have become private during the window.

@@ -8,8 +8,11 @@ from typing import NamedTuple, Optional
 
 from mlops_kit.core.errors import UserError
 from mlops_kit.serving.record_files import LINES, PARQUET, begun, day_folder
+from mlops_kit.serving.settings import MOST_MINUTES
 
-_LONGEST = timedelta(days=1)  # of one file: record.minutes of configs/serve.yaml
+# A row waits for the recorder, and the file that it is written to may be begun after it.
+_WAIT = timedelta(minutes=1)
+_LONGEST = timedelta(minutes=MOST_MINUTES) + _WAIT  # of one file
 
 
 class Span(NamedTuple):
@@ -21,7 +24,7 @@ class Span(NamedTuple):
     def day_folders(self) -> Iterator[str]:
         """Yield the names of the day folders that may have files with rows of this span."""
         day = (self.since - _LONGEST).date()
-        while day <= self.until.date():
+        while day <= (self.until + _WAIT).date():
             yield day_folder(day)
             day += timedelta(days=1)
 
@@ -30,7 +33,7 @@ class Span(NamedTuple):
         if not name.endswith((LINES, PARQUET)):
             return False
         try:
-            return self.since - _LONGEST <= begun(name) < self.until
+            return self.since - _LONGEST <= begun(name) < self.until + _WAIT
         except ValueError:
             return True
 

@@ -18,18 +18,16 @@ from pydantic_core import to_json
 
 from mlops_kit.artifact import request_schema
 from mlops_kit.artifact.encoding import Array
-from mlops_kit.artifact.predictor import Model
+from mlops_kit.artifact.predictor import NOT_FINITE, Model
 from mlops_kit.artifact.request_schema import RefusedRowsError
 from mlops_kit.core.errors import UserError, one_line
 
 from . import page
-from .batching import Batcher
 from .bodies import Bodies, Body
 from .document import Answers, FieldProblems, Problem
 from .metrics import Measures
 from .middleware import Middleware
-from .recorder import Recorder
-from .response import ResponseWriter
+from .served import Served
 from .settings import ChallengerConfig, LimitsConfig, RecordConfig
 from .shadow import Shadow
 from .variant import CHALLENGERS, CHAMPIONS, Variant
@@ -82,13 +80,13 @@ class Service:
         card, example = model.card, model.card["golden"][0]["row"]
         self._model, self._limits, self._api_key = model, limits, api_key.encode()
         self._checker = request_schema.Checker(card["columns"], example, limits.rows)
-        self._batcher, self._response = Batcher(model.form), ResponseWriter(model)
         most_bytes = 1024 * limits.body_kilobytes
         self._bodies, self._work = Bodies(most_bytes), Work(limits.waiting, most_bytes)
         self._is_right = False
         self.measures = Measures(card)
         to_keep = record if record and record.folder else None
-        self.recorder = Recorder(to_keep, card, self.measures) if to_keep else None
+        self._served = Served(model, to_keep, self.measures)
+        self.recorder = self._served.recorder
         self.shadow = self.variant = beside = None
         if challenger and challenger.mode == "shadow":
             self.shadow = Shadow(self.measures)
@@ -187,23 +185,17 @@ class Service:
             answered = await self.variant.answered(request, values, start)
             if answered is not None:
                 return Response(answered, media_type="application/json", headers=CHALLENGERS)
-        encoder = self._model.encoder
         try:
-            outputs = await self._batcher.predict(encoder.matrix(values))
+            outputs = await self._served.outputs(values)
         except ValueError as error:  # scikit-learn's error for numbers that overflow
             problem = {"type": "refused", "loc": ["body", "rows"], "msg": one_line(error)}
             return JSONResponse({"detail": [problem]}, 422)
         if not np.isfinite(outputs).all():  # JSON has no NaN and no infinity
             return JSONResponse({"detail": _unanswered(outputs)}, 422)
-        answer = self._response.write(outputs)
-        if not is_probe:
-            labels, unseen = self._model.labels(outputs), encoder.unseen(values)
-            self.measures.predicted(len(outputs), labels, unseen)
-            if self.recorder:
-                seconds, answers = time.perf_counter() - start, self._model.answers(outputs)
-                self.recorder.offer(request.state.request_id, values, answers, seconds)
-            if self.shadow:
-                self.shadow.offer(request.state.request_id, len(outputs), answer, bytes(body))
+        request_id = request.state.request_id
+        answer = self._served.response(request_id, values, outputs, start, is_probe)
+        if self.shadow and not is_probe:
+            self.shadow.offer(request_id, len(outputs), answer, bytes(body))
         headers = CHAMPIONS if self.variant else None
         return Response(answer, media_type="application/json", headers=headers)
 
@@ -267,9 +259,8 @@ class Service:
 
 
 def _unanswered(outputs: Array) -> list[dict[str, Any]]:
-    message = "The model's answer is not finite: a number of this row is too large for it"
     return [
-        {"type": "not_finite", "loc": ["body", "rows", row], "msg": message}
+        {"type": "not_finite", "loc": ["body", "rows", row], "msg": NOT_FINITE}
         for row in np.flatnonzero(~np.isfinite(outputs).all(axis=1)).tolist()[:100]
     ]
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from mlops_kit.artifact.encoding import Array
-from mlops_kit.artifact.predictor import Model
+from mlops_kit.artifact.predictor import NOT_FINITE, Model
 from mlops_kit.core import features
-from mlops_kit.core.errors import UserError
+from mlops_kit.core.errors import UserError, one_line
 from mlops_kit.data import Columns
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.data.spelling import usual
@@ -41,11 +41,11 @@ def answer(model: Model, values: Any, before: int, config: DataConfig) -> Answer
     """Return the predictions for `values`, a batch of `config.source` after its first `before` rows.
 
     Raises:
-        UserError: A value is not of its column's kind.
+        UserError: A value is not of its column's kind, or the prediction of a row is not finite.
     """
     new, rows = New(), _coerced(columns(model, config), values, before, config.source)
     encoded = matrix(model.card["columns"], model.card["derived"], rows, new)
-    return Answer(rows, _answers(model, encoded), new)
+    return Answer(rows, _answers(model, _outputs(model, encoded, before, config.source)), new)
 
 
 def columns(model: Model, config: DataConfig) -> Columns:
@@ -69,9 +69,8 @@ def types(model: Model) -> dict[str, Any]:
 
     from mlops_kit.data import arrow_types
 
-    labels = model.card["golden"][0]["answer"].get("probabilities", {})  # in the order of classes
     first = arrow_types.of_predictions(model.classes)
-    return {"prediction": first, **{f"probability_{label}": pyarrow.float64() for label in labels}}
+    return {"prediction": first, **{f"probability_{key}": pyarrow.float64() for key in model.keys}}
 
 
 def matrix(described: list[dict[str, Any]], derived: list[str], rows: Any, new: New) -> Array:
@@ -130,10 +129,24 @@ def _coerced(its_columns: Columns, values: Any, before: int, data: str) -> Any:
         raise UserError(f"{data}: " + re.sub(r"in row (\d+)$", in_the_file, str(error))) from None
 
 
-def _answers(model: Model, encoded: Array) -> dict[str, Any]:
+def _outputs(model: Model, encoded: Array, before: int, data: str) -> Array:
+    """Return the model's outputs; what /predict refuses is an error here as well, which names the row in the file."""
+    if not len(encoded):
+        return np.empty((0, max(1, len(model.classes))))
+    try:
+        outputs = model.form(encoded)
+    except ValueError as error:  # scikit-learn's error for numbers that overflow
+        rows = f"rows {before + 1} to {before + len(encoded)}"
+        raise UserError(f"{data}: {rows} cannot be predicted: {one_line(error)}") from None
+    wrong = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
+    if len(wrong):
+        raise UserError(f"{data}: {NOT_FINITE}, in row {before + int(wrong[0]) + 1}")
+    return outputs
+
+
+def _answers(model: Model, outputs: Array) -> dict[str, Any]:
     """Return the added columns, each of shape (rows,); `Model.answers` returns the same by row."""
     names = list(types(model))
-    outputs = model.form(encoded) if len(encoded) else np.empty((0, max(1, len(model.classes))))
     if not model.classes:
         return {names[0]: outputs[:, 0]}
     predicted = [model.classes[best] for best in outputs.argmax(axis=1).tolist()]

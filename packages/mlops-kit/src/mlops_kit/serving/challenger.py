@@ -22,7 +22,7 @@ import numpy as np
 
 from mlops_kit.artifact import folder as model_folder
 from mlops_kit.artifact.encoding import Array
-from mlops_kit.artifact.predictor import Model, load
+from mlops_kit.artifact.predictor import Model, agree, load
 from mlops_kit.artifact.request_schema import Checker
 from mlops_kit.core.errors import one_line
 
@@ -33,15 +33,10 @@ from .settings import ChallengerConfig, ServeConfig
 
 OPTION = "--challenger"
 
-_LEAST_DIFFERENCE = 0.1  # of two numbers, in standard deviations of the champion's predictions
-
 
 @dataclass
 class Answered:
-    """Counts over some requests: rows that were predicted, that failed, and that differ from the champion's prediction.
-
-    Two numbers differ if they are more than a tenth of the standard deviation of the champion's predictions apart.
-    """
+    """Counts over some requests: rows that were predicted, that failed, and that do not agree with the champion's."""
 
     rows: int = 0
     failed: int = 0
@@ -61,7 +56,8 @@ class Challenger:
         Raises:
             UserError: `record.folder` cannot be written, or `record.private` names a column that the challenger lacks.
         """
-        self._model, self._scale = model, champion["parity"]["scale"]
+        self._model = model
+        self._scale = None if champion["classes"] else champion["parity"]["scale"]
         # By the columns of the champion, which has accepted these rows; they include the challenger's.
         example = champion["golden"][0]["row"]
         self._checker = Checker(champion["columns"], example, settings.limits.rows)
@@ -103,10 +99,7 @@ class Challenger:
         return outputs
 
     def _differ(self, ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
-        if "probabilities" in theirs:
-            return bool(ours["prediction"] != theirs["prediction"])
-        off = abs(ours["prediction"] - theirs["prediction"])
-        return bool(off > _LEAST_DIFFERENCE * self._scale)
+        return not agree(theirs["prediction"], ours["prediction"], self._scale)
 
 
 def main(champion: Path, settings: ServeConfig) -> None:

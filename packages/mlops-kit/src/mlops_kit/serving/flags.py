@@ -72,7 +72,7 @@ class Share:
                 log("error", "share not read", file=self._path, error=str(error))
             self._is_unreachable = True
             return
-        except OSError as error:
+        except Exception as error:  # whatever it is, the file has to be read again
             text = one_line(error).encode()
         self._is_unreachable = False
         if text == self._text:
@@ -83,7 +83,7 @@ class Share:
             percent, salt = float(given["percent"]), str(given.get("salt", self._salt))
             if not 0 <= percent <= 100:
                 raise ValueError(f"percent is {percent:g}; accepted: 0 to 100")
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except Exception as error:  # the file may hold anything
             self._percent = 0.0
             reason = text.decode(errors="replace")[:200]
             log("error", "no share", file=self._path, found=reason, error=one_line(error))

@@ -152,8 +152,11 @@ class Recorder:
 
     def _end_segment(self) -> None:
         if self._segment:
-            self._segment.close()
-            self._segment = None
+            segment, self._segment = self._segment, None
+            try:
+                segment.close()
+            except OSError as error:  # as of a network's disk; the file is closed all the same
+                log("error", "not closed", error=str(error))
 
 
 class _Segment:
@@ -230,5 +233,6 @@ def _header(card: dict[str, Any], private: list[str]) -> bytes:
         "kinds": {column["name"]: column["kind"] for column in card["columns"]},
         "private": private,
         "classes": card["classes"],
+        "scale": card["parity"]["scale"],
     }
     return bytes(to_json(head)) + b"\n"

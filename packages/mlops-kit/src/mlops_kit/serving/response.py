@@ -17,16 +17,19 @@ class ResponseWriter:
         """Take the model, for its version and classes."""
         self._begin = b'{"model_version":' + to_json(model.card["version"]) + b',"predictions":['
         probabilities = b",".join([_text(key) + b":%b" for key in model.keys])
-        self._rows = [
-            b'{"prediction":' + _text(label) + b',"probabilities":{' + probabilities + b"}}"
+        self._rows = {
+            label: b'{"prediction":' + _text(label) + b',"probabilities":{' + probabilities + b"}}"
             for label in model.classes
-        ]
+        }
 
-    def write(self, outputs: Array) -> bytes:
-        """Return the response for the model's `outputs`, finite numbers of shape (rows, classes) or (rows, 1)."""
+    def write(self, outputs: Array, labels: list[Any]) -> bytes:
+        """Return the response for the model's `outputs`, finite numbers of shape (rows, classes) or (rows, 1).
+
+        `labels` are those of `Model.labels`.
+        """
         numbers = to_json(outputs.ravel().tolist())[1:-1].split(b",")
         if self._rows:
-            rows = [self._rows[best] for best in outputs.argmax(axis=1).tolist()]
+            rows = [self._rows[label] for label in labels]
         else:
             rows = [b'{"prediction":%b}'] * len(outputs)
         return self._begin + b",".join(rows) % tuple(numbers) + b"]}"

@@ -29,6 +29,8 @@ from .logs import JsonHandler, log
 from .protocol import HEAD_BYTES, bounded
 from .settings import ServeConfig, load_serve
 
+_CHECK = "--check"
+
 
 class _Server(uvicorn.Server):
     """A server that on SIGTERM continues to respond for `drain` seconds, closing each connection after its response."""
@@ -61,16 +63,23 @@ class _Server(uvicorn.Server):
 
 
 def main(arguments: list[str]) -> None:
-    """Serve the model in MODEL_DIR on HOST and PORT, only check it (--check), or run its challenger (--challenger)."""
+    """Serve the model in MODEL_DIR on HOST and PORT, only check it (--check), or run its challenger (--challenger).
+
+    Other arguments are refused: a misspelt --check must not start a service.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during loading prints no traceback
     place = _place()
     with exit_on_error():
+        if arguments not in ([], [_CHECK], [challenger.OPTION]):
+            raise UserError(
+                f"serve is given {' '.join(arguments)!r}; accepted: nothing, {_CHECK}, {challenger.OPTION} or --ship"
+            )
         if arguments == [challenger.OPTION]:
             challenger.main(place, load_serve())
             return
         model = load(place)
         model.check()
-        if arguments == ["--check"]:
+        if arguments == [_CHECK]:
             if model.card["challenger"]:
                 load(place / folder.CHALLENGER).check()
             sys.stdout.write(f"{model.name} answers its golden rows\n")

@@ -13,6 +13,7 @@ from mlops_kit.artifact.settings import ExportConfig
 from mlops_kit.core.config import COLUMN_NAMES, Section, load
 
 SERVE = Path("configs/serve.yaml")
+MOST_MINUTES = 1440  # of record.minutes; by it `make monitor` looks for files
 
 
 class LimitsConfig(Section):
@@ -37,7 +38,9 @@ class RecordConfig(Section):
     share: float = Field(1, gt=0, le=1, description="a share of the rows, more than 0, at most 1")
     private: list[str] = Field([], description=COLUMN_NAMES)
     megabytes: int = Field(100, ge=1, le=100_000, description="megabytes, 1 to 100000")
-    minutes: float = Field(60, gt=0, le=1440, description="minutes, more than 0, at most 1440")
+    minutes: float = Field(
+        60, gt=0, le=MOST_MINUTES, description=f"minutes, more than 0, at most {MOST_MINUTES}"
+    )
 
 
 class ShareConfig(Section):

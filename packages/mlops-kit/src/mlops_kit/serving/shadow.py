@@ -83,7 +83,10 @@ class Shadow:
     def _start_process(self) -> None:
         """Start the challenger if it is not running and its pause is over; pauses double each time that it ends."""
         if self._process is None and time.monotonic() >= self._starts_at:
-            self._process = _Process()
+            try:
+                self._process = _Process()
+            except Exception as error:  # too little memory, or too many open files or processes
+                self._gone(error)
 
     def _next(self) -> list[_Request]:
         taken, size = [], 0
@@ -97,7 +100,7 @@ class Shadow:
         rows = sum(one.rows for one in requests)
         try:
             answered = self._process.ask(requests) if self._process else None
-        except (OSError, ValueError) as error:  # it has ended, on its own or by a limit
+        except Exception as error:  # it has ended, on its own or by a limit; this thread must not
             if not self._ended.is_set():
                 self._gone(error)
             answered = None
@@ -125,10 +128,22 @@ class _Process:
     """A running challenger, and the socket that is its standard input."""
 
     def __init__(self) -> None:
+        """Start it.
+
+        Raises:
+            OSError: There is too little memory, or there are too many open files or processes.
+        """
         self._socket, its = socket.socketpair()
         command = [sys.executable, "-m", project.current().package, "serve", OPTION]
-        self._child = subprocess.Popen(command, stdin=its.fileno())  # nosec B603 # a fixed command
-        its.close()
+        try:
+            self._child = subprocess.Popen(
+                command, stdin=its.fileno()
+            )  # nosec B603 # a fixed command
+        except Exception:
+            self._socket.close()
+            raise
+        finally:
+            its.close()
         with suppress(OSError):  # it has ended already
             # From here, because its imports take a second before it could lower its own priority.
             os.setpriority(os.PRIO_PROCESS, self._child.pid, _NICENESS)

@@ -54,7 +54,7 @@ class S3Object:
             OSError: It does not exist, or access is denied.
             UnreachableError: S3 cannot be reached, or responds with another error.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import ClientError
 
         try:
             self._client = self._client or s3.client()
@@ -64,7 +64,7 @@ class S3Object:
             if error.response["Error"]["Code"] in _ABSENT:
                 raise FileNotFoundError(one_line(error)) from None
             raise UnreachableError(one_line(error)) from None
-        except BotoCoreError as error:
+        except Exception as error:  # botocore's own, or urllib3's while the body is read
             raise UnreachableError(one_line(error)) from None
 
 

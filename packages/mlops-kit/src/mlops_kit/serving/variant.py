@@ -12,11 +12,9 @@ from mlops_kit.artifact.encoding import Values
 from mlops_kit.artifact.predictor import Model
 from mlops_kit.core.errors import UserError, did_you_mean, one_line
 
-from .batching import Batcher
 from .logs import log
 from .metrics import Measures
-from .recorder import Recorder
-from .response import ResponseWriter
+from .served import Served
 from .settings import RecordConfig, ShareConfig
 
 # The header that names the model, in every response while both predict.
@@ -49,22 +47,20 @@ class Variant:
                 f"challenger.share.column is {share.column!r}, which is no column of the model"
                 f"{did_you_mean(share.column, names)}"
             )
-        self._model, self._batcher, self._measures = model, Batcher(model.form), measures
-        self._response = ResponseWriter(model)
-        self._recorder = Recorder(record, model.card, measures) if record else None
+        self._served, self._measures = Served(model, record, measures), measures
         self._flags = Flags(share)
 
     def start(self) -> None:
         """Start the feature flag and the recorder."""
         self._flags.start()
-        if self._recorder:
-            self._recorder.start()
+        if self._served.recorder:
+            self._served.recorder.start()
 
     def close(self) -> None:
         """Stop the feature flag, and write queued rows."""
         self._flags.close()
-        if self._recorder:
-            self._recorder.close()
+        if self._served.recorder:
+            self._served.recorder.close()
 
     async def answered(self, request: Request, values: Values, start: float) -> Optional[bytes]:
         """Return the response to a request of the challenger's share, or None where the champion has to predict.
@@ -74,7 +70,7 @@ class Variant:
         if not await self._flags.is_challengers(request.headers, values):
             return None
         try:
-            outputs = await self._batcher.predict(self._model.encoder.matrix(values))
+            outputs = await self._served.outputs(values)
             if not np.isfinite(outputs).all():
                 raise ValueError("its answer is not finite")
         except Exception as error:  # a model can fail in any way; the champion predicts then
@@ -82,13 +78,7 @@ class Variant:
             number = request.state.request_id
             log("warning", "challenger failed", request_id=number, error=one_line(error))
             return None
-        answer = self._response.write(outputs)
-        seconds = time.perf_counter() - start
+        answer = self._served.response(request.state.request_id, values, outputs, start)
         self._measures.challenged("answered", len(outputs))
-        self._measures.challenger_seconds.observe(seconds)
-        labels, unseen = self._model.labels(outputs), self._model.encoder.unseen(values)
-        self._measures.predicted(len(outputs), labels, unseen)
-        if self._recorder:
-            answers = self._model.answers(outputs)
-            self._recorder.offer(request.state.request_id, values, answers, seconds)
+        self._measures.challenger_seconds.observe(time.perf_counter() - start)
         return answer
