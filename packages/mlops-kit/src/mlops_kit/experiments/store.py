@@ -31,6 +31,9 @@ _LOCK_SECONDS = 300
 _SERVER_SECONDS = 10
 _PROBE = ".writable"
 
+# Loggers whose warnings are of no use here: retries, migrations, caches.
+_NOISY = ("mlflow", "alembic", "urllib3", "matplotlib")
+
 # MLflow stores absolute artifact paths in these tables of its SQLite file.
 _MOVE_PATHS = (
     "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)",
@@ -69,6 +72,8 @@ def connect() -> Iterator[Any]:
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 
+    for name in _NOISY:  # MLflow sets the first two when it is imported
+        logging.getLogger(name).setLevel(logging.ERROR)
     given = os.environ.get(_VARIABLE)
     try:
         client = _open()
@@ -201,7 +206,7 @@ def show(port: int) -> None:
 
 
 def _settle_environment() -> None:
-    """Bound MLflow's waits (its defaults retry for minutes) and keep it quiet."""
+    """Set MLflow's variables that are not set: its defaults retry for minutes."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -209,7 +214,6 @@ def _settle_environment() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
     os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with its credentials
-    logging.disable(logging.WARNING)
 
 
 def _await_server() -> None:
