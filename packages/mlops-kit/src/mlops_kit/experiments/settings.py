@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any, Optional
@@ -192,7 +193,20 @@ class SearchConfig(Section):
                     f"params.{name} is {choice!r}; accepted: a list of values, or a range {{low: 0.1, high:"
                     " 10, log: true}, log only above 0"
                 )
+            if not _is_json(choice):  # as which it is tracked and reported
+                raise ValueError(
+                    f"params.{name} is {choice!r}; accepted are texts (quote a date), finite numbers, true, false, null,"
+                    " and lists and mappings of these"
+                )
         return self
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def is_range(choice: Any) -> bool:
