@@ -82,6 +82,11 @@ def candidates(texts: list[str], min_share: float) -> list[tuple[str | None, Any
 
     The dates are an array of datetime64[us], shape (texts,), NaT where a text is not one. "5-May-2013" fits %b and %B: only
     the first is returned.
+
+    >>> [its_format for its_format, _ in candidates(["05/06/2013", "01/12/2014"], min_share=1)]
+    ['%d/%m/%Y', '%m/%d/%Y']
+    >>> [its_format for its_format, _ in candidates(["05/06/2013", "31/12/2014"], min_share=1)]
+    ['%d/%m/%Y']
     """
     sample = [text for text in texts[:_SAMPLE] if _MAY_BE_DATE.fullmatch(text)]
     if 2 * len(sample) < min_share * min(len(texts), _SAMPLE):

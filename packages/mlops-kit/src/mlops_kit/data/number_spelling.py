@@ -107,6 +107,9 @@ PLAIN = Spelling()
 def parse(example: str) -> Spelling:
     """Return the spelling of `example`, which is 1234.5 written in it.
 
+    >>> parse("$1,234.5").numbers(np.array(["$2,000.25", "($7)", "3.000,5"], dtype=object)).tolist()
+    [2000.25, -7.0, nan]
+
     Raises:
         ValueError: The text is not 1234.5 in a supported spelling.
     """
@@ -126,6 +129,9 @@ def candidates(texts: list[str], min_share: float) -> list[tuple[Spelling, Array
     """Return the spellings in which at least the share `min_share` of `texts` are numbers, each with these numbers.
 
     The numbers are float64, shape (texts,), NaN where a text is not one; of spellings with equal numbers, the first.
+
+    >>> [str(spelling) for spelling, _ in candidates(["1.234", "17"], min_share=1)]
+    ['1234.5', '1.234,5']
     """
     sample = texts[:_SAMPLE]
     if sum(_MAY_BE_NUMBER.match(text) is not None for text in sample) < min_share / 2 * len(sample):

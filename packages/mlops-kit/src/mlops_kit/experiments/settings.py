@@ -210,7 +210,11 @@ def _is_json(value: Any) -> bool:
 
 
 def is_range(choice: Any) -> bool:
-    """Return whether `choice` is a mapping of `low` and `high`, numbers, and `log`, true or false."""
+    """Return whether `choice` is a mapping of `low` and `high`, numbers, and `log`, true or false.
+
+    >>> is_range({"low": 1, "high": 10}), is_range({"low": 0, "high": 10, "log": True})
+    (True, False)
+    """
     if not isinstance(choice, dict) or not {"low", "high"} <= set(choice) <= {"low", "high", "log"}:
         return False
     low, high, log = choice["low"], choice["high"], choice.get("log", False)

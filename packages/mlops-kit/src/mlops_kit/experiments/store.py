@@ -49,7 +49,11 @@ def uri() -> str:
 
 
 def redacted(text: str) -> str:
-    """Return a text without the credentials and query strings of the URIs in it."""
+    """Return a text without the credentials and query strings of the URIs in it.
+
+    >>> redacted("https://me:secret@mlflow.example/api?token=1 failed")
+    'https://…@mlflow.example/api?… failed'
+    """
     return re.sub(r"(://[^\s?]*)\?\S*", r"\1?…", re.sub(r"//[^/\s@]*@", "//…@", text))
 
 
