@@ -14,7 +14,8 @@ def derive(columns: Arrays) -> Arrays:
 
     Numbers and booleans are float64, NaN where missing; categories are strings, None where missing; dates are
     datetime64[us] in UTC, NaT where missing. Infinite results count as missing. Use NumPy only: the service's image has no
-    pandas. For example:
+    pandas. Derive each row from that row alone, because requests have few rows; it is called without rows first, to learn
+    the names. For example:
 
         return {"rooms per person": columns["rooms"] / columns["persons"]}
     """

@@ -134,6 +134,21 @@ def test_what_is_wrong_is_one_sentence(monkeypatch, wrong, sentence):
     assert sentence in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (lambda columns: {"x": columns["a"] / columns["a"].max()}, "ValueError: zero-size array"),
+        (lambda columns: {"x": columns["a"] - columns["a"][0]}, "IndexError: index 0"),
+    ],
+)
+def test_what_depends_on_other_rows_is_one_sentence(monkeypatch, wrong, reason):
+    monkeypatch.setattr(own, "derive", wrong)
+    with pytest.raises(UserError) as refused:
+        features.names({"a": "numeric"})
+    assert str(refused.value).startswith(f"derive in features.py failed: {reason}")
+    assert str(refused.value).endswith("derive each row from that row alone)")
+
+
 def test_a_name_of_the_data_is_refused(monkeypatch):
     monkeypatch.setattr(own, "derive", lambda columns: {"a": columns["a"]})
     with pytest.raises(UserError, match="derives 'a', which is a column of the data"):

@@ -144,8 +144,7 @@ def test_pieces_are_whole_lines_that_a_pipe_takes_at_once():
     assert len(pieces) < len(lines)
 
 
-def test_library_records_are_json_with_their_traceback(capfdbinary, monkeypatch):
-    monkeypatch.setattr(logging.root.manager, "disable", 0)  # tests with an MLflow store set it
+def test_library_records_are_json_with_their_traceback(capfdbinary):
     logger = logging.Logger("library.part")
     logger.addHandler(JsonHandler())
     try:

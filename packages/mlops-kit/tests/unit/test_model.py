@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 
 from mlops_kit.core.errors import UserError
@@ -29,6 +30,14 @@ QUICK = {
     "random_forest": "model.params.n_estimators=5",
     "linear": "",
 }
+
+
+class NoBins(DummyClassifier):
+    """Takes categories, but has no number of bins."""
+
+    def __init__(self, categorical_features=None):
+        super().__init__()
+        self.categorical_features = categorical_features
 
 
 def table(names="nbkd", rows=ROWS, seed=0):
@@ -238,6 +247,21 @@ def test_kind_of_another_task_is_refused_with_the_accepted_ones(settings, monkey
         built(configured(settings, "own", "regression"), "n")
     able = ", ".join(kind for kind, task in EACH if task == "regression")
     assert str(caught.value) == f"model.kind own has no estimator for regression; accepted: {able}"
+
+
+@pytest.mark.parametrize("kind", ["own", "random_forest"])
+def test_an_estimator_that_cannot_take_raw_columns_is_refused(settings, monkeypatch, kind):
+    monkeypatch.setitem(current().estimators, "own", {"classification": NoBins})
+    raw = (NoBins, RandomForestClassifier)
+    monkeypatch.setattr(f"{current().package}.model.TAKES_RAW_COLUMNS", raw)
+    missing = {"own": "max_bins", "random_forest": "categorical_features"}[kind]
+    name = current().estimators[kind]["classification"].__name__
+    with pytest.raises(UserError) as caught:
+        built(configured(settings, kind), "n")
+    assert str(caught.value) == (
+        f"TAKES_RAW_COLUMNS in model.py names {name}, which has no parameter {missing}; accepted: classes with"
+        " scikit-learn's categorical_features and max_bins"
+    )
 
 
 def test_parameters_reach_the_estimator(settings):

@@ -104,6 +104,23 @@ def test_what_cannot_be_drawn_is_refused(checkout, monkeypatch, choice, message)
     )
 
 
+@pytest.mark.parametrize(
+    ("choice", "found"),
+    [
+        ("[2020-01-01, 1]", "[datetime.date(2020, 1, 1), 1]"),
+        ("[{2020-01-01: 1}]", "[{datetime.date(2020, 1, 1): 1}]"),
+        ("[1, [.nan]]", "[1, [nan]]"),
+        ("{low: 1, high: .inf}", "{'low': 1, 'high': inf}"),
+    ],
+)
+def test_what_json_does_not_have_is_refused(checkout, monkeypatch, choice, found):
+    monkeypatch.setenv("SEARCH_SET", f"'params.C={choice}'")
+    with pytest.raises(UserError) as caught:
+        load_search()
+    sentence = f"SEARCH_SET: params.C is {found}; accepted are texts (quote a date), finite numbers"
+    assert str(caught.value).startswith(sentence)
+
+
 # --- rounds -------------------------------------------------------------------------------------
 
 

@@ -61,6 +61,15 @@ def test_the_worst_group_comes_first_with_its_interval():
     assert found["groups"] == 2 + 4 + 2  # no group of `name` has 20 rows
 
 
+def test_the_groups_of_a_column_are_found_twice_at_most(monkeypatch):
+    asked, cut = [], pd.qcut
+    monkeypatch.setattr(
+        pd, "qcut", lambda of, *more, **keys: asked.append(of.name) or cut(of, *more, **keys)
+    )
+    assert len(slices.worst("accuracy", ROWS[["age"]], right_but([]), 0.9, 0)["worst"]) == 4
+    assert asked == ["age", "age"]
+
+
 def test_of_an_error_the_largest_is_the_worst():
     numbers = Predictions(np.zeros(100), np.r_[np.full(40, 1.0), np.full(60, 3.0)])
     found = slices.worst("mae", ROWS[["region"]], numbers, 0.9, 0)

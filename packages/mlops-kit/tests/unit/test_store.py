@@ -1,5 +1,6 @@
 """The MLflow store: more experiments than one page lists, and artifacts that cannot be written."""
 
+import logging
 import secrets
 
 import mlflow
@@ -53,6 +54,13 @@ def test_a_killed_run_is_closed_among_any_number_of_experiments(client, crowded)
     open_runs.close_killed(client)
     assert client.get_run(run_id).info.status == "KILLED"
     assert not list(open_runs.FOLDER.iterdir())
+
+
+def test_warnings_of_mlflow_alone_are_silenced(client):
+    assert logging.getLogger("ml_template.train").isEnabledFor(logging.WARNING)
+    for name in ("mlflow.store.db.utils", "alembic.runtime.migration", "urllib3.connectionpool"):
+        assert not logging.getLogger(name).isEnabledFor(logging.WARNING)
+        assert logging.getLogger(name).isEnabledFor(logging.ERROR)
 
 
 def test_unwritable_artifacts_are_reported_with_their_location(client, tmp_path):

@@ -70,7 +70,11 @@ def load(kind: type[_Config], path: Path, overrides: str = "", variable: str = "
 
 
 def as_set(settings: dict[str, Any], variable: str = "SET") -> str:
-    """Return a quoted line to paste, SET="…", that sets keys like `data.decimal` to these values."""
+    """Return a quoted line to paste, SET="…", that sets keys like `data.decimal` to these values.
+
+    >>> print(as_set({"data.decimal": ",", "data.drop": ["id", "first name"]}))
+    SET="data.decimal=, 'data.drop=[id,first name]'"
+    """
     words = []
     for key, value in settings.items():
         word = f"{key}={_flow(value)}"

@@ -25,7 +25,11 @@ def one_line(error: BaseException) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
-    """Return " (did you mean 'x'?)" with up to `most` names of `known` similar to `name`, or an empty string."""
+    """Return " (did you mean 'x'?)" with up to `most` names of `known` similar to `name`, or an empty string.
+
+    >>> did_you_mean("max_itr", ["max_iter", "max_bins"])
+    " (did you mean 'max_iter'?)"
+    """
     close = get_close_matches(
         str(name), [str(candidate) for candidate in known], n=most, cutoff=0.5
     )

@@ -24,6 +24,10 @@ TYPES = {
     "date": "datetime64[us]",
 }
 
+_WITHOUT_ROWS = (
+    " (it is called without rows first, to learn the names: derive each row from that row alone)"
+)
+
 
 def names(kinds: Mapping[str, str]) -> list[str]:
     """Return the names of the columns that features.py derives from columns of these kinds.
@@ -31,7 +35,9 @@ def names(kinds: Mapping[str, str]) -> list[str]:
     Raises:
         UserError: features.py fails, or derives a column that the data already has.
     """
-    found = list(_derived({name: np.empty(0, dtype=TYPES[kind]) for name, kind in kinds.items()}))
+    # What fails without rows, like a maximum or the first row, would differ between training and one request.
+    without_rows = {name: np.empty(0, dtype=TYPES[kind]) for name, kind in kinds.items()}
+    found = list(_derived(without_rows, _WITHOUT_ROWS))
     taken = [name for name in found if name in kinds]
     if taken:
         raise UserError(
@@ -68,11 +74,11 @@ def matrix(arrays: Arrays, expected: list[str]) -> npt.NDArray[np.float64]:
     return found
 
 
-def _derived(arrays: Arrays) -> Arrays:
+def _derived(arrays: Arrays, advice: str = "") -> Arrays:
     with np.errstate(all="ignore"):  # a division by zero is a missing value, not a warning
         try:
             return dict(project.current().derive(arrays))
         except Exception as error:  # the project's code may raise anything
             raise UserError(
-                f"features.py failed: {type(error).__name__}: {one_line(error)}"
+                f"derive in features.py failed: {type(error).__name__}: {one_line(error)}{advice}"
             ) from error

@@ -21,7 +21,7 @@ def ask(method: str, url: str, longest_wait: float, **options: Any) -> Any:
     that is more than `longest_wait` seconds, it returns the response instead. `options` are those of `requests.request`.
 
     Raises:
-        requests.RequestException: The last attempt got no response, or the request is invalid.
+        requests.RequestException: The last attempt got no response, whatever earlier ones got, or the request is invalid.
     """
     for left in reversed(range(ATTEMPTS)):
         pause = 2.0 ** (ATTEMPTS - 1 - left)

@@ -37,6 +37,9 @@ def category(value: Any) -> str:
     A string is unchanged: "00037", "1e5", "NA". A number is formatted as in CSV, a whole one without a fraction: 37 and
     37.0 are "37", and so is the string "37.0", because tables are written with the fraction if another row lacks a
     value. Booleans are "True" and "False", in whatever case they are written.
+
+    >>> category(37), category("37.0"), category("00037"), category("TRUE")
+    ('37', '37', '00037', 'True')
     """
     text = str(value).strip()
     if _WHOLE.fullmatch(text):
@@ -67,6 +70,11 @@ def date(text: str, its_format: str | None) -> datetime.datetime | None:
 
     In ISO 8601 the time, its seconds and its time zone are optional, and digits after microseconds are cut. In addition to
     strptime's directives there is %q for a quarter, whose first day is the date.
+
+    >>> date("2026-11-29T10:30+01:00", None)
+    datetime.datetime(2026, 11, 29, 9, 30)
+    >>> date("2026 Q4", "%Y Q%q")
+    datetime.datetime(2026, 10, 1, 0, 0)
     """
     try:
         if its_format is None:

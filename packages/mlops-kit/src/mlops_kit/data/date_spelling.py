@@ -77,14 +77,19 @@ def dates(texts: Any, its_format: str | None) -> Any:
     return pd.Series(found[codes], index=texts.index)
 
 
-def candidates(texts: list[str], most: float) -> list[tuple[str | None, Any]]:
-    """Return the formats (None: ISO 8601) in which at least the share `most` of `texts` are dates, each with these dates.
+def candidates(texts: list[str], min_share: float) -> list[tuple[str | None, Any]]:
+    """Return the formats (None: ISO 8601) in which at least the share `min_share` of `texts` are dates, each with these dates.
 
     The dates are an array of datetime64[us], shape (texts,), NaT where a text is not one. "5-May-2013" fits %b and %B: only
     the first is returned.
+
+    >>> [its_format for its_format, _ in candidates(["05/06/2013", "01/12/2014"], min_share=1)]
+    ['%d/%m/%Y', '%m/%d/%Y']
+    >>> [its_format for its_format, _ in candidates(["05/06/2013", "31/12/2014"], min_share=1)]
+    ['%d/%m/%Y']
     """
     sample = [text for text in texts[:_SAMPLE] if _MAY_BE_DATE.fullmatch(text)]
-    if 2 * len(sample) < most * min(len(texts), _SAMPLE):
+    if 2 * len(sample) < min_share * min(len(texts), _SAMPLE):
         return []
     found: list[tuple[str | None, Any]] = []
     column = pd.Series(texts, dtype=object)
@@ -92,14 +97,14 @@ def candidates(texts: list[str], most: float) -> list[tuple[str | None, Any]]:
         if not _may_be_in(its_format, sample):
             continue
         in_sample = sum(meaning.date(text, its_format) is not None for text in sample)
-        if 2 * in_sample < most * len(sample):
+        if 2 * in_sample < min_share * len(sample):
             continue
         read = dates(column, its_format).to_numpy()
         short = its_format and its_format.replace("%B", "%b")
         known = short != its_format and any(
             each == short and np.array_equal(read, others) for each, others in found
         )
-        if (~np.isnat(read)).mean() >= most and not known:
+        if (~np.isnat(read)).mean() >= min_share and not known:
             found.append((its_format, read))
     return found
 

@@ -35,6 +35,10 @@ def check_same(
 
 
 def notes_of_blanks(names: Iterable[tuple[str, str]]) -> list[str]:
-    """Return a note about names with whitespace around them, else none; `names` are pairs: stripped, and as in the file."""
+    """Return a note about names with whitespace around them, else none; `names` are pairs: stripped, and as in the file.
+
+    >>> notes_of_blanks([("age", " age"), ("price", "price")])
+    ['blanks are cut around the name of age']
+    """
     around = [name for name, as_read in names if name != as_read]
     return [f"blanks are cut around the name of {some(around)}"] if around else []

@@ -107,6 +107,9 @@ PLAIN = Spelling()
 def parse(example: str) -> Spelling:
     """Return the spelling of `example`, which is 1234.5 written in it.
 
+    >>> parse("$1,234.5").numbers(np.array(["$2,000.25", "($7)", "3.000,5"], dtype=object)).tolist()
+    [2000.25, -7.0, nan]
+
     Raises:
         ValueError: The text is not 1234.5 in a supported spelling.
     """
@@ -122,22 +125,25 @@ def parse(example: str) -> Spelling:
     )
 
 
-def candidates(texts: list[str], most: float) -> list[tuple[Spelling, Array]]:
-    """Return the spellings in which at least the share `most` of `texts` are numbers, each with these numbers.
+def candidates(texts: list[str], min_share: float) -> list[tuple[Spelling, Array]]:
+    """Return the spellings in which at least the share `min_share` of `texts` are numbers, each with these numbers.
 
     The numbers are float64, shape (texts,), NaN where a text is not one; of spellings with equal numbers, the first.
+
+    >>> [str(spelling) for spelling, _ in candidates(["1.234", "17"], min_share=1)]
+    ['1234.5', '1.234,5']
     """
     sample = texts[:_SAMPLE]
-    if sum(_MAY_BE_NUMBER.match(text) is not None for text in sample) < most / 2 * len(sample):
+    if sum(_MAY_BE_NUMBER.match(text) is not None for text in sample) < min_share / 2 * len(sample):
         return []
     before, after = _affix(sample)
     found: list[tuple[Spelling, Array]] = []
     for thousands, decimal in _MARKS:
         spelling = Spelling(thousands, decimal, before, after)
-        if np.isfinite(spelling.numbers(np.array(sample, dtype=object))).mean() < most / 2:
+        if np.isfinite(spelling.numbers(np.array(sample, dtype=object))).mean() < min_share / 2:
             continue
         numbers = spelling.numbers(np.array(texts, dtype=object))
-        if np.isfinite(numbers).mean() >= most and not any(
+        if np.isfinite(numbers).mean() >= min_share and not any(
             np.array_equal(numbers, others, equal_nan=True) for _, others in found
         ):
             found.append((spelling, numbers))

@@ -105,7 +105,11 @@ def set_line(config: DataConfig, additions: Additions, longest: int = 280) -> st
 
 
 def some(names: list[str], most: int = _MOST_NAMES, longest: int = _LONGEST_NAME) -> str:
-    """Return at most `most` names, each of at most `longest` characters, and how many more there are."""
+    """Return at most `most` names, each of at most `longest` characters, and how many more there are.
+
+    >>> some(["age", "price", "since"], most=2)
+    'age, price and 1 more'
+    """
     shown = ", ".join(shortened(name, longest) for name in names[:most])
     if len(names) <= most:
         return shown

@@ -64,7 +64,12 @@ def of(rows: Any) -> Content:
 
 
 def of_values(values: Any) -> Numbers:
-    """Return a hash of each value of one column, shape (rows,): the same for equal values in every table."""
+    """Return a hash of each value of one column, shape (rows,): the same for equal values in every table.
+
+    >>> whole, with_gap = of_values(pd.Series([1, 2])), of_values(pd.Series([1.0, 2.0, None]))
+    >>> (whole == with_gap[:2]).tolist()
+    [True, True]
+    """
     hashes = pd.util.hash_pandas_object(_alike(values), index=False)
     return np.asarray(hashes, dtype=np.uint64)
 

@@ -93,7 +93,11 @@ def of_numbers(name: str, values: Any, config: DataConfig) -> Spelling:
 
 
 def without_sign(written: str) -> str:
-    """Return 1234.5 with the same marks but no sign like $, which is inferred from each table again."""
+    """Return 1234.5 with the same marks but no sign like $, which is inferred from each table again.
+
+    >>> without_sign("$1,234.5")
+    '1,234.5'
+    """
     its = number_spelling.parse(written)
     return str(Spelling(its.thousands, its.decimal))
 

@@ -17,7 +17,7 @@ from .settings import TableSettings
 Places = npt.NDArray[np.int64]
 
 # The estimators need two rows of each class to fit anything.
-_FEWEST = 2
+MIN_TRAIN_ROWS = 2
 # Distinct rows are few if they are a smaller share than this, or if their copies add more than this to the test set.
 _DISTINCT = 0.1
 
@@ -86,17 +86,17 @@ def _lowest(numbers: Any, wanted: int) -> npt.NDArray[np.bool_]:
 def _fits(held: npt.NDArray[np.bool_], wanted: int) -> bool:
     """Return whether the test set has about as many rows as are wanted, and the training set enough."""
     count = int(held.sum())
-    return len(held) - count >= _FEWEST and count <= wanted + _DISTINCT * len(held)
+    return len(held) - count >= MIN_TRAIN_ROWS and count <= wanted + _DISTINCT * len(held)
 
 
 def _check_parts(held: Any, wanted: int, group: Any, config: TableSettings) -> None:
     if _fits(held, wanted):
         return
     of_what = f" of class {plain(group)!r}" if config.task == "classification" else ""
-    if len(held) - held.sum() < _FEWEST:
+    if len(held) - held.sum() < MIN_TRAIN_ROWS:
         raise UserError(
             f"{len(held)} rows{of_what} are too few for split.test_size {config.split.test_size}:"
-            " at least 2 distinct rows are needed in the training set, and 1 in the test set"
+            f" at least {MIN_TRAIN_ROWS} distinct rows are needed in the training set, and 1 in the test set"
         )
     raise UserError(
         f"the rows{of_what} are copies of so few distinct rows that duplicates would lie on both"

@@ -13,11 +13,9 @@ from mlops_kit.core.errors import UserError
 from . import row_hash
 from .columns import Columns, plain, shown
 from .settings import TableSettings
+from .split import MIN_TRAIN_ROWS
 
 Mask = npt.NDArray[np.bool_]
-
-# The estimators need two rows of each class to fit anything.
-_FEWEST = 2
 
 
 def units(rows: Any, columns: Columns, config: TableSettings) -> npt.NDArray[Any] | None:
@@ -136,12 +134,12 @@ def _check_parts(mask: Mask, target: Any, config: TableSettings) -> None:
     for label in pd.unique(target) if config.task == "classification" else [None]:
         of_class = np.ones(len(target), dtype=bool) if label is None else target == label
         fitted, held = int((of_class & ~mask).sum()), int((of_class & mask).sum())
-        if fitted >= _FEWEST and held:
+        if fitted >= MIN_TRAIN_ROWS and held:
             continue
         of_what = "" if label is None else f" of class {plain(label)!r}"
         raise UserError(
             f"split.by {by} of {config.split.column!r} leaves {fitted} rows{of_what} in the training set and {held} in"
-            f" the test set; needed: at least {_FEWEST} and 1; try {advice}, or split.by content"
+            f" the test set; needed: at least {MIN_TRAIN_ROWS} and 1; try {advice}, or split.by content"
         )
 
 

@@ -17,7 +17,7 @@ from .columns import as_number, may_hold_texts, plain, shown, without
 from .problems import ColumnError, set_line, some
 from .settings import DataConfig, TableSettings
 from .sources import MEANS_MISSING
-from .split import count_test_rows
+from .split import MIN_TRAIN_ROWS, count_test_rows
 
 # Whole numbers are classes if few are distinct and each occurs often.
 _MOST_WHOLE = 20
@@ -181,7 +181,7 @@ def _small_classes(labels: Any, config: TableSettings) -> list[Any]:
     """Return the classes of fewer rows than data.min_class_rows, or than both parts of the split need."""
     found, counts = np.unique(labels, return_counts=True)
     left = np.array([count - count_test_rows(int(count), config) for count in counts])
-    return list(found[(counts < config.data.min_class_rows) | (left < 2)])
+    return list(found[(counts < config.data.min_class_rows) | (left < MIN_TRAIN_ROWS)])
 
 
 def _check_distinct(labels: Any, most: float, name: str) -> None:

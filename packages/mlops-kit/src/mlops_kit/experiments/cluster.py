@@ -34,6 +34,7 @@ RETRIES = 3
 
 _ANSWER_SECONDS = 10
 _WORKER_SECONDS = 60
+_NOISY = ("distributed", "distributed.client", "distributed.gc")  # each has a level of its own
 _LIBRARIES = ("scikit-learn", "pandas", "numpy", "distributed")
 
 
@@ -55,7 +56,8 @@ def connect(workers: int | None = None) -> Iterator[Client]:
         UserError: DASK_SCHEDULER does not respond within 10 seconds, has no workers within 60, or its workers
             have other versions.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors become a UserError
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors become a UserError
     address = os.environ.get(VARIABLE)
     if address:
         with _joined(address) as client:

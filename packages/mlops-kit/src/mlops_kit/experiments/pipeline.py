@@ -25,13 +25,14 @@ def build(config: TrainConfig, columns: Columns, rows: Any, target: Any) -> Pipe
     table (artifact/encoding.py). The steps after it take an array, so that they can be converted to ONNX.
 
     Raises:
-        UserError: model.kind or a parameter's name is unknown, the kind does not support the task or takes no weights,
-            or features.py fails.
+        UserError: model.kind or a parameter's name is unknown, the kind does not support the task, takes no weights or
+            cannot take raw columns, or features.py fails.
     """
     estimator: Any = _estimator(config.model, config.task, config.seed)
     row_weights.check(estimator, config)
     takes_raw = isinstance(estimator, project.current().takes_raw_columns)
     if takes_raw:
+        _check_raw(estimator)
         # The estimator's own fit raises an error for an invalid number of bins.
         bins = estimator.max_bins if isinstance(estimator.max_bins, int) else 255
         numbers = _numbers(max(1, min(bins, 255) - 1), unseen=np.nan, missing=np.nan)
@@ -109,6 +110,15 @@ def _estimator(config: ModelConfig, task: str, seed: int) -> Any:
             )
     seeded = {"random_state": seed} if "random_state" in known else {}
     return estimator.set_params(**{**seeded, **config.params})
+
+
+def _check_raw(estimator: Any) -> None:
+    for name in ("categorical_features", "max_bins"):
+        if name not in estimator.get_params():
+            raise UserError(
+                f"TAKES_RAW_COLUMNS in model.py names {type(estimator).__name__}, which has no parameter {name}; accepted:"
+                " classes with scikit-learn's categorical_features and max_bins"
+            )
 
 
 def _numbers(most: int, unseen: float, missing: float) -> OrdinalEncoder:

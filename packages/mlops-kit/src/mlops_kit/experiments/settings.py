@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any, Optional
@@ -192,11 +193,28 @@ class SearchConfig(Section):
                     f"params.{name} is {choice!r}; accepted: a list of values, or a range {{low: 0.1, high:"
                     " 10, log: true}, log only above 0"
                 )
+            if not _is_json(choice):  # as which it is tracked and reported
+                raise ValueError(
+                    f"params.{name} is {choice!r}; accepted are texts (quote a date), finite numbers, true, false, null,"
+                    " and lists and mappings of these"
+                )
         return self
 
 
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def is_range(choice: Any) -> bool:
-    """Return whether `choice` is a mapping of `low` and `high`, numbers, and `log`, true or false."""
+    """Return whether `choice` is a mapping of `low` and `high`, numbers, and `log`, true or false.
+
+    >>> is_range({"low": 1, "high": 10}), is_range({"low": 0, "high": 10, "log": True})
+    (True, False)
+    """
     if not isinstance(choice, dict) or not {"low", "high"} <= set(choice) <= {"low", "high", "log"}:
         return False
     low, high, log = choice["low"], choice["high"], choice.get("log", False)

@@ -86,8 +86,10 @@ def worst(
         for each in of_column(metric, rows, column, predictions, min_rows)
     ]
     described = []
-    for each in worst_first(metric, found)[:most]:
-        of_group = predictions.part(_groups(rows[each.column])[0] == each.code)
+    shown = worst_first(metric, found)[:most]
+    codes = {column: _groups(rows[column])[0] for column in {each.column for each in shown}}
+    for each in shown:
+        of_group = predictions.part(codes[each.column] == each.code)
         interval = estimates((metric,), of_group, confidence, seed)[metric]
         described.append({**vars(each), **vars(interval)})
     return {"metric": metric, "min_rows": min_rows, "groups": len(found), "worst": described}

@@ -31,6 +31,9 @@ _LOCK_SECONDS = 300
 _SERVER_SECONDS = 10
 _PROBE = ".writable"
 
+# Loggers whose warnings are of no use here: retries, migrations, caches.
+_NOISY = ("mlflow", "alembic", "urllib3", "matplotlib")
+
 # MLflow stores absolute artifact paths in these tables of its SQLite file.
 _MOVE_PATHS = (
     "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)",
@@ -46,7 +49,11 @@ def uri() -> str:
 
 
 def redacted(text: str) -> str:
-    """Return a text without the credentials and query strings of the URIs in it."""
+    """Return a text without the credentials and query strings of the URIs in it.
+
+    >>> redacted("https://me:secret@mlflow.example/api?token=1 failed")
+    'https://…@mlflow.example/api?… failed'
+    """
     return re.sub(r"(://[^\s?]*)\?\S*", r"\1?…", re.sub(r"//[^/\s@]*@", "//…@", text))
 
 
@@ -69,6 +76,8 @@ def connect() -> Iterator[Any]:
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 
+    for name in _NOISY:  # MLflow sets the first two when it is imported
+        logging.getLogger(name).setLevel(logging.ERROR)
     given = os.environ.get(_VARIABLE)
     try:
         client = _open()
@@ -201,7 +210,7 @@ def show(port: int) -> None:
 
 
 def _settle_environment() -> None:
-    """Bound MLflow's waits (its defaults retry for minutes) and keep it quiet."""
+    """Set MLflow's variables that are not set: its defaults retry for minutes."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -209,7 +218,6 @@ def _settle_environment() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
     os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with its credentials
-    logging.disable(logging.WARNING)
 
 
 def _await_server() -> None:

@@ -161,6 +161,9 @@ def parameters(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
     A mapping by names of columns or classes is one parameter, also in `model.params`: MLflow allows few characters in the
     name of a parameter, and 250 at most. A value that is too long for MLflow is cut; the run's config.json has all in full.
+
+    >>> parameters({"split": {"test_size": 0.2, "column": None}, "data": {"dates": {"day": "%d.%m.%Y"}}})
+    {'split.test_size': '0.2', 'data.dates': '{"day": "%d.%m.%Y"}'}
     """
     flat = {}
     for key, value in settings.items():

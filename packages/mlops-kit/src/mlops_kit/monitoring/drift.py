@@ -87,7 +87,12 @@ def _seen(described: dict[str, Any], present: Any) -> Any:
 
 
 def compare(name: str, before: Column, now: Column) -> list[Finding]:
-    """Compare one column of two samples: its values, and its shares of missing and of unseen ones."""
+    """Compare one column of two samples: its values, and its shares of missing and of unseen ones.
+
+    >>> before, now = Column("numeric", rows=100, missing=1, unseen=0), Column("numeric", 50, 10, 0)
+    >>> [(each.what, each.before, each.now, round(each.distance, 2)) for each in compare("age", before, now)]
+    [('missing', '1.0%', '20.0%', 0.19)]
+    """
     found = []
     for what in SHARES:
         counts = getattr(before, what), getattr(now, what)

@@ -43,6 +43,9 @@ def span(since: str, until: str, days: float) -> Span:
 
     An empty `until` is now, an empty `since` is `days` days before `until`.
 
+    >>> [utc(time) for time in span("", "2026-11-29T12:00+01:00", days=7)]
+    ['2026-11-22T11:00Z', '2026-11-29T11:00Z']
+
     Raises:
         UserError: One is not such a time, or `since` is not before `until`.
     """

@@ -50,7 +50,12 @@ class Share:
         return InMemoryProvider({FLAG: flag})
 
     def has(self, unit: str) -> bool:
-        """Return whether a unit is in the share, by its hash: one that is in stays in when the share grows."""
+        """Return whether a unit is in the share, by its hash: one that is in stays in when the share grows.
+
+        >>> small, large = Share(ShareConfig(percent=20)), Share(ShareConfig(percent=40))
+        >>> [unit for unit in "abcdefgh" if small.has(unit)], [unit for unit in "abcdefgh" if large.has(unit)]
+        (['a', 'e'], ['a', 'b', 'c', 'e', 'g'])
+        """
         digest = hashlib.sha256(f"{self._salt}\0{unit}".encode()).digest()
         return int.from_bytes(digest[:8], "big") < self._percent / 100 * 2**64
 

@@ -69,7 +69,11 @@ def taken(path: Path) -> Iterator[Optional[BinaryIO]]:
 
 
 def whole_lines(content: bytes) -> bytes:
-    """Return the content without an incomplete last line, which a killed process or a full disk leaves."""
+    r"""Return the content without an incomplete last line, which a killed process or a full disk leaves.
+
+    >>> whole_lines(b'{"rows": 1}\n{"ro')
+    b'{"rows": 1}\n'
+    """
     return content[: content.rfind(b"\n") + 1]
 
 

@@ -64,7 +64,11 @@ class Part:
 
 
 def rounds(rows: int, candidates: int, settings: SearchConfig) -> list[Round]:
-    """Return the rounds; the last is on all rows, the first on no fewer than `settings.min_rows` of them."""
+    """Return the rounds; the last is on all rows, the first on no fewer than `settings.min_rows` of them.
+
+    >>> [(each.candidates, round(each.share, 2)) for each in rounds(2000, 27, SearchConfig(params={}))]
+    [(27, 0.33), (9, 1.0)]
+    """
     factor, halvings = settings.factor, 0
     while min(candidates, rows / settings.min_rows) >= factor ** (halvings + 1):
         halvings += 1
