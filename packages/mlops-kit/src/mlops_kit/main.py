@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from io import TextIOWrapper
 
 from mlops_kit.core import project
 from mlops_kit.core.errors import exit_on_error
 from mlops_kit.core.project import Project
+
+# Most of what they make are the 300,000 objects of their imports, which stay: Python's collector of garbage would go
+# through these again and again for a fifth of the time, and find little.
+_WITHOUT_COLLECTOR = ("export", "promote", "register")
 
 
 def run(given: Project) -> None:
@@ -28,6 +34,10 @@ def run(given: Project) -> None:
             from mlops_kit.serving import server
         server.main(sys.argv[2:])
     else:
+        if sys.argv[1:] and sys.argv[1] in _WITHOUT_COLLECTOR:
+            gc.disable()
+        # Else it goes through all objects twice more, for half a second, in a process that is over.
+        atexit.register(gc.freeze)
         with exit_on_error():
             from mlops_kit import cli
         cli.main()
