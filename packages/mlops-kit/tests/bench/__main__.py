@@ -23,6 +23,7 @@ from monitor import monitor
 from ownership import ownership
 from parts import ROOT, install, install_again, pip, train
 from report import aligned, compared, machine, write
+from scoring import scoring
 from serving import serving
 from shadow import shadow
 from sizes import sizes
@@ -42,6 +43,7 @@ TABLES = {
     "commands": commands,
     "sizes": sizes,
     "grow": growing,
+    "score": scoring,
     "serve": serving,
     "load": load,
     "image": image,
