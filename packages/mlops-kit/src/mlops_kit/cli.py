@@ -153,9 +153,8 @@ def _register(run_id: str = "") -> str:
 
     done = registry.register(run_id)
     state = "is now" if done["changed"] else "already was"
-    following = (
-        "make export serve" if SERVE.exists() else "make report"
-    )  # some profiles have no service
+    # Some profiles have no service.
+    following = "make export serve" if SERVE.exists() else "make report"
     return f"{done['registered_model']} version {done['version']} {state} the champion; next: {following}"
 
 

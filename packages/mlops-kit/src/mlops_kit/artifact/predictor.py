@@ -73,9 +73,7 @@ class Model:
         try:
             checker = request_schema.Checker(self.card["columns"], given[0], len(given))
             answers = self.predict(checker.values(json.dumps({"rows": given})))
-        except (
-            Exception
-        ) as error:  # of another release's rows, or of a model, which can fail in any way
+        except Exception as error:  # the rows of another release, or any fault of the model
             reason = one_line(error)[:200]
             raise UserError(f"{self.name} cannot predict its golden rows: {reason}") from error
         for number, (answer, case) in enumerate(zip(answers, golden), start=1):

@@ -56,9 +56,8 @@ def dates(texts: Any, its_format: str | None) -> Any:
         ValueError: strptime does not accept the format.
     """
     codes, distinct = pd.factorize(texts.str.strip())
-    found = np.full(
-        len(distinct) + 1, "NaT", dtype="datetime64[us]"
-    )  # the last one is for missing strings
+    # The last one is for missing strings.
+    found = np.full(len(distinct) + 1, "NaT", dtype="datetime64[us]")
     if its_format is None:
         for part in _ISO_PARTS:
             places = [place for place, text in enumerate(distinct) if part.fullmatch(text)]

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(
-    "mlflow.db.open"
-)  # an empty file for each process, whose name begins with the id of the experiment
+# Holds an empty file for each process, whose name begins with the id of the experiment.
+FOLDER = Path("mlflow.db.open")
 
 _TAG = "process"
 

@@ -136,9 +136,7 @@ class _Process:
         self._socket, its = socket.socketpair()
         command = [sys.executable, "-m", project.current().package, "serve", OPTION]
         try:
-            self._child = subprocess.Popen(
-                command, stdin=its.fileno()
-            )  # nosec B603 # a fixed command
+            self._child = subprocess.Popen(command, stdin=its.fileno())  # nosec B603 # it is fixed
         except Exception:
             self._socket.close()
             raise

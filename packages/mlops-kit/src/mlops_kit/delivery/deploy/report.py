@@ -74,9 +74,8 @@ class Report:
     checks: list[dict[str, Any]] = field(default_factory=list)
     causes: list[dict[str, Any]] = field(default_factory=list)
     log_lines: list[str] = field(default_factory=list)
-    state: list[str] = field(
-        default_factory=list
-    )  # weights and target health, where a person has to look
+    # Weights and target health, where a person has to look.
+    state: list[str] = field(default_factory=list)
     outcome: str = RUNNING
     exit_code: Optional[int] = None
     sentence: str = ""
