@@ -36,7 +36,7 @@ def names(kinds: Mapping[str, str]) -> list[str]:
         UserError: features.py fails, or derives a column that the data already has.
     """
     # What fails without rows, like a maximum or the first row, would differ between training and one request.
-    without_rows = {name: np.empty(0, dtype=TYPES[kind]) for name, kind in kinds.items()}
+    without_rows: Arrays = {name: np.empty(0, dtype=TYPES[kind]) for name, kind in kinds.items()}
     found = list(_derived(without_rows, _WITHOUT_ROWS))
     taken = [name for name in found if name in kinds]
     if taken:

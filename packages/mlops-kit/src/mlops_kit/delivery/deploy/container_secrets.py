@@ -64,7 +64,7 @@ class Secrets:
 def parse(arn: str) -> Source:
     """Return the source in an ARN; a secret's may go on with `:key:stage:version`, each of which may be empty.
 
-    >>> source = parse("arn:aws:secretsmanager:eu-west-1:123456789012:secret:api-Ab12Cd:key:AWSCURRENT:")
+    >>> source = parse("arn:aws:secretsmanager:eu-north-1:123456789012:secret:api-Ab12Cd:key:AWSCURRENT:")
     >>> source.key, source.version
     ('key', {'VersionStage': 'AWSCURRENT'})
     """
