@@ -35,7 +35,8 @@ def threads(cells: int) -> int:
     """Return how many threads to use for data of `cells`, rows times columns: one if it is small, else the free cores."""
     if cells < _SMALL:
         return 1
-    return max(1, round(cpu_count.cores() - os.getloadavg()[0]))
+    others = max(0.0, os.getloadavg()[0] - 1)  # this process has kept a core busy, too
+    return max(1, round(cpu_count.cores() - others))
 
 
 def describe(dataset: Dataset) -> str:
