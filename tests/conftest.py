@@ -28,18 +28,8 @@ NO_THRESHOLDS = "validation.thresholds={} validation.slices= validation.predicti
 
 # A user's own settings do not reach the tests.
 VARIABLES = (
-    "ACCELERATOR",
-    "API_KEY",
-    "CONFIG",
-    "DASK_SCHEDULER",
-    "DEBUG",
-    "HOST",
-    "MLFLOW_TRACKING_URI",
-    "MODEL",
-    "MODEL_DIR",
-    "PORT",
-    "RELEASE",
-    "SERVE_SET",
+    *("ACCELERATOR", "API_KEY", "CONFIG", "DASK_SCHEDULER", "DEBUG", "HOST"),
+    *("MLFLOW_TRACKING_URI", "MODEL", "MODEL_DIR", "PORT", "RELEASE", "SERVE_SET"),
 )
 
 project.use(PROJECT)
