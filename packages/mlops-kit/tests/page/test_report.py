@@ -113,6 +113,10 @@ def test_print_is_on_white_under_dark_mode(reports, task, visit):
         assert page.run(WIDER) == []
         frames = "return [...document.querySelectorAll('.wide')].filter((e) => e.scrollWidth > e.clientWidth).length"
         assert page.run(frames) == 0
+        widths = page.run(
+            "return [...document.querySelectorAll('.plots figure')].map((e) => e.clientWidth)"
+        )
+        assert max(widths) - min(widths) <= 1  # none is squeezed beside a wide one
         photograph(page, f"report-{task}-printed", 720)
     finally:
         page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
