@@ -56,15 +56,15 @@ report: $(INSTALLED) | $(call after,train validate register pipeline) ## Turn th
 #@ MODEL=name@alias  DATA=…  OUT=…  PORT=…  SERVE_SET="key=value …"
 
 .PHONY: export
-export: $(INSTALLED) | $(call after,register pipeline) ## Write the champion (or MODEL=…) to artifacts/model/
+export: $(WITH)serving | $(call after,register pipeline) ## Write the champion (or MODEL=…) to artifacts/model/
 	@$(RUN) export
 
 .PHONY: serve
-serve: $(INSTALLED) | $(call after,export) ## Serve it on http://127.0.0.1:8000 (PORT=8000)
+serve: $(WITH)serving | $(call after,export) ## Serve it on http://127.0.0.1:8000 (PORT=8000)
 	@$(RUN) serve
 
 .PHONY: predict
-predict: $(if $(value DASK_SCHEDULER),$(WITH)cluster,$(INSTALLED)) | $(call after,export) ## Score DATA=rows.csv into OUT=scores.csv
+predict: $(WITH)serving $(if $(value DASK_SCHEDULER),$(WITH)cluster) | $(call after,export) ## Score DATA=rows.csv into OUT=scores.csv
 	@$(RUN) predict
 
 .PHONY: image
@@ -94,12 +94,12 @@ format: $(WITH)dev ## Rewrite the code with isort and black
 	@$(BIN)/python -m black --quiet $(CODE)
 
 .PHONY: test
-test: $(WITH)dev | $(call after,format) ## Run the tests with coverage (floor: 90 %)
+test: $(WITH)dev $(SERVING) | $(call after,format) ## Run the tests with coverage (floor: 90 %)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(PARALLEL) \
 	    --cov --cov-report=term --cov-report=xml:reports/coverage.xml
 
 .PHONY: quality-gates
-quality-gates: $(WITH)dev | $(call after,format) ## Run every check side by side; all failures are shown
+quality-gates: $(WITH)dev $(SERVING) | $(call after,format) ## Run every check side by side; all failures are shown
 	@echo "quality gates: $(strip $(GATES)), side by side"
 	@$(if $(TIMER),$(BIN)/python -IS $(KIT)/ci/metrics/gates.py all) $(MAKE) --no-print-directory \
 	    $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(CORES)) \

@@ -64,6 +64,7 @@ SERVICE = Part(
         "docs/adr/0009-records-leave-by-a-second-container.md",
         "docs/adr/0010-a-challenger.md",
         "docs/watching.md",
+        "requirements/serving.txt",
         "tests/image",
         "tests/test_service.py",
     ),

@@ -21,7 +21,7 @@ NO_AWS = (
     *("docs/disaster-recovery.md", "docs/adr/0006-deployment.md", ".github/workflows/deploy.yml"),
 )
 NO_SERVICE = (
-    *("configs/serve.yaml", "configs/monitor.yaml", "docker"),
+    *("configs/serve.yaml", "configs/monitor.yaml", "docker", "requirements/serving.txt"),
     *("tests/image", "tests/test_service.py", "docs/watching.md", "docs/adr/0005-serving.md"),
 )
 LEFT_OUT = {

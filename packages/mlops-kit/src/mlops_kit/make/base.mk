@@ -16,6 +16,8 @@ LOCKS := requirements.txt $(wildcard packages/mlops-kit/tests/requirements.txt)
 INSTALLED := $(VENV)/.installed$(if $(PYTHON),-$(subst /,-,$(PYTHON)))
 # $(WITH)NAME: what requirements/NAME.txt lists is installed beside it, as only some targets need it.
 WITH := $(VENV)/.with-
+# What exports, serves and scores, and so the tests and the types of it; a project without a service has no such list.
+SERVING := $(if $(wildcard requirements/serving.txt),$(WITH)serving)
 # What a target needs that asks AWS: for ENV=local, the one on this machine, what that imports as well.
 AWS := $(if $(and $(filter local,$(ENV)),$(wildcard packages/ecs-local)),$(WITH)local,$(INSTALLED))
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)

@@ -4,7 +4,7 @@
 IMAGE_TESTS := tests/image
 
 .PHONY: image-test
-image-test: $(WITH)dev | $(call after,image) ## Test the built image (or IMAGE=…) in real containers
+image-test: $(WITH)dev $(SERVING) | $(call after,image) ## Test the built image (or IMAGE=…) in real containers
 	@$(BIN)/python -m pytest -q -rs $(IMAGE_TESTS)
 
 .PHONY: image-scan
@@ -21,11 +21,11 @@ image-train: $(INSTALLED) ## Build the image that trains (BASE=… with CUDA and
 
 .PHONY: image-lock
 image-lock: $(INSTALLED) ## Refresh docker/requirements-*.txt with the versions of requirements.txt
-	@for pins in onnx:--group=$(KIT)/make/pyproject.toml:serving skops:--group=$(KIT)/make/pyproject.toml:serving-skops; do \
-	    $(UV) pip compile --quiet "$${pins#*:}" --constraint requirements.txt --universal \
-	        --python-version $(lastword $(PYTHONS)) --generate-hashes --no-strip-extras \
+	@for form in onnx skops; do \
+	    $(UV) pip compile --quiet --group $(KIT)/make/pyproject.toml:image-$$form --constraint requirements.txt --universal \
+	        --constraint requirements/serving.txt --python-version $(lastword $(PYTHONS)) --generate-hashes --no-strip-extras \
 	        --custom-compile-command "make image-lock" \
-	        --output-file "docker/requirements-$${pins%%:*}.txt" || exit; \
+	        --output-file docker/requirements-$$form.txt || exit; \
 	done
 
 .PHONY: compose-up

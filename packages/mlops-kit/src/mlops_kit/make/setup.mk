@@ -48,12 +48,13 @@ $(INSTALLED): $(LOCKS) $(shell $(BIN)/python -ISc '' 2>/dev/null || echo gone) |
 	@touch $(VENV)/.installed $@
 
 $(WITH)%: requirements/%.txt $(INSTALLED)
+	@echo "install: $<"
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --requirement $< || { \
 	    echo "error: uv could not install $<, see above" >&2; exit 2; }
 	@touch $@
 
 .PHONY: install-dev
-install-dev: $(WITH)dev ## install, and what the gates, the tests and ci-lint call: for an editor
+install-dev: $(WITH)dev $(SERVING) ## install, and what the gates, the tests and ci-lint call: for an editor
 
 # What INSTALLED depends on where .venv's interpreter is gone.
 .PHONY: gone
@@ -63,9 +64,9 @@ gone:
 # packages/mlops-kit/tests/tests.mk, which is not shipped, adds its own. A folder of wheels that pyproject.toml names is relative to the root;
 # in a list it would be relative to the list's own folder.
 GROUPS := $(KIT)/make/pyproject.toml
-MAIN := pyproject.toml $(wildcard packages/mlops-kit/pyproject.toml) --group $(GROUPS):install --group $(GROUPS):serving
+MAIN := pyproject.toml $(wildcard packages/mlops-kit/pyproject.toml) --group $(GROUPS):install
 MORE := requirements/dev.txt=pyproject.toml:dev+$(GROUPS):lint \
-    $(foreach name,cluster $(if $(wildcard packages/ecs-local),local) mlflow,requirements/$(name).txt=$(GROUPS):$(name))
+    $(foreach name,cluster $(if $(wildcard packages/ecs-local),local) mlflow $(if $(wildcard docker),serving),requirements/$(name).txt=$(GROUPS):$(name))
 groups_of = $(addprefix --group ,$(subst +, ,$(lastword $(subst =, ,$(1)))))
 COMPILE = $(UV) pip compile --quiet --universal --python-version $(lastword $(PYTHONS)) --generate-hashes --no-strip-extras \
     --custom-compile-command "make lock"
