@@ -1,35 +1,10 @@
 # Who may look at what a service recorded, from CI: jobs of this repository in the environment that trains, which may not deploy.
 
-data "aws_iam_policy_document" "monitor_trust" {
-  for_each = var.monitors
-
-  statement {
-    actions = ["sts:AssumeRoleWithWebIdentity"]
-
-    principals {
-      type        = "Federated"
-      identifiers = [local.oidc_provider]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "${var.issuer}:aud"
-      values   = [var.audience]
-    }
-
-    condition {
-      test     = strcontains(join("", each.value), "*") ? "StringLike" : "StringEquals" # CircleCI's subjects name a user
-      variable = "${var.issuer}:sub"
-      values   = each.value
-    }
-  }
-}
-
 resource "aws_iam_role" "monitor" {
   for_each             = var.monitors
   name                 = module.names[each.key].roles.monitor
   description          = "Looks at what the service in ${each.key} recorded, from CI"
-  assume_role_policy   = data.aws_iam_policy_document.monitor_trust[each.key].json
+  assume_role_policy   = data.aws_iam_policy_document.trust["monitor-${each.key}"].json
   max_session_duration = 21600 # past the limits it trains
 }
 

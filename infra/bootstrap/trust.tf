@@ -1,4 +1,4 @@
-# Who may take the role that deploys: jobs of this repository in the environment of that name, and nobody else.
+# Who may take the roles that deploy and that monitor: jobs of this repository in the environments named for each, and nobody else.
 
 resource "aws_iam_openid_connect_provider" "ci" {
   count          = var.oidc_provider_arn == null ? 1 : 0
@@ -7,11 +7,16 @@ resource "aws_iam_openid_connect_provider" "ci" {
 }
 
 locals {
+  # By role, the subjects that may take it.
+  trusted = merge(
+    { for environment, deployer in var.deployers : "deploy-${environment}" => deployer.subjects },
+    { for environment, subjects in var.monitors : "monitor-${environment}" => subjects },
+  )
   oidc_provider = var.oidc_provider_arn == null ? aws_iam_openid_connect_provider.ci[0].arn : var.oidc_provider_arn
 }
 
 data "aws_iam_policy_document" "trust" {
-  for_each = var.deployers
+  for_each = local.trusted
 
   statement {
     actions = ["sts:AssumeRoleWithWebIdentity"]
@@ -28,9 +33,9 @@ data "aws_iam_policy_document" "trust" {
     }
 
     condition {
-      test     = strcontains(join("", each.value.subjects), "*") ? "StringLike" : "StringEquals" # CircleCI's subjects name a user
+      test     = strcontains(join("", each.value), "*") ? "StringLike" : "StringEquals" # CircleCI's subjects name a user
       variable = "${var.issuer}:sub"
-      values   = each.value.subjects
+      values   = each.value
     }
   }
 }
@@ -39,7 +44,7 @@ resource "aws_iam_role" "deploy" {
   for_each             = var.deployers
   name                 = module.names[each.key].roles.deploy
   description          = "Deploys to ${each.key}, from CI"
-  assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
+  assume_role_policy   = data.aws_iam_policy_document.trust["deploy-${each.key}"].json
   max_session_duration = 7200 # a deployment may bake for an hour
 }
 

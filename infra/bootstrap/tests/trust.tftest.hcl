@@ -35,6 +35,11 @@ run "who_monitors_may_look_and_not_deploy" {
   }
 
   assert {
+    condition     = { for role, document in data.aws_iam_policy_document.trust : role => one([for each in document.statement[0].condition : toset(each.values) if endswith(each.variable, ":sub")]) } == merge({ for name, deployer in var.deployers : "deploy-${name}" => toset(deployer.subjects) }, { monitor-production = toset(var.monitors.production) })
+    error_message = "Each role trusts its own subjects, and no other's."
+  }
+
+  assert {
     condition     = toset(flatten([for one in data.aws_iam_policy_document.monitor["production"].statement : one.actions])) == toset(["ssm:GetParameter", "s3:GetObject", "s3:ListBucket", "sns:Publish"])
     error_message = "It reads the contract, predictions and data, and publishes drift: nothing else."
   }
@@ -92,7 +97,7 @@ run "a_repository_with_ids_in_its_subject_beside_one_without" {
   }
 
   assert {
-    condition     = [for one in data.aws_iam_policy_document.trust["staging"].statement[0].condition : toset(one.values) if endswith(one.variable, ":sub")] == [toset(var.deployers.staging.subjects)] && alltrue([for one in data.aws_iam_policy_document.trust["staging"].statement[0].condition : one.test == "StringEquals"])
+    condition     = [for one in data.aws_iam_policy_document.trust["deploy-staging"].statement[0].condition : toset(one.values) if endswith(one.variable, ":sub")] == [toset(var.deployers.staging.subjects)] && alltrue([for one in data.aws_iam_policy_document.trust["deploy-staging"].statement[0].condition : one.test == "StringEquals"])
     error_message = "Each subject of the list may deploy, letter by letter."
   }
 }
@@ -103,7 +108,7 @@ run "any_user_of_one_project_of_circleci" {
   }
 
   assert {
-    condition     = [for one in data.aws_iam_policy_document.trust["staging"].statement[0].condition : one.test] == ["StringEquals", "StringLike"]
+    condition     = [for one in data.aws_iam_policy_document.trust["deploy-staging"].statement[0].condition : one.test] == ["StringEquals", "StringLike"]
     error_message = "Only the subject may hold a wildcard."
   }
 }
