@@ -17,7 +17,8 @@ from .scheduler import Scheduler
 from .tasks import Tasks
 
 _EVERY = 0.05  # seconds between two ticks
-# Seconds that ECS lists a stopped task: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+# Seconds for which ECS lists a stopped task, at least:
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 _KEPT = 3600
 
 

@@ -91,6 +91,7 @@ class Lifecycle:
     def failed_task(self, service: Service, deployment: Deployment) -> None:
         """Count a failed task of the new revision, and trigger the circuit breaker at the threshold.
 
+        The count is never reset; by ECS' default a healthy task resets it (`resetOnHealthyTask` in botocore's model).
         Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
         """
         breaker = deployment.configuration.get("deploymentCircuitBreaker", {})

@@ -126,6 +126,6 @@ def wanted(service: Service, deployment: Optional[Deployment]) -> Optional[dict[
 def threshold(desired: int) -> int:
     """Return how many failed tasks trigger the circuit breaker: half of the desired ones, 3 to 200.
 
-    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
+    Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeploymentCircuitBreaker.html
     """
     return min(max(3, math.ceil(desired / 2)), 200)

@@ -112,7 +112,7 @@ def test_serve_set_overrides_the_serve_config(monkeypatch):
     assert load_serve().limits.rows == 7
     monkeypatch.setenv("SERVE_SET", "limits.rows=0 limits.wating=3")
     sentence = refused(load_serve)
-    assert "SERVE_SET: limits.rows is 0; accepted: a whole number, 1 to 100000" in sentence
+    assert "SERVE_SET: limits.rows is 0; accepted: a whole number of rows, 1 to 100000" in sentence
     assert "SERVE_SET: unknown key 'limits.wating' (did you mean 'waiting'?)" in sentence
 
 
@@ -288,9 +288,9 @@ def test_a_mistake_in_the_file_names_the_file(settings):
         ("seed=many", "seed is 'many'; accepted: a whole number"),
         ("seed=true", "seed is True; accepted: a whole number"),
         ("task=Regression", "task is 'Regression'; accepted: auto, classification or regression"),
-        ("split.test_size=0", "split.test_size is 0; accepted: 0.01 to 0.9"),
-        ("split.test_size=0.91", "split.test_size is 0.91; accepted: 0.01 to 0.9"),
-        ("split.test_size=.nan", "split.test_size is nan; accepted: 0.01 to 0.9"),
+        ("split.test_size=0", "split.test_size is 0; accepted: a share of the rows"),
+        ("split.test_size=0.91", "split.test_size is 0.91; accepted: a share of the rows"),
+        ("split.test_size=.nan", "split.test_size is nan; accepted: a share of the rows"),
         ("split=3", "split is 3; accepted: a mapping"),
         ("data.drop=age", "data.drop is 'age'; accepted: a list of column names"),
         ("data.drop=[1]", "data.drop.0 is 1; accepted: a list of column names"),
@@ -316,7 +316,7 @@ def test_a_mistake_in_the_file_names_the_file(settings):
         (f"experiment={'a' * 101}", "accepted: letters, digits, spaces and . _ - (at most 100"),
         ("validation.prediction_ms=0", "validation.prediction_ms is 0; accepted: milliseconds"),
         ("validation.prediction_ms=.inf", "validation.prediction_ms is inf; accepted: milli"),
-        ("validation.confidence=95", "validation.confidence is 95; accepted: 0.5 to 0.999"),
+        ("validation.confidence=95", "validation.confidence is 95; accepted: a confidence level"),
         ("validation.thresholds.log_loss=-1", "log_loss is -1; accepted: a number, 0 or more"),
         ("validation.thresholds.accuracy=.nan", "accuracy is nan; accepted: 0 to 1"),
         ("validation.thresholds.accuracy=true", "accuracy is True; accepted: 0 to 1"),

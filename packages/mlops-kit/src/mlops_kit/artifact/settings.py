@@ -8,7 +8,9 @@ from mlops_kit.core.config import Section
 
 
 class ExportConfig(Section):
-    """When a model may be served from its ONNX form."""
+    """The tolerance of the ONNX form, and the number of golden rows."""
 
-    tolerance: float = Field(1e-5, gt=0, le=1, description="a number, more than 0, at most 1")
-    golden_rows: int = Field(5, ge=1, le=100, description="a whole number, 1 to 100")
+    tolerance: float = Field(
+        1e-5, gt=0, le=1, description="a difference of predictions, more than 0, at most 1"
+    )
+    golden_rows: int = Field(5, ge=1, le=100, description="a whole number of rows, 1 to 100")

@@ -13,15 +13,15 @@ CI_PRICES = Path("configs/ci-prices.yaml")
 
 
 class CiPricesConfig(Section):
-    """The price of a minute on each kind of runner, and its source."""
+    """The price of a minute for each runner label, and the source of the prices."""
 
     source: str = Field(pattern=r"^https?://", description="the web address of the price list")
     valid_from: str = Field(
-        pattern=r"^\d{4}-\d{2}-\d{2}$", description='a day in quotes, like "2026-01-01"'
+        pattern=r"^\d{4}-\d{2}-\d{2}$", description='a date in quotes, like "2026-01-01"'
     )
     currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="three letters, like USD")
     per_minute: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        description="a mapping of runner labels to prices, 0 or more"
+        description="a mapping of runner labels to prices of a minute, 0 or more"
     )
 
 

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from .errors import UserError, did_you_mean, one_line
 
-# The description of each field names what it accepts: errors print it, and editors show it.
+# The description of each field is what it accepts, with the unit: errors print it, editors and the docs show it.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$")]
 NAME = "letters, digits, spaces and . _ - (at most 100, the first a letter or digit)"
-COLUMN_NAMES = "a list of column names, texts (quote a number)"
+COLUMN_NAMES = "a list of column names (quote a number)"
 
 
 class Section(BaseModel):

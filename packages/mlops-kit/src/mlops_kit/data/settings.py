@@ -1,4 +1,4 @@
-"""The sections of configs/train.yaml about the data: its source, its format, and the split."""
+"""The sections of configs/train.yaml about the data: source, format and split."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _example(value: Any) -> Any:
 
 def _checked(example: str) -> str:
     from .number_spelling import (
-        parse,  # pyarrow takes a moment, and this module is read by every command
+        parse,  # it imports pyarrow, which takes a moment, and every command imports this module
     )
 
     parse(example)
@@ -30,24 +30,26 @@ _Number = Annotated[str, BeforeValidator(_example), AfterValidator(_checked)]
 
 
 class DataConfig(Section):
-    """Where the rows come from and how to read them."""
+    """The source of the rows, the format of its files, and the meaning of its columns."""
 
     source: str = Field(
         description="sklearn:NAME, sql:PATH.sql, or a file, a folder, a pattern like data/part-*.csv or an s3:// URL"
     )
-    target: str = Field(description="the name of the column to predict, a text (quote a number)")
+    target: str = Field(description="the name of the column to predict (quote a number)")
     drop: list[str] = Field([], description=COLUMN_NAMES)
     keep: list[str] = Field([], description=COLUMN_NAMES)
-    weight: Optional[str] = Field(None, description="the name of a column of numbers, or nothing")
+    weight: Optional[str] = Field(
+        None, description="the name of a column of numbers, 0 or more, or nothing"
+    )
     policy: Literal["fix", "strict"] = Field("fix", description="fix or strict")
     max_left_out: float = Field(0.5, ge=0, le=1, description="a share of the rows, 0 to 1")
-    min_class_rows: int = Field(3, ge=1, description="a whole number, 1 or more")
+    min_class_rows: int = Field(3, ge=1, description="a whole number of rows, 1 or more")
     categorical: list[str] = Field([], description=COLUMN_NAMES)
     dates: dict[str, str] = Field({}, description="a mapping of column names to strptime formats")
     numbers: dict[str, _Number] = Field(
-        {}, description=f"a mapping of column names to 1234.5 as they write it: {_EXAMPLES}"
+        {}, description=f"a mapping of column names to 1234.5 in their format: {_EXAMPLES}"
     )
-    missing_values: list[str] = Field(list(MISSING), description="a list of texts, in quotes")
+    missing_values: list[str] = Field(list(MISSING), description="a list of strings, in quotes")
     delimiter: Optional[str] = Field(
         None,
         pattern=r"^[\t !#-~]$",
@@ -77,11 +79,11 @@ class DataConfig(Section):
 
 
 class SplitConfig(Section):
-    """Which rows are the test set."""
+    """The split of the rows into training set and test set."""
 
     by: Literal["content", "time", "group"] = Field("content", description="content, time or group")
     column: Optional[str] = Field(None, description="the name of a column, or nothing")
-    test_size: float = Field(0.2, ge=0.01, le=0.9, description="0.01 to 0.9")
+    test_size: float = Field(0.2, ge=0.01, le=0.9, description="a share of the rows, 0.01 to 0.9")
 
     @model_validator(mode="after")
     def _has_its_column(self) -> SplitConfig:

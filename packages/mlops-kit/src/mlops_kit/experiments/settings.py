@@ -1,4 +1,4 @@
-"""The settings of a run, a search and a model card: configs/train.yaml, search.yaml and model-card.yaml."""
+"""The settings of training, search and model card: configs/train.yaml, search.yaml and model-card.yaml."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CARD_FILE = (
 SEARCH = Path("configs/search.yaml")
 
 CHAMPION = "champion"  # the alias of the registered version that is served
-CHALLENGER = "challenger"  # the alias of one that may be served in shadow mode
+CHALLENGER = "challenger"  # the alias of the version that may be served beside it
 
 # The kit's metrics; metric_names() adds the project's.
 METRICS: dict[str, tuple[str, ...]] = {
@@ -30,7 +30,7 @@ METRICS: dict[str, tuple[str, ...]] = {
     "regression": ("r2", "mae", "rmse"),
 }
 
-# The metric in which a run is compared with the champion, if the config names none.
+# The metric of the comparison with the champion, if the config names none.
 DEFAULT_METRICS = {"classification": "roc_auc", "regression": "r2"}
 
 _FROM_0_TO_1 = Field(None, ge=0, le=1, description="0 to 1")
@@ -38,14 +38,14 @@ _AT_LEAST_0 = Field(None, ge=0, description="a number, 0 or more")
 
 
 class ModelConfig(Section):
-    """Which estimator is fitted, with which parameters."""
+    """The estimator that is fitted, and its parameters."""
 
-    kind: str = Field("hist_gradient_boosting", description="a name listed in model.py")
+    kind: str = Field("hist_gradient_boosting", description="the name of an estimator in model.py")
     params: dict[str, Any] = Field({}, description="a mapping of the estimator's parameters")
 
 
 class Thresholds(Section):
-    """The worst acceptable value of each metric, on the test set."""
+    """The worst accepted value of each metric on the test set."""
 
     accuracy: Optional[float] = _FROM_0_TO_1
     balanced_accuracy: Optional[float] = _FROM_0_TO_1
@@ -62,23 +62,25 @@ class Thresholds(Section):
 
 
 class SliceConfig(Section):
-    """The groups of rows that must not fall behind."""
+    """The threshold that each group of rows of the test set has to meet."""
 
     column: str = Field(description="the name of a column")
     metric: str = Field(description="a metric of the task")
-    worst: float = Field(description="a number")
-    min_rows: int = Field(20, ge=1, description="a whole number, 1 or more")
+    worst: float = Field(description="a number, the worst accepted value of the metric")
+    min_rows: int = Field(20, ge=1, description="a whole number of rows, 1 or more")
 
 
 class ValidationConfig(Section):
-    """When a run is good enough to be registered."""
+    """The checks that a run has to pass before it is registered."""
 
     metric: str = Field("", description="a metric of the task; default: roc_auc or r2")
     thresholds: Thresholds = Field(Thresholds(), description="a mapping of metrics to numbers")
     own_thresholds: dict[str, float] = Field(
-        {}, description="written under thresholds: those of metrics.py's own metrics"
+        {}, description="filled from thresholds, with those of the metrics in metrics.py"
     )
-    confidence: float = Field(0.95, ge=0.5, le=0.999, description="0.5 to 0.999")
+    confidence: float = Field(
+        0.95, ge=0.5, le=0.999, description="a confidence level, 0.5 to 0.999"
+    )
     slices: Optional[SliceConfig] = Field(None, description="a mapping, or nothing")
     prediction_ms: float = Field(100, gt=0, description="milliseconds, more than 0")
 
@@ -96,12 +98,12 @@ class ValidationConfig(Section):
         return {**given, "thresholds": thresholds, "own_thresholds": own}
 
     def worst(self) -> dict[str, float]:
-        """Return the worst acceptable value of each metric that has one."""
+        """Return the thresholds of all metrics, the kit's and the project's own, by metric."""
         return {**self.thresholds.given(), **self.own_thresholds}
 
 
 class TrainConfig(TableSettings):
-    """The whole of configs/train.yaml."""
+    """All settings of configs/train.yaml."""
 
     experiment: Name = Field(description=NAME)
     registered_model: Name = Field(description=NAME)
@@ -153,11 +155,11 @@ def _check_metrics(validation: ValidationConfig, tasks: list[str]) -> None:
             )
 
 
-_TEXT = "a text, or nothing"
+_TEXT = "text in Markdown, or nothing"
 
 
 class ModelCardConfig(Section):
-    """The whole of configs/model-card.yaml: the texts that people write about a model."""
+    """All settings of configs/model-card.yaml: the sections of the model card that people write."""
 
     intended_use: Optional[str] = Field(None, description=_TEXT)
     not_for: Optional[str] = Field(None, description=_TEXT)
@@ -172,18 +174,22 @@ class ModelCardConfig(Section):
 
 
 class SearchConfig(Section):
-    """The whole of configs/search.yaml: which parameters `make search` tries, and how hard."""
+    """All settings of configs/search.yaml: the candidates of `make search`, and its rounds."""
 
-    candidates: int = Field(27, ge=1, le=10_000, description="a whole number, 1 to 10000")
-    folds: int = Field(3, ge=2, le=20, description="a whole number, 2 to 20")
+    candidates: int = Field(
+        27, ge=1, le=10_000, description="a whole number of candidates, 1 to 10000"
+    )
+    folds: int = Field(3, ge=2, le=20, description="a whole number of folds, 2 to 20")
     factor: int = Field(3, ge=2, le=10, description="a whole number, 2 to 10")
-    min_rows: int = Field(500, ge=10, description="a whole number, 10 or more")
+    min_rows: int = Field(500, ge=10, description="a whole number of rows, 10 or more")
     metric: Optional[str] = Field(None, description="a metric of the task, or nothing")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="a whole number, 0 to 4294967295")
     workers: Optional[int] = Field(
-        None, ge=1, le=1024, description="a whole number, 1 to 1024, or nothing"
+        None, ge=1, le=1024, description="a whole number of processes, 1 to 1024, or nothing"
     )
-    params: dict[str, Any] = Field(description="a mapping of parameters to what may be drawn")
+    params: dict[str, Any] = Field(
+        description="a mapping of parameters to lists of values, or to ranges {low: …, high: …}"
+    )
 
     @model_validator(mode="after")
     def _can_be_drawn(self) -> SearchConfig:
@@ -193,7 +199,7 @@ class SearchConfig(Section):
                     f"params.{name} is {choice!r}; accepted: a list of values, or a range {{low: 0.1, high:"
                     " 10, log: true}, log only above 0"
                 )
-            if not _is_json(choice):  # as which it is tracked and reported
+            if not _is_json(choice):  # it is logged and reported as JSON
                 raise ValueError(
                     f"params.{name} is {choice!r}; accepted are texts (quote a date), finite numbers, true, false, null,"
                     " and lists and mappings of these"

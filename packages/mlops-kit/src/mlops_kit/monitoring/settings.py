@@ -1,4 +1,4 @@
-"""The settings in configs/monitor.yaml: what is compared, and the thresholds of drift."""
+"""The settings in configs/monitor.yaml: the rows that are compared, and the thresholds of drift."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MONITOR = Path("configs/monitor.yaml")
 
 
 class MonitorConfig(Section):
-    """All settings of configs/monitor.yaml: what is compared, and the limits of drift."""
+    """All settings of configs/monitor.yaml: the rows that are compared, and the thresholds of drift."""
 
     source: Optional[str] = Field(
         None, min_length=1, description="a folder, an s3:// URL of one, or nothing"
@@ -29,10 +29,16 @@ class MonitorConfig(Section):
         description="a .csv, .csv.gz or .parquet file, a folder, an s3:// URL of one, or nothing",
     )
     days: float = Field(7, gt=0, le=366, description="days, more than 0, at most 366")
-    rows: int = Field(200, ge=20, le=1_000_000, description="a whole number, 20 to 1000000")
-    false_alarms: float = Field(0.01, gt=0, le=0.2, description="more than 0, at most 0.2")
-    distance: float = Field(0.1, ge=0, lt=1, description="0 or more, less than 1")
-    share: float = Field(0.05, ge=0, lt=1, description="0 or more, less than 1")
+    rows: int = Field(200, ge=20, le=1_000_000, description="a whole number of rows, 20 to 1000000")
+    false_alarms: float = Field(
+        0.01, gt=0, le=0.2, description="a share of the windows, more than 0, at most 0.2"
+    )
+    distance: float = Field(
+        0.1, ge=0, lt=1, description="a share of the rows, 0 or more, less than 1"
+    )
+    share: float = Field(
+        0.05, ge=0, lt=1, description="a share of the rows, 0 or more, less than 1"
+    )
     ignore: list[str] = Field([], description=COLUMN_NAMES)
     experiment: Name = Field("monitor", description=NAME)
 

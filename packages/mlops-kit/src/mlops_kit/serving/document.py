@@ -1,4 +1,4 @@
-"""The models of the service's responses, for its OpenAPI document; their docstrings are in it."""
+"""The models of the service's responses; their docstrings are in its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 
 class Answer(BaseModel):
-    """The prediction of one row; classes have their probabilities."""
+    """The prediction of one row; in classification with the probability of each class."""
 
     prediction: Union[bool, int, float, str]
     probabilities: Optional[dict[str, float]] = None
@@ -22,7 +22,7 @@ class Answers(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why there is no prediction."""
+    """The reason why there is no prediction."""
 
     detail: str
 
@@ -36,6 +36,6 @@ class FieldProblem(BaseModel):
 
 
 class FieldProblems(BaseModel):
-    """Why the rows were refused: the errors of the first invalid row."""
+    """The errors of the first invalid row, for which all rows were refused."""
 
     detail: list[FieldProblem]

@@ -1,4 +1,4 @@
-"""The service's settings in configs/serve.yaml; their classes' docstrings are in its JSON schema."""
+"""The service's settings in configs/serve.yaml; the docstrings of the classes are in its JSON schema."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from mlops_kit.artifact.settings import ExportConfig
 from mlops_kit.core.config import COLUMN_NAMES, Section, load
 
 SERVE = Path("configs/serve.yaml")
-MOST_MINUTES = 1440  # of record.minutes; by it `make monitor` looks for files
+MOST_MINUTES = 1440  # the maximum of record.minutes, and so the time that a recorded file spans
 
 
 class LimitsConfig(Section):
-    """The limits of the service."""
+    """The limits of requests and connections."""
 
-    rows: int = Field(1000, ge=1, le=100_000, description="a whole number, 1 to 100000")
-    body_kilobytes: int = Field(1024, ge=1, le=65_536, description="a whole number, 1 to 65536")
+    rows: int = Field(1000, ge=1, le=100_000, description="a whole number of rows, 1 to 100000")
+    body_kilobytes: int = Field(1024, ge=1, le=65_536, description="whole KiB, 1 to 65536")
     seconds: float = Field(10, gt=0, le=600, description="seconds, more than 0, at most 600")
-    waiting: int = Field(500, ge=1, le=10_000, description="a whole number, 1 to 10000")
-    connections: int = Field(1000, ge=1, le=100_000, description="a whole number, 1 to 100000")
+    waiting: int = Field(500, ge=1, le=10_000, description="a whole number of requests, 1 to 10000")
+    connections: int = Field(
+        1000, ge=1, le=100_000, description="a whole number of connections, 1 to 100000"
+    )
     keep_alive_seconds: int = Field(75, ge=1, le=4000, description="whole seconds, 1 to 4000")
     drain_seconds: float = Field(3, ge=0, le=600, description="seconds, 0 to 600")
 
@@ -37,23 +39,23 @@ class RecordConfig(Section):
     )
     share: float = Field(1, gt=0, le=1, description="a share of the rows, more than 0, at most 1")
     private: list[str] = Field([], description=COLUMN_NAMES)
-    megabytes: int = Field(100, ge=1, le=100_000, description="megabytes, 1 to 100000")
+    megabytes: int = Field(100, ge=1, le=100_000, description="whole megabytes, 1 to 100000")
     minutes: float = Field(
         60, gt=0, le=MOST_MINUTES, description=f"minutes, more than 0, at most {MOST_MINUTES}"
     )
 
 
 class ShareConfig(Section):
-    """The share of requests that the challenger answers."""
+    """The share of requests that the challenger predicts."""
 
-    percent: float = Field(0, ge=0, le=100, description="percent, 0 to 100")
+    percent: float = Field(0, ge=0, le=100, description="percent of the units, 0 to 100")
     header: Optional[str] = Field(
         None, pattern=r"^[A-Za-z0-9-]+$", description="the name of a header, or nothing"
     )
     column: Optional[str] = Field(
         None, min_length=1, description="the name of a column, or nothing"
     )
-    salt: str = Field("", description="a text")
+    salt: str = Field("", description="a string")
     file: Optional[str] = Field(
         None, min_length=1, description="a path, s3://BUCKET/KEY, or nothing"
     )
@@ -70,12 +72,12 @@ class ShareConfig(Section):
 
 
 class ChallengerConfig(Section):
-    """The mode and limits of the version with the alias challenger."""
+    """The mode of the version with the alias challenger, and its limits."""
 
     mode: Optional[Literal["shadow", "share"]] = Field(
         None, description="shadow, share, or nothing"
     )
-    megabytes: int = Field(512, ge=64, le=1_000_000, description="megabytes, 64 to 1000000")
+    megabytes: int = Field(512, ge=64, le=1_000_000, description="whole megabytes, 64 to 1000000")
     seconds: float = Field(10, gt=0, le=600, description="seconds, more than 0, at most 600")
     share: ShareConfig = Field(ShareConfig(), description="a mapping; see configs/serve.yaml")
 

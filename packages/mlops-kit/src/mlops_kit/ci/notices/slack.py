@@ -46,7 +46,8 @@ def send(notice: Notice, webhook: str) -> None:
 def message(notice: Notice) -> dict[str, Any]:
     """Return the notice as Slack's blocks; `text` is for push notifications.
 
-    Source: https://docs.slack.dev/reference/block-kit/blocks (150 characters in a header, 3,000 in a section).
+    Sources: https://docs.slack.dev/reference/block-kit/blocks/header-block (at most 150 characters) and
+    https://docs.slack.dev/reference/block-kit/blocks/section-block (at most 3,000).
     """
     facts = [
         f"*{fact.name}*\n"

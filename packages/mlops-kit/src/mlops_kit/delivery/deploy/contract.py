@@ -21,7 +21,7 @@ class Contract(BaseModel):
     region: str
     account_id: str = Field(pattern=r"^[0-9]{12}$")
 
-    # Where the service runs: names of the cluster and of the service that the deployer creates in it.
+    # Names of the cluster and of the service that the deployer creates in it.
     cluster: str
     service: str
     container_port: int = Field(ge=1, le=65535)
@@ -47,7 +47,7 @@ class Contract(BaseModel):
     execution_role: str
     task_role: str
 
-    # Where the service's records are shipped to; empty: it records nothing.
+    # The s3:// prefix that the service's records are shipped to; empty: it records nothing.
     predictions: str = Field("", pattern=r"^(s3://[a-z0-9.-]+/[^\s'\"]+)?$")
 
     log_group: str

@@ -7,7 +7,7 @@ from mlops_kit.core.errors import UserError
 from . import aws, environment
 from .environment import Environment
 
-# SNS takes messages of 256 KB, and subjects of fewer than 100 characters:
+# SNS takes messages of at most 256 KiB, and subjects of fewer than 100 characters:
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 _MOST_SENTENCES = 20
 _MOST_OF_SUBJECT = 99

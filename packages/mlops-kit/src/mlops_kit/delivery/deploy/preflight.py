@@ -165,8 +165,9 @@ class Preflight:
         return Check("roles", not missing, "; ".join(missing) or "task, execution, load balancer")
 
     def _alarms(self, is_rollback: bool, reason: str) -> Check:
-        """Check that none is in state ALARM: AWS does not document whether it would fail the deployment or be ignored.
+        """Check that none is in state ALARM: it might fail the deployment, or ECS might ignore all alarms during it.
 
+        AWS documents the second, for rolling updates only.
         Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
         """
         if is_rollback:

@@ -24,7 +24,7 @@ _MINUTES_BESIDE, _MINUTES_BESIDE_A_STEP = 10, 1
 
 
 class StepConfig(Section):
-    """The traffic steps of CANARY (one of `percent`) and LINEAR (several of `percent`)."""
+    """The traffic steps: one of `percent` for CANARY, several for LINEAR."""
 
     percent: float = Field(
         10,
@@ -32,7 +32,7 @@ class StepConfig(Section):
         le=100,
         description="percent of the requests, 0.1 to 100 in steps of 0.1; LINEAR: 3 to 100",
     )
-    bake_minutes: int = Field(5, ge=0, le=1440, description="minutes, 0 to 1440")
+    bake_minutes: int = Field(5, ge=0, le=1440, description="whole minutes, 0 to 1440")
 
     @field_validator("percent")
     @classmethod
@@ -45,30 +45,32 @@ class StepConfig(Section):
 class TasksConfig(Section):
     """The number of tasks, and their size."""
 
-    count: int = Field(1, ge=1, le=1000, description="a whole number, 1 to 1000")
+    count: int = Field(1, ge=1, le=1000, description="a whole number of tasks, 1 to 1000")
     cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = Field(
         256, description="CPU units: 256, 512, 1024, 2048, 4096, 8192 or 16384"
     )
-    memory: int = Field(512, ge=512, le=122_880, description="MiB, 512 to 122880, as cpu allows")
-    grace_seconds: int = Field(60, ge=0, le=3600, description="seconds, 0 to 3600")
-    stop_seconds: int = Field(30, ge=2, le=120, description="seconds, 2 to 120")
+    memory: int = Field(
+        512, ge=512, le=122_880, description="whole MiB, 512 to 122880, as cpu allows"
+    )
+    grace_seconds: int = Field(60, ge=0, le=3600, description="whole seconds, 0 to 3600")
+    stop_seconds: int = Field(30, ge=2, le=120, description="whole seconds, 2 to 120")
 
 
 class AutoscalingConfig(Section):
-    """The bounds of the number of tasks, and the CPU target of the scaling."""
+    """The bounds of the number of tasks, and their target CPU utilisation."""
 
     min: int = Field(ge=1, le=1000, description="a whole number of tasks, 1 to 1000")
     max: int = Field(ge=1, le=1000, description="a whole number of tasks, min to 1000")
-    cpu_percent: float = Field(60, ge=10, le=95, description="percent, 10 to 95")
+    cpu_percent: float = Field(60, ge=10, le=95, description="percent of the tasks' CPU, 10 to 95")
 
 
 class ProbeConfig(Section):
-    """The limits that the new version has to meet before traffic is shifted to it, and production during its bake time."""
+    """The probe's requests, and the limits that the new version has to meet before traffic is shifted to it and after."""
 
-    requests: int = Field(50, ge=1, le=10_000, description="a whole number, 1 to 10000")
+    requests: int = Field(50, ge=1, le=10_000, description="a whole number of requests, 1 to 10000")
     latency_ms: float = Field(500, gt=0, description="milliseconds, more than 0")
-    error_rate: float = Field(0.0, ge=0, le=1, description="0 to 1")
-    attempts: int = Field(3, ge=1, le=20, description="a whole number, 1 to 20")
+    error_rate: float = Field(0.0, ge=0, le=1, description="a share of the requests, 0 to 1")
+    attempts: int = Field(3, ge=1, le=20, description="a whole number of attempts, 1 to 20")
     timeout_seconds: float = Field(
         10, gt=0, le=300, description="seconds, more than 0, at most 300"
     )
@@ -91,8 +93,8 @@ class DeployConfig(Section):
         "BLUE_GREEN", description="BLUE_GREEN, CANARY or LINEAR"
     )
     steps: StepConfig = Field(StepConfig(), description="a mapping: percent, bake_minutes")
-    bake_minutes: int = Field(5, ge=0, le=1440, description="minutes, 0 to 1440")
-    pause_minutes: int = Field(15, ge=1, le=1440, description="minutes, 1 to 1440")
+    bake_minutes: int = Field(5, ge=0, le=1440, description="whole minutes, 0 to 1440")
+    pause_minutes: int = Field(15, ge=1, le=1440, description="whole minutes, 1 to 1440")
     deadline_minutes: float = Field(
         45, gt=0, le=2880, description="minutes, more than 0, at most 2880"
     )
@@ -105,7 +107,9 @@ class DeployConfig(Section):
     autoscaling: Optional[AutoscalingConfig] = Field(
         None, description="a mapping: min, max, cpu_percent; or nothing"
     )
-    environment: dict[str, str] = Field({}, description="a mapping of variables to texts")
+    environment: dict[str, str] = Field(
+        {}, description="a mapping of environment variables to strings"
+    )
     probe: ProbeConfig = Field(ProbeConfig(), description="a mapping; see configs/deploy/")
 
     @property
