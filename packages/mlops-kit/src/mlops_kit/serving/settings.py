@@ -13,6 +13,7 @@ from mlops_kit.artifact.settings import ExportConfig
 from mlops_kit.core.config import COLUMN_NAMES, Section, load
 
 SERVE = Path("configs/serve.yaml")
+SHADOW, SHARE = "shadow", "share"  # the modes of a challenger
 MOST_MINUTES = 1440  # of record.minutes; by it `make monitor` looks for files
 
 

@@ -15,7 +15,7 @@ from mlops_kit.core.errors import UserError, did_you_mean, one_line
 from .logs import log
 from .metrics import Measures
 from .served import Served
-from .settings import RecordConfig, ShareConfig
+from .settings import SHARE, RecordConfig, ShareConfig
 
 # The header that names the model, in every response while both predict.
 CHAMPIONS = {"X-Variant": "champion"}
@@ -47,7 +47,7 @@ class Variant:
                 f"challenger.share.column is {share.column!r}, which is no column of the model"
                 f"{did_you_mean(share.column, names)}"
             )
-        self._served, self._measures = Served(model, record, measures), measures
+        self._served, self._measures = Served(model, record, measures, SHARE), measures
         self._flags = Flags(share)
 
     def start(self) -> None:
