@@ -62,6 +62,10 @@ class Variant:
         if self._served.recorder:
             self._served.recorder.close()
 
+    def is_settled(self) -> bool:
+        """Return whether the share is known, or is not waited for any longer."""
+        return self._flags.is_settled()
+
     async def answered(self, request: Request, values: Values, start: float) -> Optional[bytes]:
         """Return the response to a request of the challenger's share, or None where the champion has to predict.
 
