@@ -101,7 +101,8 @@ def window(files: list[Path], columns: Columns, model: str, version: str, span: 
         if (head["model"], head["version"]) != (model, version):
             others[title(head["model"], head["version"])] += table.num_rows
         elif table.num_rows:
-            found.append((head, table.flatten().to_pandas().assign(mode=head.get("mode"))))
+            mode = head.get("mode")  # files of release 0.1 have none, and no challenger
+            found.append((head, table.flatten().to_pandas().assign(mode=mode)))
     return _joined(found, columns, +others, damaged)
 
 
