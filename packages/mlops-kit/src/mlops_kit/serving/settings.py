@@ -12,8 +12,8 @@ from pydantic import Field, field_validator, model_validator
 from mlops_kit.artifact.settings import ExportConfig
 from mlops_kit.core.config import COLUMN_NAMES, Section, load
 
-SERVE = Path("configs/serve.yaml")
 SHADOW, SHARE = "shadow", "share"  # the modes of a challenger
+SERVE = Path("configs/serve.yaml")
 MOST_MINUTES = 1440  # of record.minutes; by it `make monitor` looks for files
 
 
