@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from measure import Table, run, spread
+from distributed import Client
+from measure import BenchError, Table, run, spread
 from parts import BENCH, BIN, PYTHON, copy_project
 
 ROWS = 1_000_000
 WORKERS = (0, 1, 2, 4)
+MOST_SECONDS = 60  # until the workers are there
 NOTE = (
     f"`make predict` of {ROWS:,} rows of 30 columns, Parquet to Parquet, gradient boosting from ONNX; workers have one thread"
     " and share this machine's cores with the command, which reads and writes; medians (fastest–slowest)"
@@ -51,7 +53,12 @@ def scoring(scratch: Path, runs: int) -> Table:
 
 @contextmanager
 def _cluster(scratch: Path, workers: int) -> Iterator[str]:
-    """Yield the address of a scheduler with so many workers, or an empty string for none of them."""
+    """Yield the address of a scheduler with so many workers, or an empty string for none of them.
+
+    Raises:
+        BenchError: The scheduler has ended.
+        TimeoutError: The workers are not there within a minute.
+    """
     if not workers:
         yield ""
         return
@@ -59,17 +66,21 @@ def _cluster(scratch: Path, workers: int) -> Iterator[str]:
     where = ("--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0")
     one = ("--nthreads", "1", "--no-nanny", "--no-dashboard")
     with ExitStack() as started:
-        _start(started, "dask_scheduler", "--scheduler-file", str(file), *where)
+        scheduler = _start(started, "dask_scheduler", "--scheduler-file", str(file), *where)
         while not file.exists() or not file.read_text().rstrip().endswith("}"):
+            if scheduler.poll() is not None:
+                raise BenchError("Dask's scheduler has ended before it had an address")
             time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
         for name in range(workers):
             _start(started, "dask_worker", "--scheduler-file", str(file), "--name", str(name), *one)
-        time.sleep(5)  # until the last worker is there
-        yield json.loads(file.read_text())["address"]
+        with Client(address) as client:
+            client.wait_for_workers(workers, timeout=MOST_SECONDS)
+        yield address
 
 
-def _start(started: ExitStack, module: str, *options: str) -> None:
-    """Start a module of Dask's command line, which is killed when `started` closes."""
+def _start(started: ExitStack, module: str, *options: str) -> subprocess.Popen[bytes]:
+    """Start a module of Dask's command line, and return its process, which is killed when `started` closes."""
     process = subprocess.Popen(
         [BIN / "python", "-m", f"distributed.cli.{module}", *options],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -78,3 +89,4 @@ def _start(started: ExitStack, module: str, *options: str) -> None:
     )
     started.callback(process.wait)
     started.callback(process.kill)
+    return process

@@ -24,7 +24,7 @@ from mlops_kit.experiments import cluster as cluster_of_dask
 from mlops_kit.experiments import store as tracking
 from mlops_kit.experiments.search import candidates, rounds
 from mlops_kit.experiments.settings import load_search, load_train
-from mlops_kit.serving import scoring
+from mlops_kit.serving import dask_predictions, scoring
 
 pytestmark = pytest.mark.slow
 
@@ -98,6 +98,18 @@ def test_a_cluster_writes_the_same_scores_byte_by_byte(exported, cluster, monkey
         assert done.rows == 800
         written[where] = Path(out).read_bytes(), done.notes()
     assert written["cluster"] == written["here"]
+
+
+def test_a_worker_keeps_its_model_where_another_thread_takes_another_one(exported, monkeypatch):
+    class Taken(dict):
+        """What a thread with another model leaves of it."""
+
+        def __setitem__(self, key, model):
+            pass
+
+    monkeypatch.setattr(dask_predictions, "_models", Taken())
+    files = dask_predictions._packed(exported("binary").folder)
+    assert dask_predictions._unpacked(files).name == dask_predictions._unpacked(files).name
 
 
 def test_a_wrong_value_is_the_same_sentence_from_a_cluster(exported, cluster, monkeypatch):

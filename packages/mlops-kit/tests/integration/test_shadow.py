@@ -52,6 +52,15 @@ challenger.load = load
 run(Project(name="faulty", package="faulty"))
 """
 
+STUCK = """
+import threading
+from openfeature.provider.no_op_provider import NoOpProvider
+
+class Stuck(NoOpProvider):
+    def initialize(self, context):
+        threading.Event().wait()
+"""
+
 SINGLE = {"challenger_differences_total": "differ", "recorded_rows_total": "recorded"}
 
 
@@ -126,6 +135,14 @@ def test_its_answers_are_counted_and_kept_beside_the_champions(with_challenger, 
     (its,) = [int(number) for file in children for number in file.read_text().split()]
     assert os.sched_getscheduler(its) == os.SCHED_IDLE
     assert service.stop() == 0
+    heads = [
+        json.loads(file.read_text().splitlines()[0])
+        for file in (with_challenger / "kept").iterdir()
+    ]
+    assert {head["version"]: head["mode"] for head in heads} == {
+        card["version"]: None,
+        "9": "shadow",
+    }
     kept = recorded(with_challenger / "kept")
     assert set(kept) == {card["version"], "9"}
     assert kept["9"] == kept[card["version"]]
@@ -172,17 +189,41 @@ def test_a_share_that_s3_holds_is_the_challengers(with_challenger, serve, export
     local_s3.put_object(Bucket="flags", Key="share.json", Body=b'{"percent": 100}')
     row = exported("binary").card["golden"][0]["row"]
     share = "challenger.share.header=X-User-Id challenger.share.file=s3://flags/share.json"
-    settings = f"limits.drain_seconds=0 challenger.mode=share {share}"
+    settings = f"limits.drain_seconds=0 challenger.mode=share {share} record.folder=kept"
     service = serve(with_challenger, SERVE_SET=settings)
+    # Until S3 has answered the champion predicts, and a load balancer sends nothing.
     deadline = time.monotonic() + PATIENCE
-    # Until S3 has answered the champion does.
-    while (answer := service.predict(row, headers={"X-User-Id": "u"})).headers[
-        "X-Variant"
-    ] == "champion":
+    while service.get("/readyz").status_code == 503:
         assert time.monotonic() < deadline, service.log()
-    assert answer.json()["model_version"] == "9"
+    answer = service.predict(row, headers={"X-User-Id": "u"})
+    assert (answer.headers["X-Variant"], answer.json()["model_version"]) == ("challenger", "9")
     assert service.stop() == 0
+    (file,) = (with_challenger / "kept").iterdir()
+    assert json.loads(file.read_text().splitlines()[0])["mode"] == "share"
     assert [line["percent"] for line in service.log() if line["event"] == "share"] == [100]
+
+
+def test_a_share_that_is_never_known_keeps_the_champion_from_nothing(
+    with_challenger, serve, exported
+):
+    """A provider that never starts: the service is ready after a bounded time, the champion predicts, and it ends."""
+    (with_challenger / "stuck.py").write_text(STUCK)
+    share = "challenger.share.header=X-User-Id challenger.share.provider=stuck:Stuck"
+    service = serve(
+        with_challenger,
+        SERVE_SET=f"limits.drain_seconds=0 challenger.mode=share {share}",
+        PYTHONPATH=":".join([str(with_challenger), *sys.path]),
+    )
+    answer = service.get("/readyz")
+    assert (answer.status_code, "share is not known" in answer.json()["detail"]) == (503, True)
+    deadline = time.monotonic() + PATIENCE
+    while service.get("/readyz").status_code == 503:
+        assert service.get("/healthz").status_code == 200
+        assert time.monotonic() < deadline, service.log()
+    row = exported("binary").card["golden"][0]["row"]
+    assert service.predict(row, headers={"X-User-Id": "u"}).headers["X-Variant"] == "champion"
+    assert service.stop() == 0
+    assert [line["after"] for line in service.log() if line["event"] == "share not known"] == [5]
 
 
 def test_export_takes_the_challenger_along(exported, tmp_path, monkeypatch):

@@ -49,7 +49,7 @@ def recorded(at, stream):
     """Record rows of a stream without a service, in place of earlier ones; return their targets.
 
     `change` has a function for each column whose values are to be others; with `version` they are beside the earlier ones,
-    as the answers of that version, which are `off` by so much.
+    as the answers of that version in shadow, which are `off` by so much.
     """
 
     def record(name, change=None, version="", off=0.0):
@@ -57,7 +57,9 @@ def recorded(at, stream):
         card = {**made.card, "version": version} if version else made.card
         if not version:
             shutil.rmtree(FOLDER, ignore_errors=True)
-        recorder = Recorder(RecordConfig(folder=FOLDER), card, Measures(card))
+        recorder = Recorder(
+            RecordConfig(folder=FOLDER), card, Measures(card), "shadow" if version else None
+        )
         asked, targets = stream(1)
         frame = pd.DataFrame(asked[:ROWS], dtype=object)
         for column, changed in (change or {}).items():

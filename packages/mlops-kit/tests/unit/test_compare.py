@@ -28,10 +28,16 @@ CARD = {"registered_model": "m", "run_id": "r", "columns": [], "derived": []}
 CARD["parity"] = {"scale": 5.0}  # of the test set; the recorded rows have another spread
 
 
-def record(version, answers, ids=None, classes=(), later=0, took=lambda number: 0.002):
-    """Record the answers of a version to requests of one row each, one each second, that `took` so many seconds."""
+def record(
+    version, answers, ids=None, classes=(), later=0, took=lambda number: 0.002, mode="shadow"
+):
+    """Record the answers of a version to requests of one row each, one each second, that `took` so many seconds.
+
+    Version 8 is the challenger, which predicts in `mode`.
+    """
     card = {**CARD, "version": version, "classes": list(classes)}
-    recorder = Recorder(RecordConfig(folder="kept"), card, Measures(card))
+    its = mode if version == "8" else None
+    recorder = Recorder(RecordConfig(folder="kept"), card, Measures(card), its)
     for number, answer in zip(range(ROWS) if ids is None else ids, answers):
         recorder.offer(f"{number:04}", {}, [answer], took(number))
     recorder.start()
@@ -42,7 +48,7 @@ def record(version, answers, ids=None, classes=(), later=0, took=lambda number: 
     path.write_text("".join(f"{json.dumps(each)}\n" for each in (first, *rows)), encoding="utf-8")
 
 
-def classified(version, yes, ids=None, classes=("no", "yes"), later=0):
+def classified(version, yes, ids=None, classes=("no", "yes"), later=0, mode="shadow"):
     """Record a version's answers by the probability of yes; further classes have the probability 0."""
     rest = dict.fromkeys(classes[2:], 0.0)
     answers = [
@@ -52,7 +58,7 @@ def classified(version, yes, ids=None, classes=("no", "yes"), later=0):
         }
         for p in yes
     ]
-    record(version, answers, ids, classes, later)
+    record(version, answers, ids, classes, later, mode=mode)
 
 
 def predicted(version, numbers, ids=None, **more):
@@ -177,7 +183,7 @@ def test_pairing_shows_what_two_samples_would_not(checkout):
     for file in Path("kept").iterdir():
         file.unlink()
     classified("7", champion)
-    classified("8", better, others)
+    classified("8", better, others, mode="share")
     labels = label(classes_of([*TRUTH, *TRUTH]), [*range(ROWS), *others])
     done = compared(labels)
     assert (done.mode, done.agreement) == ("share", None)
@@ -187,7 +193,7 @@ def test_pairing_shows_what_two_samples_would_not(checkout):
 def test_in_share_each_side_has_its_own_rows_and_labels(checkout):
     others = np.arange(150) + 1000
     classified("7", np.where(np.arange(ROWS) < 100, 1 - YES, YES))
-    classified("8", YES[:150], others, later=25)
+    classified("8", YES[:150], others, later=25, mode="share")
     done = compared(label(classes_of([*TRUTH, *TRUTH[:150]]), [*range(ROWS), *others]))
     assert (done.mode, done.rows, done.labels) == ("share", (150, 150), (150, 150))
     measured = done.metrics["accuracy"]
@@ -200,7 +206,7 @@ def test_in_share_each_side_has_its_own_rows_and_labels(checkout):
 
 def test_in_share_rows_of_a_time_that_only_one_has_do_not_count(checkout):
     classified("7", YES)
-    classified("8", YES[:120], np.arange(120) + 1000, later=150)
+    classified("8", YES[:120], np.arange(120) + 1000, later=150, mode="share")
     done = compared(rows=60)
     assert (done.mode, done.rows) == ("share", (50, 50))
     assert done.more_rows == 10
@@ -233,6 +239,37 @@ def test_undefined_metric_is_not_judged(checkout):
     done.metric = "r2"
     done.set_verdict(100, True)
     assert done.sentence == "not judged: r2 is not defined on these rows"
+
+
+def test_the_mode_is_what_the_challenger_recorded(checkout):
+    """The request ids would have it otherwise: repeated by clients in share, not recorded of the champion in shadow."""
+    classified("7", YES)
+    classified("8", YES[:80], range(80), mode="share")
+    assert (compared(rows=60).mode, compared(rows=60).agreement) == ("share", None)
+    for file in Path("kept").iterdir():
+        file.unlink()
+    classified("7", YES[:20], range(20))
+    classified("8", YES)
+    done = compared(rows=60)
+    assert (done.mode, done.rows, done.more_rows) == ("shadow", (20, 20), 40)
+
+
+def test_only_the_rows_of_the_last_mode_are_compared(checkout):
+    classified("7", YES)
+    classified("8", YES[:30], later=-500, mode=None)
+    classified("8", YES[:40])
+    classified("8", YES[:120], np.arange(120) + 1000, later=50, mode="share")
+    done = compared()
+    assert (done.mode, done.rows) == ("share", (120, 120))
+    assert done.notes[0].startswith("70 rows of version 8 are left out")
+
+
+def test_rows_that_no_challenger_predicted_are_not_compared(checkout):
+    classified("7", YES)
+    classified("8", YES, mode=None)
+    done = compared(rows=120)
+    assert (done.mode, done.rows, done.more_rows) == ("", (ROWS, 0), 120)
+    assert done.notes[0].startswith("200 rows of version 8 are left out")
 
 
 def test_request_ids_that_occur_twice_are_left_out(checkout):

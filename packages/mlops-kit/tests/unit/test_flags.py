@@ -177,6 +177,28 @@ def test_a_provider_that_is_slow_or_down_means_the_champion(monkeypatch, capfd):
     assert [line["error"] for line in lines if line["event"] == "no flag"] == ["down"]
 
 
+def test_a_share_is_settled_when_its_file_was_read_or_after_a_bounded_time(
+    tmp_path, monkeypatch, capfd
+):
+    reads = threading.Event()
+    monkeypatch.setattr(LocalFile, "read", lambda self: reads.wait(10) and b'{"percent": 5}')
+    config = ShareConfig(header="X-User-Id", file=str(tmp_path / "share.json"))
+    known, late = Flags(config), Flags(config)
+    late._settles_by = 0
+    known.start()
+    try:
+        assert (known.is_settled(), late.is_settled(), late.is_settled()) == (False, True, True)
+        reads.set()
+        known._share.was_read.wait(10)
+        known._settles_by = float("inf")
+        while not known.is_settled():  # OpenFeature starts the provider in a thread
+            pass
+    finally:
+        known.close()
+    events = [json.loads(line)["event"] for line in capfd.readouterr().out.splitlines()]
+    assert sorted(events) == ["share", "share not known"]
+
+
 @pytest.mark.parametrize("name", ["nowhere:Class", "json:Nothing", "os:abort_not"])
 def test_a_provider_that_is_not_there_is_a_sentence(name):
     with pytest.raises(UserError, match=f"challenger.share.provider '{name}' cannot be made: "):

@@ -69,3 +69,16 @@ def test_skops_is_imported_without_what_it_would_search():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True []"
+
+
+def test_threads_that_import_skops_together_get_all_of_it():
+    code = (
+        "import sys, threading, sklearn.utils; from concurrent.futures import ThreadPoolExecutor;"
+        "from mlops_kit.core import skops_file as s; sys.setswitchinterval(1e-5);"
+        "before, together = sklearn.utils.all_estimators, threading.Barrier(8);"
+        "run = lambda _: (together.wait(), s.skops_io().load)[1];"
+        "found = set(ThreadPoolExecutor(8).map(run, range(8)));"
+        "print(len(found), sklearn.utils.all_estimators is before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("1 True", "")

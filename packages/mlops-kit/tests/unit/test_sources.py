@@ -12,6 +12,7 @@ import pytest
 from mlops_kit.core.config import as_set
 from mlops_kit.core.errors import UserError
 from mlops_kit.data import row_hash, sources
+from mlops_kit.data.notes import Notes
 from mlops_kit.data.settings import DataConfig
 
 FRAME = pd.DataFrame({"a": [1, 2, 3], "b": ["x", None, "z"], "y": [0.5, 1.5, np.nan]})
@@ -385,10 +386,11 @@ def test_files_that_are_no_one_table_are_refused(files, source, sentence):
 
 
 def test_a_target_that_is_missing_says_why():
-    notes = []
+    notes = Notes()
     content = b"a,y\n1,None\n2,Some\n3, NA\n4,None\n"
     Path("data.csv").write_bytes(content)
     sources.read(DataConfig(source="data.csv", target="y"), notes=notes)
+    assert notes[0] == notes.on_missing_target
     assert notes[0].startswith(
         "values of the target that mean missing: 'None' (2), 'NA' (1); where"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,29 @@ from typing import Any
 from .trusted_types import import_estimators, trusted_types
 
 _MOST_TIMES = 10  # skops does not compress: a file that it wrote unpacks to less than its own size
+_importing = threading.Lock()
 
 
 def skops_io() -> Any:
     """Return the module skops.io, imported without its discovery of estimators.
 
-    The discovery imports all of scikit-learn, even its tests and Dask support, and takes a second of each command. Without
-    it skops trusts no estimator by default, and `trusted_types` lists them.
-    """
-    if "skops.io" not in sys.modules:
-        import sklearn.utils  # the service's image has both only if the model needs them
+    On import skops calls `sklearn.utils.all_estimators`, which imports all of scikit-learn, even its tests and Dask
+    support, and takes a second of each command; skops has no setting against it. So that function is replaced during the
+    import, and put back after it. Without it skops trusts no estimator by default, and `trusted_types` lists them.
 
-        search = sklearn.utils.all_estimators
-        sklearn.utils.all_estimators = list
-        try:
-            import skops.io  # noqa: F401 # returned from sys.modules
-        finally:
-            sklearn.utils.all_estimators = search
+    One thread imports at a time: another one, as a Dask worker has several, would get a module of which a part is missing,
+    or put the replacement back for good.
+    """
+    with _importing:
+        if "skops.io" not in sys.modules:
+            import sklearn.utils  # the service's image has both only if the model needs them
+
+            search = sklearn.utils.all_estimators
+            sklearn.utils.all_estimators = list
+            try:
+                import skops.io  # noqa: F401 # returned from sys.modules
+            finally:
+                sklearn.utils.all_estimators = search
     return sys.modules["skops.io"]
 
 

@@ -14,6 +14,7 @@ from mlops_kit.core.errors import UserError
 from . import checks, policy, problems, split_column, weights
 from .columns import Columns
 from .kinds import infer
+from .notes import Notes
 from .row_hash import Content
 from .settings import DataConfig, TableSettings
 from .sources import read
@@ -63,7 +64,7 @@ def load(config: TableSettings) -> Dataset:
         UserError: The source cannot be read, or checks failed; the message lists all of them.
     """
     content = Content()
-    notes: list[str] = []
+    notes = Notes()
     no_feature = checks.no_features(config)
     config = config.model_copy(update={"data": _as_read(config, no_feature)})
     frame, digest = read(config.data, content, notes)

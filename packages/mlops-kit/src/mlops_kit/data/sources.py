@@ -10,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from mlops_kit.core.config import as_set
 from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.core.files import scratch
 from mlops_kit.core.values import Missing, category
 
 from . import csv_files, decimal_marks, header, parquet_files, s3, sql
 from .columns import as_number, as_text, has_blanks, may_hold_texts, tidy, without
+from .notes import Notes
 from .number_spelling import parse
 from .problems import some
 from .row_hash import Content
@@ -29,8 +29,6 @@ SUFFIXES = (
     ".parquet",
 )
 FILE = "a .csv, .tsv, .txt (each also .gz) or .parquet file"
-# The beginning of the note on why a target is missing.
-MEANS_MISSING = "values of the target that mean missing:"
 _PATTERN = frozenset("*?[")
 
 # Parse numbers exactly, as JSON and scoring do; pandas 3 always does, and warns about the option.
@@ -38,7 +36,7 @@ _EXACT: dict[str, Any] = {"float_precision": "round_trip"} if pd.__version__ < "
 
 
 def read(
-    config: DataConfig, content: Content | None = None, notes: list[str] | None = None
+    config: DataConfig, content: Content | None = None, notes: Notes | None = None
 ) -> tuple[Any, str]:
     """Return the rows of `config.source` as a data frame, and the SHA-256 of the source's bytes or a query's result.
 
@@ -50,7 +48,7 @@ def read(
     Raises:
         UserError: The source does not exist or cannot be read in the format that its name has.
     """
-    content, notes = content or Content(), [] if notes is None else notes
+    content, notes = content or Content(), Notes() if notes is None else notes
     if config.source.startswith("sklearn:"):
         frame, digest = _read_sample(config.source)
         return _taken(list(frame), frame.items(), config, content, notes), digest
@@ -70,7 +68,7 @@ def _taken(
     columns: Iterable[tuple[Any, Any]],
     config: DataConfig,
     content: Content,
-    notes: list[str],
+    notes: Notes,
 ) -> Any:
     """Add every column to `content` and return a data frame of those that are not dropped."""
     content.begin(names)
@@ -81,7 +79,9 @@ def _taken(
         if has_blanks(raw):
             around.append(str(name))
         if str(name) == config.target:
-            notes += _why_missing(raw, config, missing)
+            counts = _missing_counts(raw, missing)
+            if counts:
+                notes.add_missing_target(counts, config)
             values = without(_typed(values, config), missing)
         content.add(values)
         if str(name) not in config.drop:
@@ -91,20 +91,15 @@ def _taken(
     return pd.DataFrame(kept, copy=False)
 
 
-def _why_missing(values: Any, config: DataConfig, missing: Missing) -> list[str]:
-    """Return a note if values of the target were read as missing, as they might be classes; else none."""
+def _missing_counts(values: Any, missing: Missing) -> dict[str, int]:
+    """Return how often each value of the target that was read as missing occurs, by its text, the most frequent first."""
     if may_hold_texts(values):
         texts = pd.Series([text.strip() for text in values if isinstance(text, str)], dtype=object)
         counts = texts[texts.isin(missing.texts - {""})].value_counts()
     else:
         gone = values[without(values, missing).isna() & values.notna()]
         counts = gone.map(category).value_counts()
-    if not len(counts):
-        return []
-    found = ", ".join(f"{text!r} ({count:,})" for text, count in counts.items())
-    others = [word for word in config.missing_values if category(word) not in set(counts.index)]
-    line = as_set({"data.missing_values": others})
-    return [f"{MEANS_MISSING} {found}; where such are values: {line}"]
+    return {str(text): int(count) for text, count in counts.items()}
 
 
 def _typed(values: Any, config: DataConfig) -> Any:
@@ -206,7 +201,7 @@ def _read_sample(source: str) -> tuple[Any, str]:
     return frame, hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
 
 
-def _read_query(config: DataConfig, content: Content, notes: list[str]) -> tuple[Any, str]:
+def _read_query(config: DataConfig, content: Content, notes: Notes) -> tuple[Any, str]:
     result = sql.read(config.source, as_texts(config))
     header.check_distinct(result.names, config)
     if not result.rows:
@@ -215,7 +210,7 @@ def _read_query(config: DataConfig, content: Content, notes: list[str]) -> tuple
 
 
 def _read_files(
-    files: list[Path], config: DataConfig, content: Content, notes: list[str]
+    files: list[Path], config: DataConfig, content: Content, notes: Notes
 ) -> tuple[Any, str]:
     digest = hashlib.sha256()
     for path in files:
@@ -232,7 +227,7 @@ def _read_files(
     return frame, digest.hexdigest()
 
 
-def _read_parquet(files: list[Path], config: DataConfig, content: Content, notes: list[str]) -> Any:
+def _read_parquet(files: list[Path], config: DataConfig, content: Content, notes: Notes) -> Any:
     with parquet_files.convert_errors(config):
         names = parquet_files.names(files, config)
         notes += header.notes_of_blanks(names.items())
@@ -240,7 +235,7 @@ def _read_parquet(files: list[Path], config: DataConfig, content: Content, notes
         return _taken(list(names), columns, config, content, notes)
 
 
-def _read_csv(files: list[Path], config: DataConfig, notes: list[str]) -> Any:
+def _read_csv(files: list[Path], config: DataConfig, notes: Notes) -> Any:
     words = ["", *config.missing_values]
     with csv_files.convert_errors(config):
         layout = csv_files.layout(files, config)

@@ -14,9 +14,9 @@ from mlops_kit.core.values import Missing
 
 from . import problems, spelling
 from .columns import as_number, may_hold_texts, plain, shown, without
+from .notes import Notes
 from .problems import ColumnError, set_line, some
 from .settings import DataConfig, TableSettings
-from .sources import MEANS_MISSING
 from .split import MIN_TRAIN_ROWS, count_test_rows
 
 # Whole numbers are classes if few are distinct and each occurs often.
@@ -40,7 +40,7 @@ class Target:
     written: str | None = None
 
 
-def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
+def prepare(values: Any, config: TableSettings, notes: Notes) -> Target:
     """Find the task, and leave out rows without a target and classes of too few rows.
 
     `notes` has those of reading the source; the spelling of the target's numbers is appended if it was inferred, and the
@@ -58,7 +58,7 @@ def prepare(values: Any, config: TableSettings, notes: list[str]) -> Target:
     left_out = []
     if not kept.all():
         missing = int((~kept).sum())
-        why = "".join(f" ({note})" for note in notes if note.startswith(MEANS_MISSING))
+        why = f" ({notes.on_missing_target})" if notes.on_missing_target else ""
         _check_share(missing, len(kept), f"target {name!r} is missing{why}", config)
         left_out.append(f"{missing} {_rows(missing)} without a target")
         values, numbers = values[kept], numbers[kept]

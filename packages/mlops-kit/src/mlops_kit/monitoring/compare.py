@@ -14,10 +14,11 @@ from mlops_kit.experiments import runs, store
 from mlops_kit.experiments.metrics import estimates, gains, gains_apart
 from mlops_kit.experiments.predictions import Predictions
 from mlops_kit.experiments.settings import CHALLENGER, TrainConfig, metric_names
+from mlops_kit.serving.settings import SHADOW, SHARE
 
 from . import performance, recorded_rows
 from .agreement import agreement
-from .comparison import SHADOW, SHARE, Comparison, Measured
+from .comparison import Comparison, Measured
 from .latency import latency
 from .performance import ID, ROW
 from .recorded_rows import Window
@@ -58,7 +59,7 @@ def compare(config: MonitorConfig, span: Span, name: str, alias: str, labels: st
         running.detail = f"{len(windows[0]):,} rows of version {champion}, {len(windows[1]):,} of version {challenger}"
     with step("compare") as running:
         evaluate(config, ours, windows[0], windows[1], labels, done)
-        running.detail = done.mode
+        running.detail = done.mode or "no rows of a challenger"
     done.write()
     return done
 
@@ -77,18 +78,18 @@ def evaluate(
         UserError: The labels cannot be read, or one is no class of either version.
     """
     champion, challenger = _with_all_classes(champion, challenger)
-    both, confidence = _in_both(champion, challenger), run_config.validation.confidence
-    # In shadow mode all rows of the challenger are the champion's, too; else few are, where clients repeat request ids.
-    if 2 * len(both) > len(challenger):
-        done.mode, left = SHADOW, len(challenger) - len(both)
+    challenger = _in_last_mode(challenger, done)
+    if done.mode == SHADOW:
+        both = _in_both(champion, challenger)
+        left = len(challenger) - len(both)
         champion, challenger = _at(champion, both["champion"]), _at(challenger, both["challenger"])
         if left:
             done.notes.append(
                 f"{left:,} rows of version {done.challenger} are left out: the other has none of that id, or several"
             )
-        done.agreement = agreement(champion, challenger, confidence)
+        if len(both):
+            done.agreement = agreement(champion, challenger, run_config.validation.confidence)
     else:
-        done.mode = SHARE
         champion, challenger = _while_both(champion, challenger)
     done.rows = len(champion), len(challenger)
     if min(done.rows):
@@ -161,6 +162,23 @@ def _with_all_classes(*windows: Window) -> list[Window]:
         )
         for each in windows
     ]
+
+
+def _in_last_mode(challenger: Window, done: Comparison) -> Window:
+    """Return the challenger's rows of the mode in which it predicted last, set `done.mode` to it, and note the others.
+
+    Others are of another mode, or of a time in which this version was the champion.
+    """
+    modes = challenger.keys["mode"]
+    times = challenger.keys["time"][modes.isin((SHADOW, SHARE))]
+    done.mode = str(modes[times.idxmax()]) if len(times) else ""
+    kept = np.flatnonzero(modes == done.mode)
+    left = len(challenger) - len(kept)
+    if left:
+        done.notes.append(
+            f"{left:,} rows of version {done.challenger} are left out: it predicted them in another mode or as the champion"
+        )
+    return _at(challenger, kept)
 
 
 def _in_both(champion: Window, challenger: Window) -> Any:

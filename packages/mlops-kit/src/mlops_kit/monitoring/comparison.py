@@ -10,6 +10,7 @@ from mlops_kit.core.files import write_json
 from mlops_kit.experiments.metrics import Estimate
 from mlops_kit.experiments.promotion import COMPARISON, WORSE
 from mlops_kit.experiments.report.numbers import interval, number, signed
+from mlops_kit.serving.settings import SHADOW
 
 from .agreement import Agreement
 from .latency import Latency
@@ -17,7 +18,6 @@ from .recorded_rows import title
 from .result import NOT_JUDGED
 
 BETTER, NO_DIFFERENCE = "better", "no difference shown"
-SHADOW, SHARE = "shadow", "share"
 COLUMNS = ["metric", "champion", "challenger", "gain", "interval"]
 
 

@@ -31,11 +31,12 @@ _MODEL = b"model"  # the key of a file's first line in the metadata of Parquet
 class Window:
     """The rows that one version of a model predicted in a span.
 
-    `keys` is a data frame with the columns time, request_id, row and seconds (the request's duration). `answers` is one with
-    the column prediction and, in classification, a column of probabilities for each class; `classes` maps the names of
-    these columns to the model's classes, like "1" to 1. `scale` is `parity.scale` of model.json, or 0 where no file has it, as
-    those of release 0.1: numbers agree only where they are equal then. `inputs` has a series of values, in the model's types, for each
-    column; `flags` one of `missing`, `seen` or `unseen` for each private column. `others` counts the rows of other
+    `keys` is a data frame with the columns time, request_id, row, seconds (the request's duration) and mode (that of a
+    challenger, shadow or share; missing for the champion). `answers` is one with the column prediction and, in
+    classification, a column of probabilities for each class; `classes` maps the names of these columns to the model's
+    classes, like "1" to 1. `scale` is `parity.scale` of model.json, or 0 where no file has it, as those of release 0.1:
+    numbers agree only where they are equal then. `inputs` has a series of values, in the model's types, for each column;
+    `flags` one of `missing`, `seen` or `unseen` for each private column. `others` counts the rows of other
     versions, `damaged` the lines that cannot be read.
     """
 
@@ -100,7 +101,8 @@ def window(files: list[Path], columns: Columns, model: str, version: str, span: 
         if (head["model"], head["version"]) != (model, version):
             others[title(head["model"], head["version"])] += table.num_rows
         elif table.num_rows:
-            found.append((head, table.flatten().to_pandas()))
+            mode = head.get("mode")  # files of release 0.1 have none, and no challenger
+            found.append((head, table.flatten().to_pandas().assign(mode=mode)))
     return _joined(found, columns, +others, damaged)
 
 
@@ -115,7 +117,7 @@ def _joined(
     frames = [frame for _, frame in found]
     together = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     joined = Window(
-        together.reindex(columns=["time", "request_id", "row", "seconds"]),
+        together.reindex(columns=["time", "request_id", "row", "seconds", "mode"]),
         together.reindex(columns=["prediction"]).join(_under("probabilities", together)),
         others=others,
         damaged=damaged,

@@ -211,7 +211,10 @@ class Service:
         return {"status": "alive"}
 
     async def readyz(self) -> JSONResponse:
-        """Return 200 if the model reproduces its golden predictions and the service is not shutting down, else 503."""
+        """Return 200 if the model reproduces its golden predictions and the service is not shutting down, else 503.
+
+        Where a challenger has a share, it is 503 also until the share is known, for 5 seconds at most.
+        """
         if self.observed.draining:
             return JSONResponse({"detail": "shutting down"}, 503)
         if not self._is_right:
@@ -220,6 +223,8 @@ class Service:
             except UserError as error:
                 return JSONResponse({"detail": str(error)}, 503)
             self._is_right = True
+        if self.variant and not self.variant.is_settled():
+            return JSONResponse({"detail": "the challenger's share is not known yet"}, 503)
         return JSONResponse({"status": "ready"})
 
     async def version(self) -> Response:

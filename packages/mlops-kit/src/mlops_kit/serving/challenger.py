@@ -29,7 +29,7 @@ from mlops_kit.core.errors import one_line
 from .logs import log
 from .metrics import Measures
 from .recorder import Recorder
-from .settings import ChallengerConfig, ServeConfig
+from .settings import SHADOW, ChallengerConfig, ServeConfig
 
 OPTION = "--challenger"
 
@@ -64,7 +64,7 @@ class Challenger:
         keeps = settings.record if settings.record.folder else None
         # For the recorder's counts alone, which the service adds to its own.
         self._measures = Measures(model.card)
-        self.recorder = Recorder(keeps, model.card, self._measures) if keeps else None
+        self.recorder = Recorder(keeps, model.card, self._measures, SHADOW) if keeps else None
         self._last_records = self._measures.records()
 
     def answer(self, request_id: str, given: dict[str, Any], body: bytes, found: Answered) -> None:

@@ -44,9 +44,9 @@ def answered(
 
 
 def _first(client: Any, waiting: deque[tuple[Batch, Any]]) -> tuple[Batch, Answer]:
+    """Return the oldest batch with its predictions, as soon as they are there."""
     batch, future = waiting.popleft()
-    for ended in cluster.finished(client, [future]):
-        found: Answer = cluster.result(client, ended)
+    found: Answer = cluster.result(client, next(cluster.finished(client, [future])))
     return batch, found
 
 
@@ -60,11 +60,12 @@ def _answer(files: dict[str, bytes], values: Any, before: int, config: DataConfi
 
 def _unpacked(files: dict[str, bytes]) -> Model:
     key = hash(tuple(sorted(files.items())))
-    if key not in _models:
+    model = _models.get(key)
+    if model is None:
         with tempfile.TemporaryDirectory() as folder:
             for name, content in files.items():
                 Path(folder, name).write_bytes(content)
             model = load(Path(folder))
         _models.clear()
         _models[key] = model
-    return _models[key]
+    return model  # not from _models, where another thread of the worker may have put another one

@@ -10,14 +10,17 @@ import hashlib
 import importlib
 import json
 import logging
+import queue
 import threading
+import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Optional
 
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
+from openfeature.provider import ProviderStatus
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 
 from mlops_kit.artifact.encoding import Values
@@ -31,6 +34,7 @@ FLAG = "challenger"
 
 _TIMEOUT_SECONDS = 0.001
 _MOST_WAITING = 100
+_SETTLING_SECONDS = 5  # after which a service is ready without knowing its share
 
 
 class Share:
@@ -42,6 +46,7 @@ class Share:
         self._percent, self._salt = (0.0 if self._file else config.percent), config.salt
         self._text: Optional[bytes] = None
         self._is_unreachable = False
+        self.was_read = threading.Event()  # also where it is missing, invalid or unreachable
 
     def provider(self) -> InMemoryProvider:
         """Return the OpenFeature provider."""
@@ -63,6 +68,7 @@ class Share:
         """Read the file periodically until `ended`; while it is missing or invalid, the share is 0."""
         while self._file:
             self.read()
+            self.was_read.set()
             if ended.wait(self._file.seconds):
                 break
 
@@ -116,7 +122,9 @@ class Flags:
         self._config, self._share = config, Share(config)
         self._provider = _load_provider(config.provider) if config.provider else None
         self._client = api.get_client()
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="flags")
+        self._units: queue.SimpleQueue[tuple[str, Future[bool]]] = queue.SimpleQueue()
+        self._has_provider = threading.Event()
+        self._settles_by, self._is_settled = time.monotonic() + _SETTLING_SECONDS, False
         self._waiting, self._is_failing = 0, False
         # OpenFeature would log the failure of each request, with a traceback.
         logging.getLogger("openfeature").setLevel(logging.CRITICAL)
@@ -131,12 +139,31 @@ class Flags:
         if self._provider is None:
             api.set_provider(self._share.provider())
         else:
-            self._threads.submit(api.set_provider, self._provider)
+            # A daemon, unlike those of ThreadPoolExecutor: a provider that never answers must not keep the service from ending.
+            given = (self._provider,)
+            threading.Thread(target=self._ask, args=given, name="flags", daemon=True).start()
 
     def close(self) -> None:
         """Stop, without waiting for the provider."""
         self._ended.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._units.put(("", Future()))  # wakes the thread
+
+    def is_settled(self) -> bool:
+        """Return whether the share is known, or has not become so in 5 seconds, which is logged; until then nobody is in it."""
+        if not self._is_settled:
+            is_known = self._is_known()
+            self._is_settled = is_known or time.monotonic() >= self._settles_by
+            if self._is_settled and not is_known:
+                log("warning", "share not known", after=_SETTLING_SECONDS)
+        return self._is_settled
+
+    def _is_known(self) -> bool:
+        if self._provider is None:
+            is_read = not self._config.file or self._share.was_read.is_set()
+        else:
+            is_read = self._has_provider.is_set()
+        # OpenFeature 0.10 starts a provider in a thread of its own, 0.8 within set_provider.
+        return is_read and self._client.get_provider_status() is not ProviderStatus.NOT_READY
 
     async def is_challengers(self, headers: Mapping[str, str], values: Values) -> bool:
         """Return whether the challenger answers a request; of several rows the first one's unit decides."""
@@ -148,13 +175,29 @@ class Flags:
         if self._waiting >= _MOST_WAITING:
             return False
         self._waiting += 1
-        evaluation = asyncio.get_running_loop().run_in_executor(self._threads, self._evaluate, unit)
+        pending: Future[bool] = Future()
+        self._units.put((unit, pending))
+        evaluation = asyncio.wrap_future(pending)
         evaluation.add_done_callback(self._count_down)
         done, _ = await asyncio.wait({evaluation}, timeout=_TIMEOUT_SECONDS)
         return bool(done) and evaluation.result()
 
     def _count_down(self, _evaluation: asyncio.Future[bool]) -> None:
         self._waiting -= 1
+
+    def _ask(self, provider: Any) -> None:
+        """Set the provider, and evaluate the flag for the queued units, one after another."""
+        try:
+            api.set_provider(provider)
+        except Exception as error:  # one of the team's own can fail in any way
+            log("error", "no flag", error=one_line(error))
+        self._has_provider.set()
+        while True:
+            unit, pending = self._units.get()
+            if self._ended.is_set():
+                return
+            if pending.set_running_or_notify_cancel():
+                pending.set_result(self._evaluate(unit))
 
     def _evaluate(self, unit: str) -> bool:
         """Evaluate the flag, which never raises; log when failures begin and when they end."""

@@ -2,7 +2,7 @@
 
 No request waits for it. The format is JSON lines, because pyarrow would make the image half as large again;
 monitoring/recorded_rows.py converts them to Parquet.
-A file's first line, its head, describes the model.
+A file's first line, its head, describes the model, and says whether it predicted as the champion or as a challenger.
 """
 
 from __future__ import annotations
@@ -38,8 +38,14 @@ _LARGEST = 10_000_000  # bytes of a file: the shipper reads it whole
 class Recorder:
     """Writes a sample of the predicted rows, in a thread of its own."""
 
-    def __init__(self, config: RecordConfig, card: dict[str, Any], measures: Measures) -> None:
-        """Take the settings, model.json and the metrics; the thread begins with `start`.
+    def __init__(
+        self,
+        config: RecordConfig,
+        card: dict[str, Any],
+        measures: Measures,
+        mode: Optional[str] = None,
+    ) -> None:
+        """Take the settings, model.json, the metrics and the mode of a challenger; the thread begins with `start`.
 
         Raises:
             UserError: The folder cannot be written, or the model has no such private column.
@@ -49,7 +55,7 @@ class Recorder:
         self._most_of_one = min(self._most // _FILES, _LARGEST)
         self._share, self._measures = config.share, measures
         self._private = _private(config.private, card["columns"])
-        self._header = _header(card, list(self._private))
+        self._header = _header(card, list(self._private), mode)
         self._waiting: deque[tuple[float, str, int, dict[str, Any], dict[str, Any], float]] = (
             deque()
         )
@@ -226,10 +232,11 @@ def _is_seen(column: dict[str, Any]) -> Callable[[Any], bool]:
     return lambda value: bool(low <= value <= high)
 
 
-def _header(card: dict[str, Any], private: list[str]) -> bytes:
+def _header(card: dict[str, Any], private: list[str], mode: Optional[str]) -> bytes:
     head = {
         "model": card["registered_model"],
         "version": card["version"],
+        "mode": mode,
         "kinds": {column["name"]: column["kind"] for column in card["columns"]},
         "private": private,
         "classes": card["classes"],

@@ -19,14 +19,20 @@ from .settings import RecordConfig
 class Served:
     """A model that predicts requests: the champion, or the challenger of a share."""
 
-    def __init__(self, model: Model, record: Optional[RecordConfig], measures: Measures) -> None:
-        """Take the model, the settings of the recorder where there is one, and the metrics.
+    def __init__(
+        self,
+        model: Model,
+        record: Optional[RecordConfig],
+        measures: Measures,
+        mode: Optional[str] = None,
+    ) -> None:
+        """Take the model, the settings of the recorder where there is one, the metrics, and the mode of a challenger.
 
         Raises:
             UserError: The folder or private columns of `record` cannot be used.
         """
         self.model, self._measures = model, measures
-        self.recorder = Recorder(record, model.card, measures) if record else None
+        self.recorder = Recorder(record, model.card, measures, mode) if record else None
         self._batcher, self._response = Batcher(model.form), ResponseWriter(model)
 
     def outputs(self, values: Values) -> asyncio.Future[Array]:

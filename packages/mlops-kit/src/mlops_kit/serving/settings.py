@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from mlops_kit.artifact.settings import ExportConfig
 from mlops_kit.core.config import COLUMN_NAMES, Section, load
 
+SHADOW, SHARE = "shadow", "share"  # the modes of a challenger
 SERVE = Path("configs/serve.yaml")
 MOST_MINUTES = 1440  # the maximum of record.minutes, and so the time that a recorded file spans
 

@@ -15,7 +15,7 @@ from mlops_kit.core.errors import UserError, did_you_mean, one_line
 from .logs import log
 from .metrics import Measures
 from .served import Served
-from .settings import RecordConfig, ShareConfig
+from .settings import SHARE, RecordConfig, ShareConfig
 
 # The header that names the model, in every response while both predict.
 CHAMPIONS = {"X-Variant": "champion"}
@@ -47,7 +47,7 @@ class Variant:
                 f"challenger.share.column is {share.column!r}, which is no column of the model"
                 f"{did_you_mean(share.column, names)}"
             )
-        self._served, self._measures = Served(model, record, measures), measures
+        self._served, self._measures = Served(model, record, measures, SHARE), measures
         self._flags = Flags(share)
 
     def start(self) -> None:
@@ -61,6 +61,10 @@ class Variant:
         self._flags.close()
         if self._served.recorder:
             self._served.recorder.close()
+
+    def is_settled(self) -> bool:
+        """Return whether the share is known, or is not waited for any longer."""
+        return self._flags.is_settled()
 
     async def answered(self, request: Request, values: Values, start: float) -> Optional[bytes]:
         """Return the response to a request of the challenger's share, or None where the champion has to predict.
