@@ -13,11 +13,10 @@ from typing import Any, Optional
 
 from . import aws, task_definition
 from .contract import Contract
+from .deployment_configuration import deployment_configuration
 from .rollout import Look
 from .settings import DeployConfig
 
-_PAUSE_BEFORE_USERS = "POST_TEST_TRAFFIC_SHIFT"
-_PAUSE_BEFORE_STEPS = "PRE_PRODUCTION_TRAFFIC_SHIFT"  # recurs before each step
 GOING_ON = ("PENDING", "IN_PROGRESS")
 _SETTLED = (
     "SUCCESSFUL",
@@ -247,46 +246,3 @@ def look_of(
         alarms=tuple(deployment.get("alarms", {}).get("triggeredAlarmNames", [])),
         production_weight=target.get("requestedProductionTrafficWeight", 0.0),
     )
-
-
-def deployment_configuration(
-    config: DeployConfig, contract: Contract, alarms: bool = True
-) -> dict[str, Any]:
-    """Return ECS' deploymentConfiguration: strategy, pauses for the probe, circuit breaker and, with `alarms`, alarms.
-
-    Sources: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
-    and https://docs.aws.amazon.com/AmazonECS/latest/developerguide/pause-lifecycle-hooks.html
-    """
-    watched = alarms and config.alarms and bool(contract.alarms)
-    pauses = [_PAUSE_BEFORE_USERS]
-    step = {
-        "CANARY": ("canaryConfiguration", "canaryPercent", "canaryBakeTimeInMinutes"),
-        "LINEAR": ("linearConfiguration", "stepPercent", "stepBakeTimeInMinutes"),
-    }.get(config.strategy)
-    steps: dict[str, Any] = {}
-    if step:
-        pauses.append(_PAUSE_BEFORE_STEPS)
-        percent, minutes = float(config.steps.percent), config.steps.bake_minutes
-        steps = {step[0]: {step[1]: percent, step[2]: minutes}}
-    pause = {
-        "targetType": "PAUSE",
-        "lifecycleStages": pauses,
-        "timeoutConfiguration": {
-            "timeoutInMinutes": config.pause_minutes,
-            "action": "ROLLBACK",  # a deployer that was killed must let nothing through
-        },
-    }
-    return {
-        "strategy": config.strategy,
-        "bakeTimeInMinutes": config.bake_minutes,
-        "maximumPercent": 200,
-        "minimumHealthyPercent": 100,
-        "deploymentCircuitBreaker": {"enable": True, "rollback": True},
-        "alarms": {
-            "alarmNames": contract.alarms,
-            "enable": watched,
-            "rollback": watched,
-        },
-        "lifecycleHooks": [pause],
-        **steps,
-    }
