@@ -20,19 +20,10 @@ def deployment_configuration(
     and https://docs.aws.amazon.com/AmazonECS/latest/developerguide/pause-lifecycle-hooks.html
     """
     watched = alarms and config.alarms and bool(contract.alarms)
-    pauses = [_PAUSE_BEFORE_USERS]
-    step = {
-        "CANARY": ("canaryConfiguration", "canaryPercent", "canaryBakeTimeInMinutes"),
-        "LINEAR": ("linearConfiguration", "stepPercent", "stepBakeTimeInMinutes"),
-    }.get(config.strategy)
-    steps: dict[str, Any] = {}
-    if step:
-        pauses.append(_PAUSE_BEFORE_STEPS)
-        percent, minutes = float(config.steps.percent), config.steps.bake_minutes
-        steps = {step[0]: {step[1]: percent, step[2]: minutes}}
+    steps = _steps(config)
     pause = {
         "targetType": "PAUSE",
-        "lifecycleStages": pauses,
+        "lifecycleStages": [_PAUSE_BEFORE_USERS, *([_PAUSE_BEFORE_STEPS] if steps else [])],
         "timeoutConfiguration": {
             "timeoutInMinutes": config.pause_minutes,
             "action": "ROLLBACK",  # a deployer that was killed must let nothing through
@@ -52,3 +43,15 @@ def deployment_configuration(
         "lifecycleHooks": [pause],
         **steps,
     }
+
+
+def _steps(config: DeployConfig) -> dict[str, dict[str, float]]:
+    """Return the percentage of each step of traffic and its minutes; nothing where the strategy has no steps."""
+    names = {
+        "CANARY": ("canaryConfiguration", "canaryPercent", "canaryBakeTimeInMinutes"),
+        "LINEAR": ("linearConfiguration", "stepPercent", "stepBakeTimeInMinutes"),
+    }.get(config.strategy)
+    if names is None:
+        return {}
+    section, percent, minutes = names
+    return {section: {percent: float(config.steps.percent), minutes: config.steps.bake_minutes}}

@@ -72,17 +72,6 @@ class Ecs:
             "securityGroups": contract.security_groups,
             "assignPublicIp": "ENABLED" if contract.assign_public_ip else "DISABLED",
         }
-        balancer = {
-            "targetGroupArn": contract.blue_target_group,
-            "containerName": task_definition.CONTAINER,
-            "containerPort": contract.container_port,
-            "advancedConfiguration": {
-                "alternateTargetGroupArn": contract.green_target_group,
-                "productionListenerRule": contract.production_rule,
-                "testListenerRule": contract.test_rule,
-                "roleArn": contract.load_balancer_role,
-            },
-        }
         self._client.create_service(
             cluster=contract.cluster,
             serviceName=contract.service,
@@ -94,7 +83,7 @@ class Ecs:
             networkConfiguration={"awsvpcConfiguration": network},
             healthCheckGracePeriodSeconds=config.tasks.grace_seconds,
             deploymentConfiguration=deployment_configuration(config, contract, alarms),
-            loadBalancers=[balancer],
+            loadBalancers=[_load_balancer(contract)],
             propagateTags="TASK_DEFINITION",
             enableECSManagedTags=True,
         )
@@ -246,3 +235,18 @@ def look_of(
         alarms=tuple(deployment.get("alarms", {}).get("triggeredAlarmNames", [])),
         production_weight=target.get("requestedProductionTrafficWeight", 0.0),
     )
+
+
+def _load_balancer(contract: Contract) -> dict[str, Any]:
+    """Return the target groups of both colours, and the listener rules by which ECS shifts traffic."""
+    return {
+        "targetGroupArn": contract.blue_target_group,
+        "containerName": task_definition.CONTAINER,
+        "containerPort": contract.container_port,
+        "advancedConfiguration": {
+            "alternateTargetGroupArn": contract.green_target_group,
+            "productionListenerRule": contract.production_rule,
+            "testListenerRule": contract.test_rule,
+            "roleArn": contract.load_balancer_role,
+        },
+    }
