@@ -16,7 +16,7 @@ from mlops_kit.core.files import scratch
 from mlops_kit.core.values import Missing, category
 
 from . import csv_files, decimal_marks, header, parquet_files, s3, sql
-from .columns import as_number, as_text, has_blanks, may_hold_texts, tidy, without
+from .conversions import as_number, as_text, has_blanks, may_hold_texts, tidy, without
 from .number_spelling import parse
 from .problems import some
 from .row_hash import Content

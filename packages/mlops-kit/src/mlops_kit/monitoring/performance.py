@@ -11,7 +11,8 @@ import pandas as pd
 from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.core.values import Missing
 from mlops_kit.data import Columns, batches
-from mlops_kit.data.columns import as_number, plain, tidy
+from mlops_kit.data.columns import plain
+from mlops_kit.data.conversions import as_number, tidy
 from mlops_kit.data.number_spelling import parse
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.data.sources import local_files
