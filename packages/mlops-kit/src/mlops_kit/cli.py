@@ -27,14 +27,12 @@ from mlops_kit.delivery.deploy.settings import DEPLOY, DeployConfig
 from mlops_kit.delivery.image import commands as image_commands
 from mlops_kit.delivery.terraform import commands as infrastructure_commands
 from mlops_kit.experiments.cli_options import CONFIG, ConfigPath, Model, Overrides
+from mlops_kit.experiments.search.settings import SEARCH, SearchConfig, load_search
 from mlops_kit.experiments.settings import (
     MODEL_CARD,
-    SEARCH,
     TRAIN,
     ModelCardConfig,
-    SearchConfig,
     TrainConfig,
-    load_search,
     load_train,
     model_name,
 )
