@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_kit.cli import KINDS
+from mlops_kit.config_files import KINDS
 from mlops_kit.core.config import load
 from mlops_kit.core.errors import UserError
 from mlops_kit.data import Columns
