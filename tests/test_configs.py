@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_kit.cli import KINDS
+from mlops_kit.config_files import KINDS
 from mlops_kit.core.config import load
 from mlops_kit.core.errors import UserError
 from mlops_kit.data import Columns
 from mlops_kit.experiments.pipeline import build
-from mlops_kit.experiments.settings import METRICS, SEARCH, SearchConfig, TrainConfig, metric_names
+from mlops_kit.experiments.search.settings import SEARCH, SearchConfig
+from mlops_kit.experiments.settings import METRICS, TrainConfig, metric_names
 
 ROOT = Path(__file__).parents[1]
 ROWS = pd.DataFrame({"age": [0.0, 1.0]})

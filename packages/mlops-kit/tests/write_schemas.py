@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlops_kit.cli import KINDS
+from mlops_kit.config_files import KINDS
 from mlops_kit.core import project
 from mlops_kit.core.config import schema
 from mlops_kit.core.files import write_text

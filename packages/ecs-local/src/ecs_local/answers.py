@@ -8,9 +8,8 @@ from __future__ import annotations
 import uuid
 from typing import Any, Optional
 
-from .lifecycle import deployment_id, stage
-from .plan import strategy
-from .records import Deployment, Revision, Service, State, Task
+from .plan import stage, strategy
+from .records import Deployment, Revision, Service, State, Task, deployment_id
 from .scheduler import wanted
 
 _PENDING = ("PROVISIONING", "PENDING")

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Any, Optional
 
 from .alarms import active_alarms
 from .aws import Aws
 from .faults import Faults
-from .plan import Step, steps
-from .records import Deployment, Hook, Service, State, add_event
+from .plan import Step, hook_at, plan_of, stage, stages_so_far
+from .records import (
+    Deployment,
+    Hook,
+    Service,
+    State,
+    add_event,
+    deployment_id,
+    waiting_hook,
+)
 from .traffic import Traffic
 from .worlds import ALARMS_AT_START, HOOKS_ON_FIRST, Worlds
 
@@ -147,7 +154,7 @@ class Lifecycle:
             deployment.percent = step.percent
         if step.stage.endswith("TRAFFIC_SHIFT") or step.stage == "RECONCILE_SERVICE":
             self._traffic.apply(service, deployment)
-        hook = _hook(deployment.configuration, step.stage)
+        hook = hook_at(deployment.configuration, step.stage)
         if hook and (deployment.source or self._worlds.is_chosen(HOOKS_ON_FIRST, "run")):
             timeout = hook.get("timeoutConfiguration", {})
             minutes = timeout.get("timeoutInMinutes", 1440)
@@ -224,42 +231,6 @@ class Lifecycle:
             return []
         names = active_alarms(self._aws, deployment.configuration, deployment.arn)
         return [name for name in names if name not in deployment.ignored_alarms]
-
-
-def plan_of(deployment: Deployment) -> list[Step]:
-    """Return the steps of a deployment."""
-    return steps(deployment.configuration, not deployment.source, deployment.reconcile)
-
-
-def stages_so_far(deployment: Deployment) -> list[str]:
-    """Return the stages that a deployment has entered, the present one last."""
-    return [step.stage for step in plan_of(deployment)[: deployment.position + 1]]
-
-
-def stage(deployment: Deployment) -> str:
-    """Return the lifecycle stage that a deployment shows."""
-    if deployment.status in ("ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"):
-        return "CLEAN_UP"
-    return stages_so_far(deployment)[-1]
-
-
-def waiting_hook(deployment: Deployment) -> Optional[Hook]:
-    """Return the hook that awaits an action, or None."""
-    waiting = (hook for hook in deployment.hooks if hook.status == "AWAITING_ACTION")
-    return next(waiting, None)
-
-
-def deployment_id(deployment: Deployment) -> str:
-    """Return the id in the older list of a service's deployments, and in its events."""
-    return f"ecs-svc/{int(deployment.created * 1000)}"
-
-
-def _hook(configuration: dict[str, Any], of_stage: str) -> Optional[dict[str, Any]]:
-    for hook in configuration.get("lifecycleHooks", []):
-        if of_stage in hook.get("lifecycleStages", []):
-            found: dict[str, Any] = hook
-            return found
-    return None
 
 
 def _change(deployment: Deployment, status: str, reason: str) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from . import answers, checks
 from .aws import Aws
-from .lifecycle import Lifecycle, waiting_hook
+from .lifecycle import Lifecycle
 from .lookup import EcsError, Lookup
-from .records import Deployment, Revision, Service, State
+from .records import Deployment, Revision, Service, State, waiting_hook
 from .scheduler import threshold
 from .tasks import Tasks
 from .traffic import Traffic

@@ -1,4 +1,4 @@
-"""The steps of a deployment, by its strategy.
+"""The steps of a deployment, by its strategy, with their hooks, and the stages that it has entered.
 
 Sources: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/blue-green-deployment-how-it-works.html,
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CanaryConfiguration.html and
@@ -7,7 +7,9 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinearConfiguratio
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
+
+from .records import Deployment
 
 PAUSES_REFUSED = ("TEST_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT")
 
@@ -50,9 +52,35 @@ def steps(configuration: dict[str, Any], first: bool, reconcile: bool) -> list[S
     return [*begin, *shifts, Step("POST_PRODUCTION_TRAFFIC_SHIFT"), bake, Step("CLEAN_UP")]
 
 
+def plan_of(deployment: Deployment) -> list[Step]:
+    """Return the steps of a deployment."""
+    return steps(deployment.configuration, not deployment.source, deployment.reconcile)
+
+
+def stages_so_far(deployment: Deployment) -> list[str]:
+    """Return the stages that a deployment has entered, the present one last."""
+    return [step.stage for step in plan_of(deployment)[: deployment.position + 1]]
+
+
+def stage(deployment: Deployment) -> str:
+    """Return the lifecycle stage that a deployment shows."""
+    if deployment.status in ("ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"):
+        return "CLEAN_UP"
+    return stages_so_far(deployment)[-1]
+
+
 def strategy(configuration: dict[str, Any]) -> str:
     """Return the strategy, which is ROLLING where none is given."""
     return str(configuration.get("strategy", "ROLLING"))
+
+
+def hook_at(configuration: dict[str, Any], of_stage: str) -> Optional[dict[str, Any]]:
+    """Return the lifecycle hook of a stage as the configuration has it, or None."""
+    for hook in configuration.get("lifecycleHooks", []):
+        if of_stage in hook.get("lifecycleStages", []):
+            found: dict[str, Any] = hook
+            return found
+    return None
 
 
 def _shares(configuration: dict[str, Any]) -> list[tuple[float, float]]:

@@ -225,3 +225,14 @@ def add_event(service: Service, message: str) -> None:
     number = len(service.events) and service.events[0]["number"] + 1
     service.events.insert(0, {"number": number, "createdAt": time.time(), "message": text})
     del service.events[_EVENTS:]
+
+
+def waiting_hook(deployment: Deployment) -> Optional[Hook]:
+    """Return the hook that awaits an action, or None."""
+    waiting = (hook for hook in deployment.hooks if hook.status == "AWAITING_ACTION")
+    return next(waiting, None)
+
+
+def deployment_id(deployment: Deployment) -> str:
+    """Return the id in the older list of a service's deployments, and in its events."""
+    return f"ecs-svc/{int(deployment.created * 1000)}"

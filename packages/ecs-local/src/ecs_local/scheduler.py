@@ -8,8 +8,8 @@ import uuid
 from typing import Optional
 
 from .faults import Faults
-from .lifecycle import deployment_id, stages_so_far
-from .records import Deployment, Revision, Service, State, Task, add_event
+from .plan import stages_so_far
+from .records import Deployment, Revision, Service, State, Task, add_event, deployment_id
 from .tasks import Tasks
 
 _RETRY = 0.1  # seconds that a new task waits after a failure, twice as long after each further one in a row

@@ -10,49 +10,26 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from pydantic import BaseModel
 
+from mlops_kit import config_files
 from mlops_kit.artifact import folder
 from mlops_kit.ci import oidc
 from mlops_kit.ci.metrics import commands as ci_commands
 from mlops_kit.ci.pipelines import commands as pipeline_commands
-from mlops_kit.ci.settings import CI_PRICES, CiPricesConfig
 from mlops_kit.core import job_summary, project
-from mlops_kit.core.config import load
 from mlops_kit.core.console import echo, show_table
-from mlops_kit.core.errors import UserError, exit_on_error
+from mlops_kit.core.errors import exit_on_error
 from mlops_kit.delivery import monitor_commands
 from mlops_kit.delivery.deploy import commands as deployment_commands
-from mlops_kit.delivery.deploy.settings import DEPLOY, DeployConfig
 from mlops_kit.delivery.image import commands as image_commands
 from mlops_kit.delivery.terraform import commands as infrastructure_commands
 from mlops_kit.experiments.cli_options import CONFIG, ConfigPath, Model, Overrides
-from mlops_kit.experiments.settings import (
-    MODEL_CARD,
-    SEARCH,
-    TRAIN,
-    ModelCardConfig,
-    SearchConfig,
-    TrainConfig,
-    load_search,
-    load_train,
-    model_name,
-)
-from mlops_kit.monitoring.settings import MONITOR, MonitorConfig
-from mlops_kit.serving.settings import SERVE, ServeConfig, load_serve
-
-# The settings class of each file in configs/; DEPLOY is a folder of such files, one for each environment.
-KINDS: dict[Path, type[BaseModel]] = {
-    TRAIN: TrainConfig,
-    SERVE: ServeConfig,
-    DEPLOY: DeployConfig,
-    CI_PRICES: CiPricesConfig,
-    MODEL_CARD: ModelCardConfig,
-    MONITOR: MonitorConfig,
-    SEARCH: SearchConfig,
-}
+from mlops_kit.experiments.search.settings import load_search
+from mlops_kit.experiments.settings import TrainConfig, load_train, model_name
+from mlops_kit.serving.settings import SERVE, load_serve
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(config_files.app)
 app.add_typer(image_commands.app)
 app.add_typer(deployment_commands.app)
 app.add_typer(infrastructure_commands.app)
@@ -246,22 +223,6 @@ def notify(
 
     for line in send.notify(status, what, text):
         echo(line)
-
-
-@app.command("config-check")
-def config_check() -> None:
-    """Print the errors in configs/, a line for each file; exit 2 if there are any."""
-    wrong = []
-    for path, kind in KINDS.items():
-        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
-            try:
-                load(kind, file)
-            except UserError as error:
-                wrong.append(str(error))
-    for sentence in wrong:
-        echo(sentence)
-    if wrong:
-        raise typer.Exit(2)
 
 
 def main() -> None:

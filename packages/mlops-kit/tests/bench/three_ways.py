@@ -12,7 +12,7 @@ import pandas as pd
 from mlops_kit.artifact import manifest, request_schema, row_values
 from mlops_kit.artifact.encoding import in_rows
 from mlops_kit.artifact.predictor import Model, outputs
-from mlops_kit.data import batches, sources
+from mlops_kit.data import batches, source_files, sources
 from mlops_kit.data.profile import profile
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.serving import batch_predictions
@@ -62,7 +62,7 @@ def _model(columns: Any, pipeline: Any, rows: Any) -> Model:
 
 def _from_file(model: Model, config: DataConfig, places: Any) -> Any:
     its_columns, found = batch_predictions.columns(model, config), []
-    with sources.local_files(config.source, "data.source") as files:
+    with source_files.local_files(config.source, "data.source") as files:
         for batch in batches.open_table(files, config).batches(its_columns.kinds):
             here = places[(places >= batch.before) & (places < batch.before + len(batch.values))]
             if len(here):

@@ -63,10 +63,14 @@ BREAKS = {
     "never listens": [Edit("server.py", "import gc\n", "import time\ntime.sleep(600)\n")],
     # It is healthy, and answers other than the model that the release was made of.
     "answers wrongly": [Edit("served.py", f"{_RIGHT},", f"{_RIGHT}[:, ::-1],")],
-    "is slow": [Edit("app.py", _READ, f"{_SLEEP}(0.4)\n{_READ}")],
+    "is slow": [Edit("predict_route.py", _READ, f"{_SLEEP}(0.4)\n{_READ}")],
     "slows down": [
-        Edit("app.py", "_VERSION = (", "_asked = __import__('itertools').count()\n_VERSION = ("),
-        Edit("app.py", _READ, f"{_SLEEP}(0.4 * (next(_asked) > 100))\n{_READ}"),
+        Edit(
+            "predict_route.py",
+            "class PredictRoute:",
+            "_asked = __import__('itertools').count()\n\n\nclass PredictRoute:",
+        ),
+        Edit("predict_route.py", _READ, f"{_SLEEP}(0.4 * (next(_asked) > 100))\n{_READ}"),
     ],
 }
 

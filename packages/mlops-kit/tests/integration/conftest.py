@@ -25,7 +25,7 @@ from mlops_kit import cli as command_line
 from mlops_kit.artifact import export
 from mlops_kit.artifact import folder as model_folder
 from mlops_kit.core.project import current
-from mlops_kit.experiments import model_storage, registry, runs, store, validation
+from mlops_kit.experiments import embedded_store, model_storage, registry, runs, store, validation
 from mlops_kit.experiments.settings import load_train
 from mlops_kit.serving.settings import load_serve
 
@@ -59,7 +59,7 @@ def empty_store(tmp_path_factory):
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         with store.connect():
             pass
-    return folder / store.STORE
+    return folder / embedded_store.STORE
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from mlops_kit.ci.metrics import times
-from mlops_kit.experiments import store
+from mlops_kit.experiments import embedded_store, store
 
 NOTED = {"exit": 0, "commit": "c" * 40, "runner": "Linux x86_64, 2 cores", "cache_hit": True}
 
@@ -78,13 +78,13 @@ def test_what_failed_is_tabled_but_no_measure(build):
 
 
 def test_without_a_store_it_is_a_table_and_a_note(build, project):
-    (project / store.STORE).unlink()
+    (project / embedded_store.STORE).unlink()
     output = build({"lint": 1.0})
     assert (
         "not tracked: there is no mlflow.db here, and MLFLOW_TRACKING_URI names no server" in output
     )
     assert "| lint | 1.0 |  | 0 |" in (project / "reports/summary.md").read_text()
-    assert not (project / store.STORE).exists()
+    assert not (project / embedded_store.STORE).exists()
 
 
 @pytest.mark.parametrize("error", [requests.HTTPError, RuntimeError])

@@ -23,7 +23,8 @@ from mlops_kit.core.project import current
 from mlops_kit.experiments import cluster as cluster_of_dask
 from mlops_kit.experiments import store as tracking
 from mlops_kit.experiments.search import candidates, rounds
-from mlops_kit.experiments.settings import load_search, load_train
+from mlops_kit.experiments.search.settings import load_search
+from mlops_kit.experiments.settings import load_train
 from mlops_kit.serving import dask_predictions, scoring
 
 pytestmark = pytest.mark.slow

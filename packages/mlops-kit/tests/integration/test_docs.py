@@ -13,7 +13,8 @@ import typer.main
 from mlops_kit import cli as command_line
 from mlops_kit.core.project import current
 from mlops_kit.delivery.deploy.settings import load_deploy
-from mlops_kit.experiments.settings import load_search, load_train
+from mlops_kit.experiments.search.settings import load_search
+from mlops_kit.experiments.settings import load_train
 from mlops_kit.monitoring.settings import load_monitor
 from mlops_kit.serving.settings import load_serve
 

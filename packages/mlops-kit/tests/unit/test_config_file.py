@@ -18,10 +18,10 @@ from mlops_kit.core.config import as_set, schema
 from mlops_kit.core.errors import UserError
 from mlops_kit.core.project import current
 from mlops_kit.delivery.deploy.settings import DeployConfig, load_deploy
+from mlops_kit.experiments.search.settings import SearchConfig
 from mlops_kit.experiments.settings import (
     METRICS,
     ModelCardConfig,
-    SearchConfig,
     Thresholds,
     TrainConfig,
     load_train,

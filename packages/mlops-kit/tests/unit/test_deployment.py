@@ -15,12 +15,12 @@ from mlops_kit.delivery.deploy import (
     container_secrets,
     contract,
     diagnosis,
-    ecs,
     first_deployment,
     permission,
     release,
     task_definition,
 )
+from mlops_kit.delivery.deploy.deployment_configuration import deployment_configuration
 from mlops_kit.delivery.deploy.probe import Check, failures
 from mlops_kit.delivery.deploy.report import JSON, SUMMARY, Report
 from mlops_kit.delivery.deploy.settings import load_deploy
@@ -198,7 +198,7 @@ def test_what_ecs_adds_does_not_make_another_task_definition_but_any_setting_doe
 def test_each_strategy_pauses_where_ecs_lets_it(monkeypatch, strategy, steps, pauses):
     overrides = f"strategy={strategy} steps.percent=5 steps.bake_minutes=2 deadline_minutes=90"
     monkeypatch.setenv("DEPLOY_SET", overrides)
-    made = ecs.deployment_configuration(load_deploy("staging"), parsed())
+    made = deployment_configuration(load_deploy("staging"), parsed())
     assert made["strategy"] == strategy
     (hook,) = made["lifecycleHooks"]
     assert hook["lifecycleStages"] == pauses
@@ -208,9 +208,9 @@ def test_each_strategy_pauses_where_ecs_lets_it(monkeypatch, strategy, steps, pa
 
 
 def test_without_alarms_none_are_asked_for():
-    made = ecs.deployment_configuration(load_deploy("staging"), parsed(alarms=[]))
+    made = deployment_configuration(load_deploy("staging"), parsed(alarms=[]))
     assert made["alarms"] == {"alarmNames": [], "enable": False, "rollback": False}
-    made = ecs.deployment_configuration(load_deploy("staging"), parsed(), alarms=False)
+    made = deployment_configuration(load_deploy("staging"), parsed(), alarms=False)
     assert made["alarms"] == {"alarmNames": ["5xx"], "enable": False, "rollback": False}
 
 

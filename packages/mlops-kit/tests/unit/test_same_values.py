@@ -14,7 +14,7 @@ from mlops_kit.artifact import manifest, request_schema
 from mlops_kit.artifact.predictor import Model, outputs
 from mlops_kit.artifact.request_schema import RefusedRowsError
 from mlops_kit.core.errors import UserError
-from mlops_kit.data import batches, kinds, sources
+from mlops_kit.data import batches, kinds, source_files, sources
 from mlops_kit.data.profile import profile
 from mlops_kit.data.settings import DataConfig
 from mlops_kit.experiments import pipeline
@@ -78,7 +78,7 @@ class Trained:
 
     def of_file(self, name, **keys):
         config = self.config.model_copy(update={"source": name, **keys})
-        with sources.local_files(name, "DATA") as files:
+        with source_files.local_files(name, "DATA") as files:
             table = batches.open_table(files, config)
             answers = [
                 batch_predictions.answer(self.model, batch.values, batch.before, config)

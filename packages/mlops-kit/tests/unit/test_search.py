@@ -16,7 +16,7 @@ from mlops_kit.data import Columns, Dataset
 from mlops_kit.experiments import cluster
 from mlops_kit.experiments.search import candidates, rounds
 from mlops_kit.experiments.search.candidates import Candidate
-from mlops_kit.experiments.settings import SearchConfig, load_search
+from mlops_kit.experiments.search.settings import SearchConfig, load_search
 
 NAN = float("nan")
 

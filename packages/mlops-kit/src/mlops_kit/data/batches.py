@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import csv_files, parquet_files, sources
+from . import csv_files, parquet_files, source_files
 from .settings import DataConfig
 
 # Values in a batch, rows times columns.
@@ -59,12 +59,12 @@ class Table(ABC):
 
 
 def open_table(files: list[Path], config: DataConfig) -> Table:
-    """Open files of one format, as `sources.local_files` yields them, as a table.
+    """Open files of one format, as `source_files.local_files` yields them, as a table.
 
     Raises:
         UserError: They cannot be read in the format that their names have.
     """
-    return _Parquet(files, config) if sources.is_parquet(files[0]) else _Csv(files, config)
+    return _Parquet(files, config) if source_files.is_parquet(files[0]) else _Csv(files, config)
 
 
 class _Parquet(Table):

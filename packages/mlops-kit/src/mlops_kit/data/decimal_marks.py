@@ -12,7 +12,7 @@ import pandas as pd
 from mlops_kit.core.values import Missing
 
 from . import csv_files
-from .columns import may_hold_texts, tidy
+from .conversions import may_hold_texts, tidy
 from .problems import ColumnError, Way, refusal
 from .settings import DataConfig
 

@@ -12,7 +12,8 @@ import pandas as pd
 from mlops_kit.core.values import Missing
 
 from . import date_spelling, number_spelling, spelling
-from .columns import NUMBER, Columns, as_number, tidy
+from .columns import Columns
+from .conversions import NUMBER, as_number, tidy
 from .problems import ColumnError, Way, shortened, some
 from .settings import DataConfig
 

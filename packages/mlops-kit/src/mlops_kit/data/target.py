@@ -13,7 +13,8 @@ from mlops_kit.core.errors import UserError
 from mlops_kit.core.values import Missing
 
 from . import problems, spelling
-from .columns import as_number, may_hold_texts, plain, shown, without
+from .columns import plain, shown
+from .conversions import as_number, may_hold_texts, without
 from .notes import Notes
 from .problems import ColumnError, set_line, some
 from .settings import DataConfig, TableSettings

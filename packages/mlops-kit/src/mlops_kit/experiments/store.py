@@ -20,10 +20,8 @@ from mlops_kit.core.console import echo
 from mlops_kit.core.errors import UserError, one_line
 from mlops_kit.core.files import scratch
 
-from . import open_runs
-
-STORE = Path("mlflow.db")
-ARTIFACTS = Path("mlartifacts")
+from . import embedded_store, open_runs
+from .embedded_store import ARTIFACTS
 
 _VARIABLE = "MLFLOW_TRACKING_URI"
 _LOCK = Path("mlflow.db.lock")
@@ -34,18 +32,10 @@ _PROBE = ".writable"
 # Loggers whose warnings are of no use here: retries, migrations, caches.
 _NOISY = ("mlflow", "alembic", "urllib3", "matplotlib")
 
-# MLflow stores absolute artifact paths in these tables of its SQLite file.
-_MOVE_PATHS = (
-    "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)",
-    "UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)",
-    "UPDATE logged_models SET artifact_location = replace(artifact_location, ?, ?)",
-    "UPDATE model_versions SET storage_location = replace(storage_location, ?, ?)",
-)
-
 
 def uri() -> str:
     """Return the current tracking URI: MLFLOW_TRACKING_URI, else the embedded store."""
-    return os.environ.get(_VARIABLE) or _embedded()
+    return os.environ.get(_VARIABLE) or embedded_store.uri()
 
 
 def redacted(text: str) -> str:
@@ -55,11 +45,6 @@ def redacted(text: str) -> str:
     'https://…@mlflow.example/api?… failed'
     """
     return re.sub(r"(://[^\s?]*)\?\S*", r"\1?…", re.sub(r"//[^/\s@]*@", "//…@", text))
-
-
-def _embedded() -> str:
-    # Absolute, because MLflow keeps one connection for each URI, even if the working directory changes.
-    return f"sqlite:///{STORE.resolve()}"
 
 
 @contextmanager
@@ -95,9 +80,9 @@ def _open() -> Any:
     from alembic.util import CommandError
 
     try:
-        if uri() == _embedded():
+        if uri() == embedded_store.uri():
             with hold_lock():
-                _open_embedded()
+                embedded_store.prepare()
         mlflow.set_tracking_uri(uri())
         client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)
@@ -145,7 +130,7 @@ def experiment_id(client: Any, name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         with suppress(MlflowException):  # another process was faster
-            location = str(ARTIFACTS.resolve()) if uri() == _embedded() else None
+            location = str(ARTIFACTS.resolve()) if uri() == embedded_store.uri() else None
             return str(client.create_experiment(name, artifact_location=location))
         experiment = client.get_experiment_by_name(name)
     if experiment is None or experiment.lifecycle_stage == "deleted":
@@ -233,35 +218,3 @@ def _await_server() -> None:
                     f" {redacted(str(error))}"
                 ) from None
             time.sleep(0.5)
-
-
-def _open_embedded() -> None:
-    """Create the store if there is none, and update its paths if the repository was moved.
-
-    Processes that migrate the same new SQLite file at once crash each other, and a killed one leaves half
-    a schema: so the caller holds the lock, and a new store is renamed to its final name when it is complete.
-    """
-    import mlflow
-
-    if not STORE.exists() or STORE.stat().st_size == 0:
-        unfinished = STORE.with_name("mlflow.db.unfinished")
-        for leftover in STORE.parent.glob("mlflow.db.unfinished*"):
-            leftover.unlink()
-        mlflow.MlflowClient(tracking_uri=f"sqlite:///{unfinished.resolve()}").search_experiments()
-        unfinished.replace(STORE)
-    with suppress(OSError):
-        Path("mlruns").rmdir()  # MLflow 3.1 makes this empty folder, which MLflow 3.13 refuses
-    _follow_move()
-
-
-def _follow_move() -> None:
-    here = str(ARTIFACTS.resolve())
-    with closing(sqlite3.connect(STORE, timeout=60)) as store, store:
-        row = store.execute(
-            "SELECT artifact_location FROM experiments WHERE artifact_location LIKE ?"
-            " AND artifact_location != ?",
-            (f"%/{ARTIFACTS}", here),
-        ).fetchone()
-        if row is not None and (ARTIFACTS.exists() or not Path(row[0]).exists()):
-            for statement in _MOVE_PATHS:
-                store.execute(statement, (row[0], here))

@@ -11,10 +11,11 @@ import pandas as pd
 from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.core.values import Missing
 from mlops_kit.data import Columns, batches
-from mlops_kit.data.columns import as_number, plain, tidy
+from mlops_kit.data.columns import plain
+from mlops_kit.data.conversions import as_number, tidy
 from mlops_kit.data.number_spelling import parse
 from mlops_kit.data.settings import DataConfig
-from mlops_kit.data.sources import local_files
+from mlops_kit.data.source_files import local_files
 from mlops_kit.data.spelling import of_numbers, usual
 from mlops_kit.experiments.metrics import Estimate, estimates, goodness
 from mlops_kit.experiments.predictions import Predictions

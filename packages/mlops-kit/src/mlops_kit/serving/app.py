@@ -1,14 +1,10 @@
-"""The routes of the service."""
+"""The HTTP service of a model: its routes but that of predictions, which is in predict_route.py."""
 
 from __future__ import annotations
 
-import asyncio
-import hmac
 import html
-import time
 from typing import Any, Optional, Union
 
-import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -17,23 +13,20 @@ from fastapi.security import APIKeyHeader
 from pydantic_core import to_json
 
 from mlops_kit.artifact import request_schema
-from mlops_kit.artifact.encoding import Array
-from mlops_kit.artifact.predictor import NOT_FINITE, Model
-from mlops_kit.artifact.request_schema import RefusedRowsError
-from mlops_kit.core.errors import UserError, one_line
+from mlops_kit.artifact.predictor import Model
+from mlops_kit.core.errors import UserError
 
 from . import page
-from .bodies import Bodies, Body
 from .document import Answers, FieldProblems, Problem
 from .metrics import Measures
 from .middleware import Middleware
+from .predict_route import PredictRoute
 from .served import Served
 from .settings import ChallengerConfig, LimitsConfig, RecordConfig
 from .shadow import Shadow
-from .variant import CHALLENGERS, CHAMPIONS, Variant
-from .work import Work
+from .variant import Variant
 
-# For the OpenAPI document alone; _check_key checks the key.
+# For the OpenAPI document alone; predict_route.py checks the key.
 _KEY = APIKeyHeader(name="X-API-Key", auto_error=False)
 
 PATHS = frozenset(("/", "/predict", "/healthz", "/readyz", "/version", "/metrics"))
@@ -78,15 +71,11 @@ class Service:
                 not have, or the provider of the share cannot be loaded.
         """
         card, example = model.card, model.card["golden"][0]["row"]
-        self._model, self._limits, self._api_key = model, limits, api_key.encode()
-        self._checker = request_schema.Checker(card["columns"], example, limits.rows)
-        most_bytes = 1024 * limits.body_kilobytes
-        self._bodies, self._work = Bodies(most_bytes), Work(limits.waiting, most_bytes)
-        self._is_right = False
+        self._model, self._needs_key, self._is_right = model, bool(api_key), False
         self.measures = Measures(card)
         to_keep = record if record and record.folder else None
-        self._served = Served(model, to_keep, self.measures)
-        self.recorder = self._served.recorder
+        served = Served(model, to_keep, self.measures)
+        self.recorder = served.recorder
         self.shadow = self.variant = beside = None
         if challenger and challenger.mode == "shadow":
             self.shadow = Shadow(self.measures)
@@ -96,7 +85,10 @@ class Service:
                 variant, challenger.share, card["columns"], to_keep, self.measures
             )
             beside = {"version": variant.card["version"], "mode": "share"}
-        self._page = page.render(card, bool(api_key), beside)
+        self._predict_route = PredictRoute(
+            served, limits, api_key, self.measures, self.shadow, self.variant
+        )
+        self._page = page.render(card, self._needs_key, beside)
         self._version = to_json(
             {"release": release or None, **{key: card[key] for key in _VERSION}}
         )
@@ -104,10 +96,10 @@ class Service:
         self.observed = Middleware(self.app, self.measures, PATHS, root_path)
 
     def _routes(self, schema: dict[str, Any]) -> FastAPI:
-        card = self._model.card
+        predict = self._predict_route.predict
         app = FastAPI(
             title=self._model.name,
-            version=card["version"],
+            version=self._model.card["version"],
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,  # it would redirect clients to any host in their Host header
@@ -117,14 +109,14 @@ class Service:
             code: {"model": Problem} for code in (401, 408, 413, 500, 503, 504)
         }
         # The first route responds; the second documents it. FastAPI's own dispatch takes as long as the prediction.
-        app.add_route("/predict", self.predict, methods=["POST"])
+        app.add_route("/predict", predict, methods=["POST"])
         app.post(
             "/predict",
             response_model=None,
             responses={**problems, 200: {"model": Answers}, 422: {"model": FieldProblems}},
-            dependencies=[Depends(_KEY)] if self._api_key else [],
+            dependencies=[Depends(_KEY)] if self._needs_key else [],
             openapi_extra={"requestBody": {"required": True}},
-        )(self.predict)
+        )(predict)
         app.get("/healthz")(self.healthz)
         app.get("/readyz", responses={503: {"model": Problem}})(self.readyz)
         app.get("/version")(self.version)
@@ -139,72 +131,6 @@ class Service:
         body = app.openapi()["paths"]["/predict"]["post"]["requestBody"]
         body["content"] = {"application/json": {"schema": schema}}
         return app
-
-    async def predict(self, request: Request) -> Response:
-        """Predict rows: keys are exactly the columns; null only where training saw values missing."""
-        self._check_key(request)
-        self.measures.in_work.inc()
-        try:
-            return await self._answer(request)
-        finally:
-            self.measures.in_work.dec()
-
-    async def _answer(self, request: Request) -> Response:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        # A timer costs a tenth of asyncio.wait_for, which every request would need twice.
-        timer = loop.call_later(self._limits.seconds, task.cancel) if task else None
-        has_body = False
-        try:
-            body = await self._bodies.read(request.receive)
-            has_body = True
-            return await self._worked(request, body)
-        except asyncio.CancelledError:
-            code, what = (504, "answer") if has_body else (408, "body")
-            raise HTTPException(code, f"no {what} within {self._limits.seconds:g} s") from None
-        finally:
-            if timer:
-                timer.cancel()
-
-    async def _worked(self, request: Request, body: Body) -> Response:
-        await self._work.begin(len(body))
-        try:
-            return await self._predicted(request, body)
-        finally:
-            self._work.end(len(body))
-
-    async def _predicted(self, request: Request, body: Body) -> Response:
-        start = time.perf_counter()
-        try:
-            values = self._checker.values(body)
-        except RefusedRowsError as error:
-            self._work.refused(len(body), time.perf_counter() - start)
-            return JSONResponse({"detail": error.problems}, 422)
-        request.state.rows = len(next(iter(values.values())))
-        is_probe = request.state.is_probe
-        if self.variant and not is_probe:
-            answered = await self.variant.answered(request, values, start)
-            if answered is not None:
-                return Response(answered, media_type="application/json", headers=CHALLENGERS)
-        try:
-            outputs = await self._served.outputs(values)
-        except ValueError as error:  # scikit-learn's error for numbers that overflow
-            problem = {"type": "refused", "loc": ["body", "rows"], "msg": one_line(error)}
-            return JSONResponse({"detail": [problem]}, 422)
-        if not np.isfinite(outputs).all():  # JSON has no NaN and no infinity
-            return JSONResponse({"detail": _unanswered(outputs)}, 422)
-        request_id = request.state.request_id
-        answer = self._served.response(request_id, values, outputs, start, is_probe)
-        if self.shadow and not is_probe:
-            self.shadow.offer(request_id, len(outputs), answer, bytes(body))
-        headers = CHAMPIONS if self.variant else None
-        return Response(answer, media_type="application/json", headers=headers)
-
-    def _check_key(self, request: Request) -> None:
-        given = request.headers.get("x-api-key", "").encode("latin-1")  # the bytes as received
-        if self._api_key and not hmac.compare_digest(given, self._api_key):
-            detail = "the header X-API-Key is missing or wrong"
-            # RFC 9110 requires a scheme; for an unknown one browsers show no password prompt.
-            raise HTTPException(401, detail, {"WWW-Authenticate": "APIKey"})
 
     async def healthz(self) -> dict[str, str]:
         """Return 200 while the process responds."""
@@ -261,13 +187,6 @@ class Service:
         return Response(
             content, media_type=media_type, headers={"X-Content-Type-Options": "nosniff"}
         )
-
-
-def _unanswered(outputs: Array) -> list[dict[str, Any]]:
-    return [
-        {"type": "not_finite", "loc": ["body", "rows", row], "msg": NOT_FINITE}
-        for row in np.flatnonzero(~np.isfinite(outputs).all(axis=1)).tolist()[:100]
-    ]
 
 
 async def _unexpected(request: Request, _error: Exception) -> JSONResponse:

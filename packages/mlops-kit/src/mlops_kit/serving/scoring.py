@@ -17,7 +17,7 @@ from mlops_kit.core.console import echo, progress
 from mlops_kit.core.errors import UserError, did_you_mean
 from mlops_kit.data import Columns, batches
 from mlops_kit.data.settings import DataConfig
-from mlops_kit.data.sources import FILE, SUFFIXES, is_parquet, local_files
+from mlops_kit.data.source_files import FILE, SUFFIXES, is_parquet, local_files
 
 from . import batch_predictions
 from .writers import open_writer

@@ -18,7 +18,7 @@ import numpy as np
 from mlops_kit.core.errors import UserError
 from mlops_kit.data.csv_files import convert_errors, delimiter
 from mlops_kit.data.settings import DataConfig
-from mlops_kit.data.sources import is_parquet
+from mlops_kit.data.source_files import is_parquet
 
 # Writes rows, given by column: a list, a pandas Series, or an array of NumPy or Arrow.
 Write = Callable[[dict[str, Any]], None]

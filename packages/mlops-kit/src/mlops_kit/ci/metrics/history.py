@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_kit.core.errors import UserError
-from mlops_kit.experiments import open_runs, store
+from mlops_kit.experiments import embedded_store, open_runs, store
 
 from .. import system
 from .times import Timing
@@ -33,7 +33,7 @@ def track(timings: list[Timing]) -> dict[str, list[float]]:
     Raises:
         UserError: There is no MLflow store, or it refuses.
     """
-    if not (store.STORE.exists() or os.environ.get("MLFLOW_TRACKING_URI")):
+    if not (embedded_store.STORE.exists() or os.environ.get("MLFLOW_TRACKING_URI")):
         # Creating one takes half a minute, and a runner does not keep it.
         raise UserError("there is no mlflow.db here, and MLFLOW_TRACKING_URI names no server")
     succeeded = [timing for timing in timings if timing.exit == 0]

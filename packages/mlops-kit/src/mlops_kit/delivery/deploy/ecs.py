@@ -13,11 +13,10 @@ from typing import Any, Optional
 
 from . import aws, task_definition
 from .contract import Contract
+from .deployment_configuration import deployment_configuration
 from .rollout import Look
 from .settings import DeployConfig
 
-_PAUSE_BEFORE_USERS = "POST_TEST_TRAFFIC_SHIFT"
-_PAUSE_BEFORE_STEPS = "PRE_PRODUCTION_TRAFFIC_SHIFT"  # recurs before each step
 GOING_ON = ("PENDING", "IN_PROGRESS")
 _SETTLED = (
     "SUCCESSFUL",
@@ -73,17 +72,6 @@ class Ecs:
             "securityGroups": contract.security_groups,
             "assignPublicIp": "ENABLED" if contract.assign_public_ip else "DISABLED",
         }
-        balancer = {
-            "targetGroupArn": contract.blue_target_group,
-            "containerName": task_definition.CONTAINER,
-            "containerPort": contract.container_port,
-            "advancedConfiguration": {
-                "alternateTargetGroupArn": contract.green_target_group,
-                "productionListenerRule": contract.production_rule,
-                "testListenerRule": contract.test_rule,
-                "roleArn": contract.load_balancer_role,
-            },
-        }
         self._client.create_service(
             cluster=contract.cluster,
             serviceName=contract.service,
@@ -95,7 +83,7 @@ class Ecs:
             networkConfiguration={"awsvpcConfiguration": network},
             healthCheckGracePeriodSeconds=config.tasks.grace_seconds,
             deploymentConfiguration=deployment_configuration(config, contract, alarms),
-            loadBalancers=[balancer],
+            loadBalancers=[_load_balancer(contract)],
             propagateTags="TASK_DEFINITION",
             enableECSManagedTags=True,
         )
@@ -249,44 +237,16 @@ def look_of(
     )
 
 
-def deployment_configuration(
-    config: DeployConfig, contract: Contract, alarms: bool = True
-) -> dict[str, Any]:
-    """Return ECS' deploymentConfiguration: strategy, pauses for the probe, circuit breaker and, with `alarms`, alarms.
-
-    Sources: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
-    and https://docs.aws.amazon.com/AmazonECS/latest/developerguide/pause-lifecycle-hooks.html
-    """
-    watched = alarms and config.alarms and bool(contract.alarms)
-    pauses = [_PAUSE_BEFORE_USERS]
-    step = {
-        "CANARY": ("canaryConfiguration", "canaryPercent", "canaryBakeTimeInMinutes"),
-        "LINEAR": ("linearConfiguration", "stepPercent", "stepBakeTimeInMinutes"),
-    }.get(config.strategy)
-    steps: dict[str, Any] = {}
-    if step:
-        pauses.append(_PAUSE_BEFORE_STEPS)
-        percent, minutes = float(config.steps.percent), config.steps.bake_minutes
-        steps = {step[0]: {step[1]: percent, step[2]: minutes}}
-    pause = {
-        "targetType": "PAUSE",
-        "lifecycleStages": pauses,
-        "timeoutConfiguration": {
-            "timeoutInMinutes": config.pause_minutes,
-            "action": "ROLLBACK",  # a deployer that was killed must let nothing through
-        },
-    }
+def _load_balancer(contract: Contract) -> dict[str, Any]:
+    """Return the target groups of both colours, and the listener rules by which ECS shifts traffic."""
     return {
-        "strategy": config.strategy,
-        "bakeTimeInMinutes": config.bake_minutes,
-        "maximumPercent": 200,
-        "minimumHealthyPercent": 100,
-        "deploymentCircuitBreaker": {"enable": True, "rollback": True},
-        "alarms": {
-            "alarmNames": contract.alarms,
-            "enable": watched,
-            "rollback": watched,
+        "targetGroupArn": contract.blue_target_group,
+        "containerName": task_definition.CONTAINER,
+        "containerPort": contract.container_port,
+        "advancedConfiguration": {
+            "alternateTargetGroupArn": contract.green_target_group,
+            "productionListenerRule": contract.production_rule,
+            "testListenerRule": contract.test_rule,
+            "roleArn": contract.load_balancer_role,
         },
-        "lifecycleHooks": [pause],
-        **steps,
     }

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Optional
 from mlops_kit.core.errors import UserError
 
 from . import task_definition
-from .ecs import IN_FLIGHT, deployment_configuration
+from .deployment_configuration import deployment_configuration
+from .ecs import IN_FLIGHT
 from .environment import Environment
 from .release import Release
 

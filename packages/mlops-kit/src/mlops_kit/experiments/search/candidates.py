@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..metrics import goodness
-from ..settings import SearchConfig, is_range
+from .settings import SearchConfig, is_range
 
 # A small search space is exhausted after this many draws for each candidate.
 _DRAWS = 100

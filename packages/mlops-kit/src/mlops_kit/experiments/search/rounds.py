@@ -22,8 +22,9 @@ from .. import cluster
 from .. import pipeline as model
 from ..metrics import value
 from ..predictions import predict
-from ..settings import SearchConfig, TrainConfig
+from ..settings import TrainConfig
 from .candidates import Candidate, best_first
+from .settings import SearchConfig
 
 # Takes a candidate with the score of its last round.
 Note = Callable[[Candidate], None]

@@ -17,10 +17,11 @@ from mlops_kit.data import Dataset
 
 from .. import cluster, pipeline, slices
 from .. import store as tracking
-from ..settings import SEARCH, SearchConfig, TrainConfig, metric_names
+from ..settings import TrainConfig, metric_names
 from . import rounds
 from .candidates import Candidate, best_first, draw
 from .log import open_logbook
+from .settings import SEARCH, SearchConfig
 
 REPORT = Path("reports/search.json")
 
