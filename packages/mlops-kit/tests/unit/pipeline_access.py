@@ -63,6 +63,7 @@ def read_gitlab(text: str) -> Access:
             continue
         environment = job.get("environment", "")
         scope = environment["name"] if isinstance(environment, dict) else environment
+        name = "docs" if name == "pages" else name
         has = found.setdefault(name.replace("-success", "").replace("-failure", ""), set())
         has |= given_by([scope])
         has |= role(scope.partition("/")[0]) if "id_tokens" in job else set()

@@ -25,18 +25,18 @@ class Pipeline(NamedTuple):
 
 
 def texts(profile: str) -> dict[str, str]:
-    """Each system's pipeline for a profile, as the kit has it; without the site of the documents, which two of them publish."""
+    """Each system's pipeline for a profile, as the kit has it."""
     found = {}
     for system in switch.SYSTEMS:
         folder = ROOT / switch.FOLDER / system / profile
-        paths = [path for path in folder.rglob("*") if path.is_file() and path.stem != "docs"]
+        paths = [path for path in folder.rglob("*") if path.is_file()]
         found[system] = joined({path: path.read_text(encoding="utf-8") for path in paths})
     return found
 
 
 def joined(pipeline: dict[Path, str]) -> str:
     """One text of a pipeline's files; GitHub's workflows in the order in which they run."""
-    order = ["ci", "train", "deploy", "publish"]
+    order = ["ci", "docs", "train", "deploy", "publish"]
     files = sorted(pipeline, key=lambda path: order.index(path.stem) if path.stem in order else 0)
     return "\n---\n".join(pipeline[path] for path in files)
 
@@ -75,7 +75,7 @@ def read_gitlab(text: str) -> Pipeline:
     after = document["default"]["after_script"]
     shared = {k: v["value"] if isinstance(v, dict) else v for k, v in document["variables"].items()}
     jobs = {n: j for n, j in document.items() if isinstance(j, dict) and "script" in j}
-    jobs.pop("pages")
+    jobs["docs"] = jobs.pop("pages")  # the name that makes it GitLab's site
     values = document["variables"]["PIPELINE"]["options"]
     commands = {name: [*j["script"], *j.get("after_script", after)] for name, j in jobs.items()}
     commands["notify"] = for_each(
@@ -129,10 +129,20 @@ def read_azure(text: str) -> Pipeline:
         commands[name] = [c for script in scripts for c in lines(script)]
         variables[name] = known(job.get("variables"))
     parameters = {each["name"]: each for each in document["parameters"]}
-    values = parameters["pipeline"]["values"]
-    notices = commands.pop("notify_success") + commands.pop("notify_failure")
-    commands["notify"] = for_each(notices, "${{ parameters.pipeline }}", values)
+    commands["notify"] = []
+    for stage in (each for each in document["stages"] if each["stage"] in ("succeeded", "failed")):
+        expression = "${{ parameters.pipeline }}"
+        silent = not_for(stage["condition"], f"'{expression}'")
+        values = [v for v in parameters["pipeline"]["values"] if v not in silent]
+        sent = commands.pop(stage["jobs"][0]["job"])
+        commands["notify"] += for_each(sent, expression, values)
     return Pipeline(commands, variables, {}, parameters["pythons"]["default"])
+
+
+def not_for(condition: str, what: str) -> list[str]:
+    """The values for which one of Azure's conditions does not hold."""
+    found = re.search(rf"(?:ne|notIn)\({re.escape(what)}, (.*?)\)", condition)
+    return re.findall(r"'(\w+)'", found[1]) if found else []
 
 
 def read_jenkins(text: str) -> Pipeline:
@@ -154,7 +164,9 @@ def read_jenkins(text: str) -> Pipeline:
         elif line == "}":
             blocks.pop()
     shared = dict(re.findall(r'string\(name: "(\w+)", defaultValue: "(.*?)"', text))
+    silent = re.findall(r'params\.PIPELINE != "(\w+)"', text)
     values = re.findall(r'"(\w+)"', re.search(r"choices: \[(.*?)\]", text)[1])
+    values = [value for value in values if value not in silent]
     commands["notify"] = for_each(commands["notify"], "${params.PIPELINE}", values)
     pythons = re.findall(r'"([\d.]+)"', re.search(r"values (.*)", text)[1])
     return Pipeline(commands, variables, known(shared), pythons)

@@ -17,7 +17,7 @@ from mlops_kit.ci.pipelines import makefile_lint, summary, switch
 from mlops_kit.core.errors import UserError
 from mlops_kit.delivery.deploy.settings import load_deploy
 
-from .pipeline_readers import READERS, ROOT, joined, read, texts
+from .pipeline_readers import READERS, ROOT, joined, not_for, read, texts
 
 TEXTS = {profile: texts(profile) for profile in switch.PROFILES}
 FULL = TEXTS["full"]
@@ -32,14 +32,14 @@ TARGETS = set(re.findall(r"^([a-z][a-z-]*):", "\n".join(RULES), re.M))
 PYTHONS = re.search(r"^PYTHONS := (.*)", MAKEFILE, re.M)[1].split()[::-1]
 
 # In the order in which they run; `export` takes the place of `train` where a registered model is deployed or published.
-BEFORE, AFTER = ["gates", "lint"], ["cost", "notify"]
+BEFORE, AFTER = ["gates", "lint"], ["docs", "cost", "notify"]
 TO_SCAN = ["container", "monitor", "train", "export", "scan"]
 JOBS = {
     "full": [*BEFORE, *TO_SCAN, "staging", "production", *AFTER],
     "service": [*BEFORE, *TO_SCAN, "publish", *AFTER],
     "model": [*BEFORE, "train", *AFTER],
 }
-# What a pipeline can be started for, beside the schedule.
+# What a pipeline can be started for, beside the schedule, and sends its status of.
 STARTED_FOR = {
     "full": ("ci", "train", "deploy", "monitor"),
     "service": ("ci", "train", "publish", "monitor"),
@@ -99,7 +99,7 @@ def _bad_commands(commands: dict[str, list[str]]) -> list[str]:
 
 
 def _bad_order(commands: dict[str, list[str]], jobs: list[str]) -> list[str]:
-    last = {"notify", "cost"}  # wherever a system has them
+    last = {*AFTER}  # wherever a system has them
     order = [job for job in commands if job not in last]
     wanted = [job for job in jobs if job not in last]
     return [] if order == wanted else [f"the order of jobs is {order}"]
@@ -122,6 +122,8 @@ def notices(commands: dict[str, list[str]]) -> set[str]:
 # A job that can write something here can do harm; each line has the reason for it.
 RIGHTS = {
     ("coverage", "id-token"),  # codecov knows the repository by it
+    ("docs", "id-token"),  # as GitHub Pages does
+    ("docs", "pages"),
     ("monitor", "id-token"),  # the role in AWS
     ("train", "id-token"),
     ("deploy", "id-token"),  # the call of the other workflow
@@ -154,10 +156,11 @@ def _bad_rights(text: str) -> list[str]:
 
 def _more_than_the_caller(text: str) -> list[str]:
     """Return the rights that exceed the caller's: GitHub does not start such a workflow."""
-    _, train, *called = yaml.safe_load_all(text)
-    calls = [job for job in train["jobs"].values() if "uses" in job]
+    flows = list(yaml.safe_load_all(text))
+    calls = [job for flow in flows for job in flow["jobs"].values() if "uses" in job]
     given = {right for call in calls for right in call.get("permissions", {}).items()}
-    jobs = [job for workflow in called for job in workflow["jobs"].values()]
+    called = [flow for flow in flows if "workflow_call" in flow[True]]  # YAML reads "on" so
+    jobs = [job for flow in called for job in flow["jobs"].values()]
     asked = {right for job in jobs for right in job["permissions"].items()}
     return [f"github: the call of a workflow lacks {right}" for right in sorted(asked - given)]
 
@@ -205,7 +208,7 @@ def test_without_aws_nothing_speaks_of_it(system):
 @each_system
 def test_without_a_service_nothing_speaks_of_it(system):
     assert not re.search(
-        r"\bDocker\b|image-|make (image|export)|artifacts/model|monitor|deploy",
+        r"\bDocker\b|image-|make (image|export)|artifacts/model|monitor|deploy(?!-pages@)",
         TEXTS["model"][system],
     )
 
@@ -312,21 +315,46 @@ def test_each_gives_make_the_python_and_the_folder_that_is_kept(system):
 
 @each_profile
 def test_site_is_published_from_main_and_only_where_it_is_wanted(profile):
-    github = ROOT / switch.FOLDER / "github" / profile / ".github/workflows/docs.yml"
-    workflow = yaml.safe_load(github.read_text(encoding="utf-8"))
+    flows = {flow["name"]: flow for flow in yaml.safe_load_all(TEXTS[profile]["github"])}
+    workflow = flows["docs"]
     assert workflow[True]["push"] == {"branches": ["main"]}  # YAML reads "on" so
     job = workflow["jobs"]["docs"]
     assert job["if"] == "${{ vars.DOCS == 'true' }}"
     assert job["permissions"] == {"contents": "read", "pages": "write", "id-token": "write"}
-    assert [step["run"] for step in job["steps"] if "run" in step] == ["make docs"]
     pages = yaml.safe_load(TEXTS[profile]["gitlab"])["pages"]
     (rule,) = pages["rules"]
     assert rule["if"].startswith('$DOCS == "true" && ')
     assert rule["if"].endswith("$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH")
-    assert pages["script"] == ["make docs"]
     folders = {pages["pages"]["publish"], job["steps"][-2]["with"]["path"]}
     assert folders == {"reports/docs"}  # of the kit's make/docs.mk
     assert "| `DOCS` |" in (ROOT / "docs/ci-portability.md").read_text(encoding="utf-8")
+
+
+@each_profile
+def test_other_systems_build_the_site_when_it_is_asked_for(profile):
+    """That nobody is told: test_each_pipeline_sends_its_status, whose readers go by these conditions."""
+    for system in SYSTEMS:
+        assert read(system, TEXTS[profile][system]).commands["docs"] == ["make docs"]
+    values = [*STARTED_FOR[profile], "docs"]
+    circleci, azure = (yaml.safe_load(TEXTS[profile][name]) for name in ("circleci", "azure"))
+    assert circleci["parameters"]["pipeline"]["enum"] == values
+    asked = {"equal": ["docs", "<< pipeline.parameters.pipeline >>"]}
+    assert circleci["workflows"]["docs"] == {"when": asked, "jobs": ["docs"]}
+    kept = {"store_artifacts": {"path": "reports/docs", "destination": "docs"}}
+    assert circleci["jobs"]["docs"]["steps"][-1] == kept
+    jenkins = TEXTS[profile]["jenkins"]
+    assert f"choices: {json.dumps(values)}" in jenkins
+    stage = jenkins.partition('stage("docs") {')[2].partition("        stage(")[0]
+    assert 'equals expected: "docs", actual: params.PIPELINE' in stage
+    assert 'archiveArtifacts artifacts: "reports/docs/**"' in stage
+    assert azure["parameters"][0]["values"] == values
+    stages = {each["stage"]: each for each in azure["stages"]}
+    asked = "or(eq('${{ parameters.pipeline }}', 'docs'), eq(variables.SCHEDULE, 'docs'))"
+    assert stages["docs"]["condition"] == asked
+    kept = {"publish": "reports/docs", "artifact": "docs"}
+    assert stages["docs"]["jobs"][0]["steps"][-1] == kept
+    for name in ("check", "succeeded", "failed"):  # a schedule leaves the parameter at "ci"
+        assert "docs" in not_for(stages[name]["condition"], "variables.SCHEDULE"), name
 
 
 def test_every_secret_and_variable_is_documented():

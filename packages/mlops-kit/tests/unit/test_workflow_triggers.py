@@ -16,7 +16,9 @@ EVENTS = {
     *("workflow_dispatch", "workflow_call"),
 }
 # Steps that need an identity token; a call passes the right on.
-SIGNS = re.compile(r"use_oidc|aws-actions/configure-aws-credentials@|actions/attest@|'uses': '\./")
+SIGNS = re.compile(
+    r"use_oidc|aws-actions/configure-aws-credentials@|actions/(attest|deploy-pages)@|'uses': '\./"
+)
 # GitHub gives a fork's pull request no such token, so what needs one could only fail.
 OURS = "github.event.pull_request.head.repo.full_name == github.repository"
 
