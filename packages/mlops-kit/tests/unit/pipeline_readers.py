@@ -131,11 +131,10 @@ def read_azure(text: str) -> Pipeline:
     parameters = {each["name"]: each for each in document["parameters"]}
     commands["notify"] = []
     for stage in (each for each in document["stages"] if each["stage"] in ("succeeded", "failed")):
-        expression = "${{ parameters.pipeline }}"
-        silent = not_for(stage["condition"], f"'{expression}'")
+        silent = not_for(stage["condition"], "'${{ parameters.pipeline }}'")
         values = [v for v in parameters["pipeline"]["values"] if v not in silent]
         sent = commands.pop(stage["jobs"][0]["job"])
-        commands["notify"] += for_each(sent, expression, values)
+        commands["notify"] += for_each(sent, '"$(WHAT)"', values)
     return Pipeline(commands, variables, {}, parameters["pythons"]["default"])
 
 
