@@ -133,7 +133,7 @@ def test_its_answers_are_counted_and_kept_beside_the_champions(with_challenger, 
     # The process is a child of one of the service's threads.
     children = Path(f"/proc/{service.process.pid}/task").glob("*/children")
     (its,) = [int(number) for file in children for number in file.read_text().split()]
-    assert os.sched_getscheduler(its) == os.SCHED_IDLE
+    assert os.getpriority(os.PRIO_PROCESS, its) == 19
     assert service.stop() == 0
     heads = [
         json.loads(file.read_text().splitlines()[0])

@@ -124,16 +124,6 @@ class Shadow:
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
-def _stand_back(pid: int) -> None:
-    """Give a process the lowest CPU priority: from outside, because its imports take a second before it could do so."""
-    with suppress(OSError):  # it has ended already
-        if sys.platform == "linux":
-            # Any other process preempts it at once (sched(7)); of nice 19 alone Linux lets it keep the core for milliseconds.
-            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
-        else:
-            os.setpriority(os.PRIO_PROCESS, pid, _NICENESS)
-
-
 class _Process:
     """A running challenger, and the socket that is its standard input."""
 
@@ -152,7 +142,9 @@ class _Process:
             raise
         finally:
             its.close()
-        _stand_back(self._child.pid)
+        with suppress(OSError):  # it has ended already
+            # From here, because its imports take a second before it could lower its own priority.
+            os.setpriority(os.PRIO_PROCESS, self._child.pid, _NICENESS)
         self._lines = self._socket.makefile("rb")
 
     def ask(self, requests: list[_Request]) -> Answered:
