@@ -115,7 +115,7 @@ def _validate(settings: TrainConfig, run_id: str = "") -> None:
 
     result = validation.validate(settings, run_id)
     rows = [
-        [c.name, c.measured, c.asked, "passed" if c.passed else "FAILED"] for c in result.checks
+        [c.name, c.measured, c.threshold, "passed" if c.passed else "FAILED"] for c in result.checks
     ]
     show_table(f"run {result.run_id}", ["check", "measured", "threshold", ""], rows)
     if not result.passed:

@@ -184,7 +184,7 @@ def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command, regist
     assert command("register").code == 0
     assert [command(n).code for n in ("train", "validate")] == [0, 0]
     checks = {check["name"]: check for check in report("validation")["checks"]}
-    assert checks["roc_auc against champion"]["asked"] == "not worse than version 2"
+    assert checks["roc_auc against champion"]["threshold"] == "not worse than version 2"
 
 
 @pytest.mark.slow
@@ -421,7 +421,7 @@ def test_a_moved_repository_keeps_its_models(command, registered, tmp_path_facto
     for name in ("validate", "train", "validate"):
         done = command(name)
         assert done.code == 0, done.err
-    compared = [c["name"] for c in report("validation")["checks"] if "version 1" in c["asked"]]
+    compared = [c["name"] for c in report("validation")["checks"] if "version 1" in c["threshold"]]
     assert compared == ["roc_auc against champion"]
 
 
