@@ -95,7 +95,7 @@ def evaluate(
         done.latencies = latency(champion), latency(challenger)
     if labels:
         _measure(config, run_config, champion, challenger, labels, done)
-    done.set_verdict(config.rows, bool(labels))
+    done.set_result(config.rows, bool(labels))
 
 
 def _measure(
