@@ -119,7 +119,7 @@ def _validate(settings: TrainConfig, run_id: str = "") -> None:
     ]
     show_table(f"run {result.run_id}", ["check", "measured", "threshold", ""], rows)
     if not result.passed:
-        echo("not good enough: reports/validation.json; nothing is registered")
+        echo("thresholds not met: reports/validation.json; nothing is registered")
         raise typer.Exit(1)
 
 

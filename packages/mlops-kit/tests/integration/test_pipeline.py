@@ -62,7 +62,7 @@ def test_pipeline_runs_three_steps_and_prints_the_next_command(command, project)
 def test_pipeline_ends_with_1_where_the_model_is_not_good_enough(command, project):
     done = command("pipeline", SET="validation.thresholds.accuracy=1")
     assert done.code == 1
-    assert "not good enough: reports/validation.json; nothing is registered" in done.out
+    assert "thresholds not met: reports/validation.json; nothing is registered" in done.out
     assert report("validation")["passed"] is False
     assert aliases() == {}
 
@@ -162,7 +162,7 @@ def test_worse_model_fails_and_is_not_registered(command, registered):
     assert command("train", SET=WEAK).code == 0
     validated = command("validate", SET=WEAK)
     assert validated.code == 1
-    assert "not good enough" in validated.out
+    assert "thresholds not met" in validated.out
     failed = [check["name"] for check in report("validation")["checks"] if not check["passed"]]
     assert failed == ["roc_auc against champion"]
     refused = command("register")

@@ -415,7 +415,7 @@ def test_retrain_trains_only_after_drift(command, recorded):
     strict = "validation.thresholds.mae=1e-9"
     done = command("retrain", MONITOR_SET=SOURCE, SET=strict)
     assert done.code == 1
-    assert "not good enough, nothing is registered: reports/validation.json" in done.out
+    assert "thresholds not met, nothing is registered: reports/validation.json" in done.out
     assert aliases() == {"champion": "1", "challenger": "2"}
     done = command("promote")
     assert (done.code, done.err) == (0, "")

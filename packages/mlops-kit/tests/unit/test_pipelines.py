@@ -447,7 +447,7 @@ def test_the_summary_is_appended_to_githubs(reports, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "page.md")
     summary.show()
     page = Path("page.md").read_text()
-    assert page.startswith("before\n## Validation\n\nThe model is good enough.\n")
+    assert page.startswith("before\n## Validation\n\nThe model meets the thresholds.\n")
     assert "| accuracy | 0.9 | >= 0.8 | passed |" in page
     assert "through 93.1% of the lines" in page
 

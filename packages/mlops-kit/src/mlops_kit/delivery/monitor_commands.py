@@ -75,7 +75,7 @@ def retrain(
             f"{name} version {done['version']} is the challenger now: look at it, then make promote"
         )
     else:
-        outcome = f"not good enough, nothing is registered: {validation.REPORT}"
+        outcome = f"thresholds not met, nothing is registered: {validation.REPORT}"
     job_summary.put_section("Retrained", [f"{outcome}."])
     echo(f"drifted and retrained: {outcome}")
     raise typer.Exit(1)

@@ -71,7 +71,7 @@ class SliceConfig(Section):
 
 
 class ValidationConfig(Section):
-    """When a run is good enough to be registered."""
+    """The thresholds that a run has to meet to be registered."""
 
     metric: str = Field("", description="a metric of the task; default: roc_auc or r2")
     thresholds: Thresholds = Field(Thresholds(), description="a mapping of metrics to numbers")

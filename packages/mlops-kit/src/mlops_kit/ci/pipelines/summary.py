@@ -58,7 +58,9 @@ def _add_validation() -> None:
             for c in found["checks"]
         ]
         sentence = (
-            "The model is good enough." if found["passed"] else "**The model is not good enough.**"
+            "The model meets the thresholds."
+            if found["passed"]
+            else "**The model does not meet the thresholds.**"
         )
         table = job_summary.table(["check", "measured", "threshold", ""], rows)
         job_summary.put_section("Validation", [sentence, "", *table])
