@@ -79,7 +79,7 @@ def compared(labels="", task="classification", rows=100):
         validation={"metric": metric},
     )
     when = span("2020-01-01", "2100-01-01", 7)
-    with recorded_rows.located("kept", when) as files:
+    with recorded_rows.local_files("kept", when) as files:
         windows = [recorded_rows.window(files, Columns({}), "m", v, when) for v in ("7", "8")]
     done = Comparison("m", "7", "8", "then", "now", metric)
     compare.evaluate(MonitorConfig(rows=rows), config, *windows, labels, done)
@@ -160,7 +160,7 @@ def test_a_request_of_many_rows_counts_once_for_latency(checkout):
     recorder.start()
     recorder.close()
     when = span("2020-01-01", "2100-01-01", 7)
-    with recorded_rows.located("kept", when) as files:
+    with recorded_rows.local_files("kept", when) as files:
         found = latency(recorded_rows.window(files, Columns({}), "m", "7", when))
     assert (found.requests, found.median) == (3, 1)
 

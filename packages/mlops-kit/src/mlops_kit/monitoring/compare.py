@@ -49,7 +49,7 @@ def compare(config: MonitorConfig, span: Span, name: str, alias: str, labels: st
     )
     with (
         step("read") as running,
-        recorded_rows.located(config.source or "", span) as files,
+        recorded_rows.local_files(config.source or "", span) as files,
     ):
         windows = [
             recorded_rows.window(files, _NO_INPUTS, name, version, span)

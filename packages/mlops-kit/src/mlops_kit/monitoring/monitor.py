@@ -73,7 +73,7 @@ def opened(config: MonitorConfig, span: Span, name: str, alias: str) -> Iterator
             running.detail = f"{name} version {version}"
         with (
             step("read") as running,
-            recorded_rows.located(config.source or "", span) as files,
+            recorded_rows.local_files(config.source or "", span) as files,
         ):
             window = recorded_rows.window(files, stored.columns, name, version, span)
             running.detail = f"{len(window):,} rows from {utc(span.since)} to {utc(span.until)}"
