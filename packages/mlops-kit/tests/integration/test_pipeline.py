@@ -59,7 +59,7 @@ def test_pipeline_runs_three_steps_and_prints_the_next_command(command, project)
     assert aliases() == {"churn": {"champion": 1}}
 
 
-def test_pipeline_ends_with_1_where_the_model_is_not_good_enough(command, project):
+def test_pipeline_ends_with_1_where_thresholds_are_not_met(command, project):
     done = command("pipeline", SET="validation.thresholds.accuracy=1")
     assert done.code == 1
     assert "thresholds not met: reports/validation.json; nothing is registered" in done.out
