@@ -50,7 +50,8 @@ def find_problems(version: str) -> Iterator[str]:
         yield f"{KIT / 'README.md'} has no {wheel}: it names the wheel of another version"
     yield from _lock_problems()
     if changed := _git("status", "--porcelain").splitlines():
-        yield f"the tree has {len(changed)} uncommitted changes, the first is {changed[0][3:]}: commit them"
+        changes = "change" if len(changed) == 1 else "changes"
+        yield f"the tree has {len(changed)} uncommitted {changes} (the first: {changed[0][3:]}): git commit"
     if _git("tag", "--list", f"v{version}"):
         yield f"the tag v{version} is there already: raise version in {METADATA}"
 

@@ -66,6 +66,12 @@ def test_what_agrees_is_tagged(repository, git):
     )
 
 
+def test_a_single_change_is_counted_in_the_singular(repository):
+    (repository / "new.txt").touch()
+    problem = "error: the tree has 1 uncommitted change (the first: new.txt): git commit\n"
+    assert release(repository) == (2, problem)
+
+
 @pytest.mark.parametrize("profile", ["service", "model"])
 def test_each_profile_has_the_digest_of_the_same_kit(
     generate, template, default_project, tmp_path, profile

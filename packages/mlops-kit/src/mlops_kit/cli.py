@@ -92,11 +92,11 @@ def _validate(settings: TrainConfig, run_id: str = "") -> None:
 
     result = validation.validate(settings, run_id)
     rows = [
-        [c.name, c.measured, c.asked, "passed" if c.passed else "FAILED"] for c in result.checks
+        [c.name, c.measured, c.threshold, "passed" if c.passed else "FAILED"] for c in result.checks
     ]
     show_table(f"run {result.run_id}", ["check", "measured", "threshold", ""], rows)
     if not result.passed:
-        echo("not good enough: reports/validation.json; nothing is registered")
+        echo("thresholds not met: reports/validation.json; nothing is registered")
         raise typer.Exit(1)
 
 

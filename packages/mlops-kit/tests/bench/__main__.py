@@ -56,7 +56,7 @@ TABLES = {
 
 def main() -> None:
     """Measure, print and write."""
-    names, runs = _asked_for()
+    names, runs = _options()
     reports = ROOT / "reports"
     reports.mkdir(exist_ok=True)
     described = machine()  # before our own work is part of its load
@@ -78,7 +78,7 @@ def main() -> None:
     print(f"\nbench: reports/bench.md and reports/bench.json ({time.perf_counter() - start:.0f} s)")
 
 
-def _asked_for() -> tuple[list[str], int]:
+def _options() -> tuple[list[str], int]:
     names = os.environ.get("BENCH", "").split() or [*COMPARISONS, *TABLES]
     for name in names:
         if name not in (*COMPARISONS, *TABLES):

@@ -30,8 +30,8 @@ def load(scratch: Path, runs: int) -> Table:
                 body = folder / f"{rows}.json"
                 body.write_text(json.dumps({"rows": [card["golden"][0]["row"]] * rows}))
                 print(f"load: {number}/{runs}, {connections} × {rows} …", end=" ", flush=True)
-                asked = f"{port} /predict {body} {connections} {SECONDS}"
-                result = json.loads(run(f"{PYTHON} {BENCH / 'http_load.py'} {asked}", folder))
+                arguments = f"{port} /predict {body} {connections} {SECONDS}"
+                result = json.loads(run(f"{PYTHON} {BENCH / 'http_load.py'} {arguments}", folder))
                 found.setdefault((connections, rows), []).append(result)
                 print(f"{result['per_second']:.0f} a second", flush=True)
     hour, origin = hour_price()

@@ -31,8 +31,8 @@ def monitor(scratch: Path, _runs: int) -> Table:
     found = {}
     for rows in ROWS:
         print(f"monitor: {WINDOWS} windows of {rows} rows …", flush=True)
-        asked = run(f"{SCRIPT} count {WINDOWS} {rows}", folder, environment)
-        found[rows] = json.loads(asked.splitlines()[-1])
+        output = run(f"{SCRIPT} count {WINDOWS} {rows}", folder, environment)
+        found[rows] = json.loads(output.splitlines()[-1])
     return Table(
         name="monitor",
         header=("drift", *(f"{rows} rows" for rows in ROWS), "aim"),

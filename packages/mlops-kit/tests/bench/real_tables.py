@@ -99,7 +99,7 @@ def _tried(name: tuple[str, str]) -> dict[str, Any] | None:
     try:
         with _limited():
             run = _followed(file, target, fact)
-        return fact if run is None else {**fact, **_asked(run, frame), **_compared(run)}
+        return fact if run is None else {**fact, **_disagreements(run, frame), **_compared(run)}
     except TooLongError:
         return {**fact, "outcome": "slow"}
     except Exception:
@@ -179,15 +179,15 @@ def _trained(overrides: str) -> Run:
     return Run(config, dataset, pipeline, measured[DEFAULT_METRICS[config.task]].value)
 
 
-def _asked(run: Run, frame: Any) -> dict[str, Any]:
+def _disagreements(run: Run, frame: Any) -> dict[str, Any]:
     """Return for how many rows three ways to predict differ; nothing where that took too long."""
     try:
         with _limited(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            differ, asked = disagreements(run.config.data, run.dataset, run.pipeline, frame)
+            differ, rows = disagreements(run.config.data, run.dataset, run.pipeline, frame)
     except TooLongError:
         return {}
-    return {"differ": differ, "asked": asked}
+    return {"differ": differ, "rows": rows}
 
 
 def _compared(run: Run) -> dict[str, Any]:

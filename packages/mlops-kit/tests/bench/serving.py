@@ -87,8 +87,10 @@ def serving(scratch: Path, runs: int) -> Table:
                 for server in SERVERS:
                     print(f"serve: {number}/{runs}, {load}, {server.name} …", end=" ", flush=True)
                     body = bodies[load, server.body]
-                    asked = f"{ports[server.name]} {server.path} {body} {connections} {SECONDS}"
-                    result = json.loads(run(f"{PYTHON} {BENCH / 'http_load.py'} {asked}", folder))
+                    arguments = f"{ports[server.name]} {server.path} {body} {connections} {SECONDS}"
+                    result = json.loads(
+                        run(f"{PYTHON} {BENCH / 'http_load.py'} {arguments}", folder)
+                    )
                     found.setdefault((load, server.name), []).append(result)
                     print(f"{result['per_second']:.0f} a second", flush=True)
     return Table(

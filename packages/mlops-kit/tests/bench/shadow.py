@@ -84,8 +84,8 @@ def _measure(server: Server, folder: Path, body: Path, connections: int) -> dict
     with started(server, folder) as port:
         if server is not SERVERS[0]:
             _wait_for_challenger(folder / f"{port}.log")
-        asked = f"{port} {server.path} {body} {connections} {SECONDS}"
-        found = json.loads(run(f"{PYTHON} {BENCH / 'http_load.py'} {asked}", folder))
+        arguments = f"{port} {server.path} {body} {connections} {SECONDS}"
+        found = json.loads(run(f"{PYTHON} {BENCH / 'http_load.py'} {arguments}", folder))
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             metrics = answer.read().decode()
     rows = _count(metrics, "predicted_rows_total")

@@ -77,14 +77,14 @@ def _rows(facts: list[dict[str, Any]]) -> list[tuple[str, ...]]:
         ),
         (
             "rows whose file, request and frame disagree",
-            f"{sum(fact.get('differ', 0) for fact in facts):,} of {sum(fact.get('asked', 0) for fact in facts):,}",
+            f"{sum(fact.get('differ', 0) for fact in facts):,} of {sum(fact.get('rows', 0) for fact in facts):,}",
             "0",
         ),
     ]
     for task, metric in METRICS.items():
         found += _gains([fact for fact in facts if fact.get("task") == task], metric)
-    asked = Counter(_keys(fact["pasted"]) for fact in facts if "pasted" in fact)
-    found += [(f"asked for: {keys}", f"{count}", "–") for keys, count in asked.most_common()]
+    pasted = Counter(_keys(fact["pasted"]) for fact in facts if "pasted" in fact)
+    found += [(f"asked for: {keys}", f"{count}", "–") for keys, count in pasted.most_common()]
     return found
 
 

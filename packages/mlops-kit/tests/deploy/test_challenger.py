@@ -90,7 +90,7 @@ def test_a_challenger_goes_from_shadow_to_production(site, emulator):
     assert "latency: champion " in done.out
     report = json.loads((site.folder / "reports/compare.json").read_text(encoding="utf-8"))
     assert (report["mode"], report["rows"], report["labels"]) == ("shadow", [ROWS] * 2, [ROWS] * 2)
-    assert (report["verdict"], report["notes"]) == ("better", [])
+    assert (report["result"], report["notes"]) == ("better", [])
     assert [each["requests"] for each in report["latencies"]] == [ROWS, ROWS]
     done = site.run("promote")
     assert (done.code, "rests on: better: gain in accuracy +" in done.out) == (0, True), done.out

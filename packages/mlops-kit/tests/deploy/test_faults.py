@@ -283,7 +283,7 @@ def test_an_alarm_that_rings_from_the_start(fault, serving, emulator):
 def test_release_is_deployed_again_after_a_late_answer(fault, serving, site):
     old, _ = serving
     slow = site("is slow")
-    with fault("the verdict comes too late", old) as ended:
+    with fault("the result comes too late", old) as ended:
         done = slow.run("deploy", "pause_minutes=1")
         assert (done.code, "lifecycle hook timed out" in done.out) == (3, True), done.out
         ended.append(done)

@@ -171,7 +171,7 @@ def scan(tag: str = "0123-v3", digest: str = DIGEST) -> None:
     )
 
 
-def verdicts(**service: object) -> dict[str, tuple[bool, str]]:
+def check_results(**service: object) -> dict[str, tuple[bool, str]]:
     found = environment.connect("staging").preflight.all(release(), service or None, False)
     return {check.name: (check.passed, check.detail) for check in found}
 
@@ -200,7 +200,7 @@ def test_api_key_is_read_from_the_contracts_secret(cloud):
     publish({**cloud, "secrets": {"API_KEY": f"{both['ARN']}:a::"}})
     assert environment.connect("staging").api_key() == "1"
     in_repository()
-    assert verdicts()["secrets"] == (True, "API_KEY")
+    assert check_results()["secrets"] == (True, "API_KEY")
 
 
 def test_a_contract_of_many_secrets_is_published_and_read(cloud):
@@ -367,7 +367,7 @@ def test_of_two_that_begin_at_once_one_gets_it(cloud):
 
 def test_all_is_well(cloud):
     in_repository()
-    found = verdicts()
+    found = check_results()
     assert [name for name, (passed, _) in found.items() if not passed] == []
     assert found["scan"][1] == "no CRITICAL finding"
     preflight.require(environment.connect("staging").preflight.all(release(), None, False))
@@ -428,11 +428,11 @@ def test_weights_have_to_be_on_one_side_while_something_runs(cloud):
         elb.modify_rule(RuleArn=cloud[rule], Actions=[action])
 
     forward("production_rule", 30, 70)
-    assert verdicts(runningCount=1)["weights"] == (False, "production: blue 30 %, green 70 %")
-    assert verdicts()["weights"][0]
+    assert check_results(runningCount=1)["weights"] == (False, "production: blue 30 %, green 70 %")
+    assert check_results()["weights"][0]
     forward("production_rule", 0, 100)
-    assert verdicts(runningCount=1)["weights"] == (True, "production: blue 0 %, green 100 %")
-    passed, detail = verdicts(runningCount=1)["targets"]
+    assert check_results(runningCount=1)["weights"] == (True, "production: blue 0 %, green 100 %")
+    passed, detail = check_results(runningCount=1)["targets"]
     assert not passed
     assert detail.startswith("green: 0 of 0 healthy (make rollback takes that, and make deploy")
     strange = elb.create_target_group(
@@ -443,27 +443,27 @@ def test_weights_have_to_be_on_one_side_while_something_runs(cloud):
     )
     arn = strange["TargetGroups"][0]["TargetGroupArn"]
     forward("test_rule", 1, groups=(arn,))
-    passed, detail = verdicts()["weights"]
+    passed, detail = check_results()["weights"]
     assert (passed, arn in detail) == (False, True)
     for rule in ("test_rule", "production_rule"):
         forward(rule, 1, groups=(cloud["blue_target_group"],))
-    assert verdicts()["weights"] == (False, "one of the target groups is on neither rule")
+    assert check_results()["weights"] == (False, "one of the target groups is on neither rule")
 
 
 def test_findings_of_the_scan_refuse_an_image(cloud, monkeypatch):
     in_repository()
     monkeypatch.setenv("DEPLOY_SET", "blocking_findings=none")
-    assert "not asked for" in verdicts()["scan"][1]
+    assert "not asked for" in check_results()["scan"][1]
     monkeypatch.setenv("DEPLOY_SET", "blocking_findings=HIGH")
-    assert verdicts()["scan"] == (False, "1 HIGH")
+    assert check_results()["scan"] == (False, "1 HIGH")
     monkeypatch.setenv("DEPLOY_SET", "blocking_findings=CRITICAL")
-    assert verdicts()["scan"] == (True, "no CRITICAL finding")
+    assert check_results()["scan"] == (True, "no CRITICAL finding")
 
 
 @pytest.mark.parametrize("status", ["FAILED", "UNSUPPORTED_IMAGE", "SCAN_ELIGIBILITY_EXPIRED"])
 def test_an_image_that_cannot_be_scanned_is_refused(cloud, status):
     in_repository(scanned=status)
-    passed, detail = verdicts()["scan"]
+    passed, detail = check_results()["scan"]
     assert not passed
     assert detail.startswith(f"NOT SCANNED: {status} (DEPLOY_SET=")
 
@@ -474,7 +474,7 @@ def test_a_scan_that_is_not_over_is_waited_for(cloud, monkeypatch):
     begun = threading.Timer(1.0, scan)
     begun.start()
     try:
-        assert verdicts()["scan"] == (True, "no CRITICAL finding")
+        assert check_results()["scan"] == (True, "no CRITICAL finding")
     finally:
         begun.join()
 
@@ -482,7 +482,7 @@ def test_a_scan_that_is_not_over_is_waited_for(cloud, monkeypatch):
 def test_endless_scan_is_reported(cloud, monkeypatch):
     in_repository(scanned="")
     monkeypatch.setattr(preflight, "_SECONDS_TO_SCAN", 0.0)
-    passed, detail = verdicts()["scan"]
+    passed, detail = check_results()["scan"]
     assert not passed
     assert detail.startswith("NOT SCANNED: ScanNotFoundException")
 
@@ -502,11 +502,11 @@ def test_a_ringing_alarm_refuses_unless_there_is_a_reason(cloud, monkeypatch):
             Threshold=1,
             ComparisonOperator="GreaterThanThreshold",
         )
-    assert verdicts()["alarms"] == (True, "none rings")
+    assert check_results()["alarms"] == (True, "none rings")
     cloudwatch.set_alarm_state(AlarmName="latency", StateValue="ALARM", StateReason="a test")
     there = environment.connect("staging").preflight
     assert there.active_alarms() == ["latency"]
-    passed, detail = verdicts()["alarms"]
+    passed, detail = check_results()["alarms"]
     assert (passed, detail.partition(": wait")[0]) == (False, "latency in state ALARM")
     for how, message in (
         ({"reason": "the cure"}, "alarms are off"),
@@ -515,7 +515,7 @@ def test_a_ringing_alarm_refuses_unless_there_is_a_reason(cloud, monkeypatch):
         (found,) = [c for c in there.all(release(), None, False, **how) if c.name == "alarms"]
         assert (found.passed, message in found.detail) == (True, True)
     monkeypatch.setenv("DEPLOY_SET", "alarms=false")
-    assert verdicts()["alarms"] == (True, "none rings")
+    assert check_results()["alarms"] == (True, "none rings")
 
 
 def test_unreachable_listener_is_refused_before_any_change(cloud):
@@ -523,7 +523,7 @@ def test_unreachable_listener_is_refused_before_any_change(cloud):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     publish({**cloud, "test_url": f"http://127.0.0.1:{port}"})
-    passed, detail = verdicts()["listeners"]
+    passed, detail = check_results()["listeners"]
     assert not passed
     assert detail.startswith(f"http://127.0.0.1:{port} (test) is not reached from here: Connection")
     assert "trusted_cidrs in configs/infra/staging.yaml, then make infra-apply" in detail
@@ -544,9 +544,9 @@ def test_of_an_index_the_image_in_it_is_scanned(cloud):
     ecr.put_image(**put, imageManifest=json.dumps(index), imageManifestMediaType=index["mediaType"])
     in_repository("inner", inner)
     assert environment.connect("staging").ecr.image_of(DIGEST) == (inner, "")
-    assert verdicts()["scan"] == (True, "no CRITICAL finding")
+    assert check_results()["scan"] == (True, "no CRITICAL finding")
     publish({**cloud, "architecture": "ARM64"})
-    assert verdicts()["image"] == (False, f"{DIGEST} has nothing for linux/arm64")
+    assert check_results()["image"] == (False, f"{DIGEST} has nothing for linux/arm64")
 
 
 def test_an_image_for_other_machines_is_not_pushed(cloud, monkeypatch):

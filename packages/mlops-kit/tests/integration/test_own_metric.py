@@ -41,8 +41,8 @@ def test_own_metric_works_from_training_to_the_champion(command, project):
         assert command("register", SET=config).code == 0
     report = json.loads(Path("reports/validation.json").read_text())
     checks = {check["name"]: check for check in report["checks"]}
-    assert checks["wrong"]["asked"] == "≤ 0.2"
-    assert "not worse than version 1" in checks["wrong against champion"]["asked"]
+    assert checks["wrong"]["threshold"] == "≤ 0.2"
+    assert "not worse than version 1" in checks["wrong against champion"]["threshold"]
     assert report["champion"]["metrics"]["wrong"]["gain"]
     assert command("report").code == 0
     assert "wrong" in Path("reports/index.html").read_text()

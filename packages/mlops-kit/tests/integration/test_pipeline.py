@@ -59,10 +59,10 @@ def test_pipeline_runs_three_steps_and_prints_the_next_command(command, project)
     assert aliases() == {"churn": {"champion": 1}}
 
 
-def test_pipeline_ends_with_1_where_the_model_is_not_good_enough(command, project):
+def test_pipeline_ends_with_1_where_thresholds_are_not_met(command, project):
     done = command("pipeline", SET="validation.thresholds.accuracy=1")
     assert done.code == 1
-    assert "not good enough: reports/validation.json; nothing is registered" in done.out
+    assert "thresholds not met: reports/validation.json; nothing is registered" in done.out
     assert report("validation")["passed"] is False
     assert aliases() == {}
 
@@ -162,7 +162,7 @@ def test_worse_model_fails_and_is_not_registered(command, registered):
     assert command("train", SET=WEAK).code == 0
     validated = command("validate", SET=WEAK)
     assert validated.code == 1
-    assert "not good enough" in validated.out
+    assert "thresholds not met" in validated.out
     failed = [check["name"] for check in report("validation")["checks"] if not check["passed"]]
     assert failed == ["roc_auc against champion"]
     refused = command("register")
@@ -184,7 +184,7 @@ def test_a_model_with_fewer_columns_is_compared_on_the_same_rows(command, regist
     assert command("register").code == 0
     assert [command(n).code for n in ("train", "validate")] == [0, 0]
     checks = {check["name"]: check for check in report("validation")["checks"]}
-    assert checks["roc_auc against champion"]["asked"] == "not worse than version 2"
+    assert checks["roc_auc against champion"]["threshold"] == "not worse than version 2"
 
 
 @pytest.mark.slow
@@ -421,7 +421,7 @@ def test_a_moved_repository_keeps_its_models(command, registered, tmp_path_facto
     for name in ("validate", "train", "validate"):
         done = command(name)
         assert done.code == 0, done.err
-    compared = [c["name"] for c in report("validation")["checks"] if "version 1" in c["asked"]]
+    compared = [c["name"] for c in report("validation")["checks"] if "version 1" in c["threshold"]]
     assert compared == ["roc_auc against champion"]
 
 

@@ -172,7 +172,7 @@ def test_champion_and_challenger_are_side_by_side(command, checkout_of):
     for each in both:
         for estimate in each.estimates().values():
             assert {numbers.number(estimate["value"]), numbers.interval(estimate)} <= set(texts)
-    compared = {"model": "number", "champion": "1", "challenger": "2", "verdict": "worse"}
+    compared = {"model": "number", "champion": "1", "challenger": "2", "result": "worse"}
     promotion.COMPARISON.write_text(json.dumps({**compared, "sentence": "worse: by far"}))
     assert command("report").code == 0
     assert any("recorded of both: worse: by far (make compare)" in text for text in page().texts)

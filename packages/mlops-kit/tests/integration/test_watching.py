@@ -187,7 +187,7 @@ def test_performance_is_evaluated_with_labels(command, recorded, name, spelled, 
     right[:199].to_csv("labels.csv", index=False)
     done = command("monitor", MONITOR_SET=given)
     assert done.code == 0
-    assert "note: performance is not judged: 199 labels, 200 are needed" in done.out
+    assert "note: not enough labels for performance: 199 of the 200 needed" in done.out
     # Of somebody else, and not known yet: neither counts.
     more = pd.DataFrame({"request_id": ["9999", "0001"], target: [right[target][0], None]})
     pd.concat([right.drop(index=1).assign(row=0), more.assign(row=0)]).to_csv(
@@ -253,15 +253,15 @@ def test_performance_without_labels_is_not_evaluated(command, recorded, settings
     Path("l.csv").write_text(LABELS if settings else LABELS.partition("\n")[0] + "\n")
     done = command("monitor", MONITOR_SET=f"{SOURCE} labels=l.csv {settings}")
     assert (done.code, done.err) == (0, "")
-    assert "note: performance is not judged: no labels yet, 200 are needed" in done.out
+    assert "note: not enough labels for performance: 0 of the 200 needed" in done.out
 
 
 @pytest.mark.parametrize(
     ("settings", "note"),
     [
-        ("", "NOT JUDGED: configs/monitor.yaml names no source and no environment"),
-        (f"{SOURCE} rows=301", "note: drift is not judged: 300 rows, 301 are needed"),
-        (f"{SOURCE} days=1e-9", "note: drift is not judged: 0 rows, 200 are needed"),
+        ("", "INSUFFICIENT DATA: configs/monitor.yaml names no source and no environment"),
+        (f"{SOURCE} rows=301", "note: not enough rows for drift: 300 of the 301 needed"),
+        (f"{SOURCE} days=1e-9", "note: not enough rows for drift: 0 of the 200 needed"),
     ],
 )
 def test_too_few_rows_are_not_evaluated_with_a_note(command, recorded, settings, note):
@@ -269,7 +269,7 @@ def test_too_few_rows_are_not_evaluated_with_a_note(command, recorded, settings,
     done = command("monitor", MONITOR_SET=settings)
     assert (done.code, done.err) == (0, "")
     assert note in done.out
-    assert "NOT JUDGED" in done.out
+    assert "INSUFFICIENT DATA" in done.out
 
 
 def test_a_column_that_may_move_is_left_alone(command, recorded):
@@ -417,7 +417,7 @@ def test_retrain_trains_only_after_drift(command, recorded):
     strict = "validation.thresholds.mae=1e-9"
     done = command("retrain", MONITOR_SET=SOURCE, SET=strict)
     assert done.code == 1
-    assert "not good enough, nothing is registered: reports/validation.json" in done.out
+    assert "thresholds not met, nothing is registered: reports/validation.json" in done.out
     assert aliases() == {"champion": "1", "challenger": "2"}
     done = command("promote")
     assert (done.code, done.err) == (0, "")
@@ -447,7 +447,7 @@ def test_a_challenger_that_is_worse_is_promoted_with_a_reason_only(command, chal
     assert (done.code, done.err) == (0, "")
     assert "agreement: the same answer to 0.0% (0.0% to" in done.out
     assert "latency: champion 2.00 ms (p99 2.00 ms), challenger 2.00 ms (" in done.out
-    assert "not judged: no labels are named (DATA=…), 200 are needed" in done.out
+    assert "insufficient data: no labels are named (DATA=…), 200 are needed" in done.out
     done = command("compare", MONITOR_SET=SOURCE, DATA=challenged)
     assert (done.code, done.err) == (1, "")
     assert "worse: gain in mae -" in done.out

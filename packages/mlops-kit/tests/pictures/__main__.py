@@ -59,7 +59,7 @@ def served() -> Iterator[str]:
     url = f"http://127.0.0.1:{PORT}"
     service = subprocess.Popen(["make", "serve"], cwd=ROOT, env={**os.environ, "PORT": PORT})
     try:
-        while asked(f"{url}/readyz") is None:
+        while fetch(f"{url}/readyz") is None:
             if service.poll() is not None:
                 raise SystemExit("error: make serve has ended")
             time.sleep(0.2)
@@ -119,12 +119,12 @@ def ask(url: str, ended: threading.Event, answers: list[tuple[float, str]]) -> N
     """Send 50 requests a second until `ended`; note each response."""
     start = time.monotonic()
     while not ended.wait(0.02):
-        answer = asked(url)
+        answer = fetch(url)
         version = json.loads(answer)["version"] if answer else "lost"
         answers.append((time.monotonic() - start, version))
 
 
-def asked(url: str) -> Optional[str]:
+def fetch(url: str) -> Optional[str]:
     """Return what `url` answers, or None."""
     try:
         with urlopen(url, timeout=5) as response:  # nosec B310 # http on this machine

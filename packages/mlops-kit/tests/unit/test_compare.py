@@ -85,7 +85,7 @@ def compared(labels="", task="classification", rows=100):
         validation={"metric": metric},
     )
     when = span("2020-01-01", "2100-01-01", 7)
-    with recorded_rows.located("kept", when) as files:
+    with recorded_rows.local_files("kept", when) as files:
         windows = [recorded_rows.window(files, Columns({}), "m", v, when) for v in ("7", "8")]
     done = Comparison("m", "7", "8", "then", "now", metric)
     compare.evaluate(MonitorConfig(rows=rows), config, *windows, labels, done)
@@ -119,22 +119,22 @@ def test_numbers_agree_within_a_tenth_of_the_spread_on_the_champions_test_set(ch
 
 
 @pytest.mark.parametrize(
-    ("champion", "challenger", "verdict", "gain"),
+    ("champion", "challenger", "result", "gain"),
     [
         (np.where(np.arange(ROWS) < 20, 1 - YES, YES), YES, "better", 0.1),
         (YES, np.where(np.arange(ROWS) < 20, 1 - YES, YES), "worse", -0.1),
         (YES, YES, "no difference shown", 0.0),
     ],
 )
-def test_labels_decide_by_the_paired_gain(checkout, champion, challenger, verdict, gain):
+def test_labels_decide_by_the_paired_gain(checkout, champion, challenger, result, gain):
     classified("7", champion)
     classified("8", challenger)
     done = compared(label(classes_of(TRUTH)))
     measured = done.metrics["accuracy"]
-    assert done.verdict == verdict
+    assert done.result == result
     assert measured.gain.value == pytest.approx(gain)
     assert measured.challenger.value - measured.champion.value == pytest.approx(gain)
-    assert done.sentence.startswith(f"{verdict}: gain in accuracy ")
+    assert done.sentence.startswith(f"{result}: gain in accuracy ")
     assert "200 labels" in done.sentence
 
 
@@ -143,7 +143,7 @@ def test_of_a_loss_less_is_a_gain(checkout):
     predicted("7", truth + 2)
     predicted("8", truth + 0.5)
     done = compared(label(truth), "regression")
-    assert (done.verdict, done.metrics["mae"].gain.value) == ("better", pytest.approx(1.5))
+    assert (done.result, done.metrics["mae"].gain.value) == ("better", pytest.approx(1.5))
 
 
 def test_the_latency_of_each_is_that_of_its_requests(checkout):
@@ -166,7 +166,7 @@ def test_a_request_of_many_rows_counts_once_for_latency(checkout):
     recorder.start()
     recorder.close()
     when = span("2020-01-01", "2100-01-01", 7)
-    with recorded_rows.located("kept", when) as files:
+    with recorded_rows.local_files("kept", when) as files:
         found = latency(recorded_rows.window(files, Columns({}), "m", "7", when))
     assert (found.requests, found.median) == (3, 1)
 
@@ -178,7 +178,7 @@ def test_pairing_shows_what_two_samples_would_not(checkout):
     better = np.where(np.arange(ROWS) < 6, YES, champion)
     classified("7", champion)
     classified("8", better)
-    assert compared(label(classes_of(TRUTH))).verdict == "better"
+    assert compared(label(classes_of(TRUTH))).result == "better"
     others = np.arange(ROWS) + 1000
     for file in Path("kept").iterdir():
         file.unlink()
@@ -187,7 +187,7 @@ def test_pairing_shows_what_two_samples_would_not(checkout):
     labels = label(classes_of([*TRUTH, *TRUTH]), [*range(ROWS), *others])
     done = compared(labels)
     assert (done.mode, done.agreement) == ("share", None)
-    assert done.verdict == "no difference shown"
+    assert done.result == "no difference shown"
 
 
 def test_in_share_each_side_has_its_own_rows_and_labels(checkout):
@@ -201,7 +201,7 @@ def test_in_share_each_side_has_its_own_rows_and_labels(checkout):
     assert measured.gain.value == 0.5
     # The challenger is always right, so all the noise is the champion's.
     assert measured.gain.lower == pytest.approx(1 - measured.champion.upper, abs=0.02)
-    assert done.verdict == "better"
+    assert done.result == "better"
 
 
 def test_in_share_rows_of_a_time_that_only_one_has_do_not_count(checkout):
@@ -212,10 +212,10 @@ def test_in_share_rows_of_a_time_that_only_one_has_do_not_count(checkout):
     assert done.more_rows == 10
 
 
-def test_too_few_rows_are_not_judged_and_how_many_more_are_needed(checkout):
+def test_too_few_rows_are_insufficient_data_and_how_many_more_are_needed(checkout):
     classified("7", YES)
     done = compared(rows=120)
-    assert (done.verdict, done.more_rows) == ("not judged", 120)
+    assert (done.result, done.more_rows) == ("insufficient data", 120)
     assert "200 rows of version 7 and 0 of version 8, 120 are needed: 120 more" in done.sentence
     classified("8", YES[:110], range(110))
     done = compared(rows=120)
@@ -224,21 +224,21 @@ def test_too_few_rows_are_not_judged_and_how_many_more_are_needed(checkout):
     done = compared(rows=100)
     assert "no labels are named (DATA=…), 100 are needed" in done.sentence
     done = compared(label(classes_of(TRUTH[:30]), range(30)), rows=100)
-    assert (done.verdict, done.more_rows, done.more_labels, done.metrics) == (
-        *("not judged", 0),
+    assert (done.result, done.more_rows, done.more_labels, done.metrics) == (
+        *("insufficient data", 0),
         *(70, {}),
     )
     assert "30 labels that both versions have, 100 are needed: 70 more" in done.sentence
 
 
-def test_undefined_metric_is_not_judged(checkout):
+def test_undefined_metric_is_insufficient_data(checkout):
     truth = np.ones(ROWS)
     predicted("7", truth)
     predicted("8", truth)
     done = compared(label(truth), "regression")
     done.metric = "r2"
-    done.set_verdict(100, True)
-    assert done.sentence == "not judged: r2 is not defined on these rows"
+    done.set_result(100, True)
+    assert done.sentence == "insufficient data: r2 is not defined on these rows"
 
 
 def test_the_mode_is_what_the_challenger_recorded(checkout):
@@ -286,16 +286,16 @@ def test_a_class_that_the_champion_does_not_know_has_no_probability_there(checko
     done = compared(label(["maybe", "maybe", *classes_of(TRUTH[2:])]))
     assert done.agreement.share == 1
     assert done.metrics["accuracy"].champion.value == pytest.approx(0.99)
-    assert done.verdict == "no difference shown"
+    assert done.result == "no difference shown"
 
 
-def test_the_report_and_the_summary_hold_the_verdict(checkout):
+def test_the_report_and_the_summary_hold_the_result(checkout):
     classified("7", YES)
     classified("8", 1 - YES)
     done = compared(label(classes_of(TRUTH)))
     done.write()
     report = json.loads(Path("reports/compare.json").read_text(encoding="utf-8"))
-    assert (report["champion"], report["challenger"], report["verdict"]) == ("7", "8", "worse")
+    assert (report["champion"], report["challenger"], report["result"]) == ("7", "8", "worse")
     assert report["metrics"]["accuracy"]["gain"]["value"] == -1
     summary = Path("reports/summary.md").read_text(encoding="utf-8")
     assert (
@@ -316,9 +316,9 @@ def test_a_promotion_rests_on_a_comparison_of_exactly_these_versions(checkout):
     with pytest.raises(UserError, match=r"^version 8 of m is worse: .*REASON=\"…\""):
         promotion.rests_on("m", "7", "8", "")
     assert promotion.rests_on("m", "7", "8", "it is cheaper") == done.sentence
-    done.set_verdict(ROWS + 1, True)
+    done.set_result(ROWS + 1, True)
     done.write()
-    assert promotion.rests_on("m", "7", "8", "").startswith("not judged: ")
+    assert promotion.rests_on("m", "7", "8", "").startswith("insufficient data: ")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"model": "m"}'])

@@ -204,7 +204,7 @@ def scanner(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "answer"), [("trivy", TRIVY), ("grype", GRYPE)])
-def test_serious_problems_with_a_mended_release_are_the_verdict(scanner, name, answer):
+def test_serious_problems_with_a_mended_release_are_the_result(scanner, name, answer):
     scanner(name, json.dumps(answer))
     report = scan._system("image")
     assert (report["status"], report["scanner"]) == ("vulnerable", name)

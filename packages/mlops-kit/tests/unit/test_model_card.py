@@ -28,7 +28,7 @@ WORST = {
     "lower": None,
     "upper": 0.6,
 }
-VERDICT = {"slices": {"metric": "accuracy", "min_rows": 20, "groups": 7, "worst": [WORST]}}
+VALIDATION = {"slices": {"metric": "accuracy", "min_rows": 20, "groups": 7, "worst": [WORST]}}
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def section(text, title):
 
 
 def test_what_is_known_stands_in_tables(run):
-    text = model_card.text(run, VERDICT, ModelCardConfig(), "3")
+    text = model_card.text(run, VALIDATION, ModelCardConfig(), "3")
     assert text.startswith("# Model card: m version 3\n")
     assert "It passed validation." in text
     assert "| accuracy | 0.9000 | 0.8500 to 0.9500 |" in section(text, "Metrics")
@@ -54,7 +54,7 @@ def test_what_is_known_stands_in_tables(run):
 
 
 def test_names_and_values_are_no_markdown(run):
-    text = model_card.text(run, VERDICT, ModelCardConfig(), "3")
+    text = model_card.text(run, VALIDATION, ModelCardConfig(), "3")
     assert r"data\_of\_\*all\*.csv" in section(text, "Data")
     row = r"| \<b\>region | a\|b \# c | 30 | 0.5000 | – to 0.6000 |"
     assert row in section(text, "Worst groups").splitlines()

@@ -463,7 +463,7 @@ def test_kit_without_a_pipeline_is_a_sentence(project):
 def reports(checkout, monkeypatch):
     for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "TF_BUILD"):
         monkeypatch.delenv(name, raising=False)
-    checks = [{"name": "accuracy", "measured": "0.9", "asked": ">= 0.8", "passed": True}]
+    checks = [{"name": "accuracy", "measured": "0.9", "threshold": ">= 0.8", "passed": True}]
     Path("reports").mkdir()
     Path("reports/validation.json").write_text(json.dumps({"passed": True, "checks": checks}))
     Path("reports/coverage.xml").write_text('<coverage line-rate="0.9312"/>')
@@ -475,7 +475,7 @@ def test_the_summary_is_appended_to_githubs(reports, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "page.md")
     summary.show()
     page = Path("page.md").read_text()
-    assert page.startswith("before\n## Validation\n\nThe model is good enough.\n")
+    assert page.startswith("before\n## Validation\n\nThe model meets the thresholds.\n")
     assert "| accuracy | 0.9 | >= 0.8 | passed |" in page
     assert "through 93.1% of the lines" in page
 

@@ -131,7 +131,7 @@ def test_rows_come_back_as_they_were_from_lines_and_from_parquet(recorder, measu
     record(recorder())
     assert counted(measures) == (3, 0)
     before = window()
-    with recorded_rows.located("kept", EVER) as found:
+    with recorded_rows.local_files("kept", EVER) as found:
         (file,) = found
         assert file.suffix == ".parquet"
         assert parquet.read_schema(file).field("prediction").type == "string"
@@ -152,7 +152,7 @@ def test_a_file_that_the_service_removed_meanwhile_is_passed_over(recorder):
     record(recorder())
     (file,) = files()
     file.with_name("0-gone.jsonl").symlink_to("nowhere")  # listed, but not there when it is opened
-    with recorded_rows.located("kept", EVER):
+    with recorded_rows.local_files("kept", EVER):
         assert len(window()) == 3
 
 
@@ -161,7 +161,7 @@ def test_of_private_columns_there_are_flags_only(recorder):
     written = b"".join(file.read_bytes() for file in files())
     for value in (b"40.0", b"1234.5", b"Bonn", b"Atlantis", b"Ulm", b"2020-02", b"9999"):
         assert value not in written
-    with recorded_rows.located("kept", EVER):
+    with recorded_rows.local_files("kept", EVER):
         found = window()
     assert found.inputs == {}
     assert {name: flags.tolist() for name, flags in found.flags.items()} == FLAGS
@@ -307,7 +307,7 @@ def test_a_killed_process_leaves_whole_lines_and_its_file_is_free(recorder):
     )
     assert process.stdout.readline() == b"written\n"
     for suffix in (".jsonl", ".parquet"):
-        with recorded_rows.located("kept", EVER) as found:
+        with recorded_rows.local_files("kept", EVER) as found:
             assert [path.suffix for path in found] == [suffix]
         assert len(window()) == 1
         process.send_signal(signal.SIGKILL)

@@ -120,7 +120,7 @@ def test_while_ecs_works_we_wait_and_look_at_production_while_it_bakes(status, s
         (recorded("STOPPED"), OURS, True, NEEDS_A_PERSON, "first deployment"),
     ],
 )
-def test_how_ecs_ends_it_is_the_verdict(answer, definition, first, code, message):
+def test_how_ecs_ends_it_is_the_result(answer, definition, first, code, message):
     action = rollout(first).decide(look(answer, definition), 1.0)
     assert (action.kind, action.code) == (Kind.END, code)
     assert message in action.why

@@ -81,6 +81,6 @@ def connect(longest_wait: float) -> Repository:
 
 def _reason(answer: Any) -> str:
     if http.is_rate_limit(answer):
-        until = datetime.now(timezone.utc) + timedelta(seconds=http.asked_wait(answer))
+        until = datetime.now(timezone.utc) + timedelta(seconds=http.retry_after(answer))
         return f"its rate limit is used up until {until:%H:%M} UTC: try again then"
     return _REFUSED.get(answer.status_code, "try again later")

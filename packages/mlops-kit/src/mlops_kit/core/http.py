@@ -33,7 +33,7 @@ def ask(method: str, url: str, longest_wait: float, **options: Any) -> Any:
         else:
             if not (left and _may_pass(response)):
                 return response
-            pause = asked_wait(response, pause)
+            pause = retry_after(response, pause)
             if pause > longest_wait:
                 return response
         time.sleep(pause)
@@ -47,7 +47,7 @@ def is_rate_limit(response: Any) -> bool:
     return response.status_code == 429 or (response.status_code == 403 and limited)
 
 
-def asked_wait(response: Any, otherwise: float = 0) -> float:
+def retry_after(response: Any, otherwise: float = 0) -> float:
     """Return how many seconds the service asks to wait (Retry-After, x-ratelimit-reset), `otherwise` if it does not."""
     after = response.headers.get("retry-after", "")
     with suppress(ValueError, TypeError):  # seconds, or a date (RFC 9110, 10.2.3)

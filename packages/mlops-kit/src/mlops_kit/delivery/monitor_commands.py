@@ -67,15 +67,15 @@ def retrain(
     from mlops_kit.experiments import registry, validation
 
     run_id = project.current().train(settings)["run_id"]
-    verdict = validation.validate(settings, run_id)
-    if verdict.passed:
+    result = validation.validate(settings, run_id)
+    if result.passed:
         done = registry.challenge(run_id)
         name = done["registered_model"]
         outcome = (
             f"{name} version {done['version']} is the challenger now: look at it, then make promote"
         )
     else:
-        outcome = f"not good enough, nothing is registered: {validation.REPORT}"
+        outcome = f"thresholds not met, nothing is registered: {validation.REPORT}"
     job_summary.put_section("Retrained", [f"{outcome}."])
     echo(f"drifted and retrained: {outcome}")
     raise typer.Exit(1)
@@ -146,7 +146,7 @@ def compare(
     if done.latencies:
         echo(f"latency: {done.took()}")
     echo(f"{done.sentence}: {COMPARISON}")
-    if done.verdict == WORSE:
+    if done.result == WORSE:
         raise typer.Exit(1)
 
 
@@ -155,7 +155,7 @@ def _has_drifted(scope: _Scope) -> bool:
     settings, there = _with_source(load_monitor(), scope.env)
     if settings.source is None:
         echo(
-            "NOT JUDGED: configs/monitor.yaml names no source and no environment, so nothing is compared"
+            "INSUFFICIENT DATA: configs/monitor.yaml names no source and no environment, so nothing is compared"
         )
         return False
     name, alias = model_name(scope.model, scope.config, scope.overrides)
@@ -175,8 +175,10 @@ def _has_drifted(scope: _Scope) -> bool:
 
         sent = predictions.alert(there, f"{name} in {there.name} has drifted", done.tripped())
         echo(f"note: {sent}" if sent else "note: the contract names no alarm_topic to notify")
-    verdict = reports.verdict(done)
-    echo(f"{verdict.upper() if done.status == result.NOT_JUDGED else verdict}: {reports.PAGE}")
+    headline = reports.result_sentence(done)
+    if done.status == result.INSUFFICIENT_DATA:
+        headline = headline.upper()
+    echo(f"{headline}: {reports.PAGE}")
     return has_drifted
 
 

@@ -41,11 +41,11 @@ def compared(name: str, champion: str, challenger: str) -> tuple[str, str]:
     try:
         report = json.loads(COMPARISON.read_text(encoding="utf-8"))
         about = (report["model"], report["champion"], report["challenger"])
-        verdict, sentence = str(report["verdict"]), str(report["sentence"])
+        result, sentence = str(report["result"]), str(report["sentence"])
     except FileNotFoundError:
         return "", _NOTHING
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{COMPARISON} is damaged: make compare writes it again") from None
     if about != (name, champion, challenger):
         return "", _NOTHING
-    return verdict, sentence
+    return result, sentence

@@ -28,11 +28,11 @@ _TIMED_CALLS = 30
 
 @dataclass(frozen=True)
 class Check:
-    """One check: the measured value, the threshold (`asked`), and whether it is met."""
+    """One check: the measured value, the `threshold`, and whether it is met."""
 
     name: str
     measured: str
-    asked: str
+    threshold: str
     passed: bool
 
 

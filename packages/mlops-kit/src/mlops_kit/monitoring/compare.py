@@ -50,7 +50,7 @@ def compare(config: MonitorConfig, span: Span, name: str, alias: str, labels: st
     )
     with (
         step("read") as running,
-        recorded_rows.located(config.source or "", span) as files,
+        recorded_rows.local_files(config.source or "", span) as files,
     ):
         windows = [
             recorded_rows.window(files, _NO_INPUTS, name, version, span)
@@ -96,7 +96,7 @@ def evaluate(
         done.latencies = latency(champion), latency(challenger)
     if labels:
         _measure(config, run_config, champion, challenger, labels, done)
-    done.set_verdict(config.rows, bool(labels))
+    done.set_result(config.rows, bool(labels))
 
 
 def _measure(

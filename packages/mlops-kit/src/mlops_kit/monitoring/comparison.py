@@ -15,7 +15,7 @@ from mlops_kit.serving.settings import SHADOW
 from .agreement import Agreement
 from .latency import Latency
 from .recorded_rows import title
-from .result import NOT_JUDGED
+from .result import INSUFFICIENT_DATA
 
 BETTER, NO_DIFFERENCE = "better", "no difference shown"
 COLUMNS = ["metric", "champion", "challenger", "gain", "interval"]
@@ -35,8 +35,8 @@ class Comparison:
     """The comparison of two versions; times are ISO 8601 strings in UTC.
 
     In `mode` shadow both predicted the same rows, in share each predicted its own. `rows` and `labels` are the numbers of
-    compared ones, of the champion and of the challenger; `latencies` are those of their requests. `verdict` is the result,
-    and `sentence` the result with its reason; `more_rows` and `more_labels` are how many are missing for a result.
+    compared ones, of the champion and of the challenger; `latencies` are those of their requests. `sentence` is the
+    `result` with its reason; `more_rows` and `more_labels` are how many are missing for a result.
     """
 
     model: str
@@ -46,7 +46,7 @@ class Comparison:
     until: str
     metric: str
     mode: str = ""
-    verdict: str = NOT_JUDGED
+    result: str = INSUFFICIENT_DATA
     sentence: str = ""
     rows: tuple[int, int] = (0, 0)
     labels: tuple[int, int] = (0, 0)
@@ -57,8 +57,8 @@ class Comparison:
     metrics: dict[str, Measured] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def set_verdict(self, least: int, has_labels: bool) -> None:
-        """Set the result by the interval of the gain; with fewer than `least` rows or labels it is "not judged"."""
+    def set_result(self, least: int, has_labels: bool) -> None:
+        """Set the result by the interval of the gain; with fewer than `least` rows or labels it is "insufficient data"."""
         self.more_rows, self.more_labels = (
             max(0, least - min(counts)) for counts in (self.rows, self.labels)
         )
@@ -74,12 +74,12 @@ class Comparison:
         elif not self._is_defined():
             why = f"{self.metric} is not defined on these rows"
         if why:
-            self.verdict, self.sentence = NOT_JUDGED, f"{NOT_JUDGED}: {why}"
+            self.result, self.sentence = INSUFFICIENT_DATA, f"{INSUFFICIENT_DATA}: {why}"
             return
         gain = self.metrics[self.metric].gain
-        self.verdict = BETTER if gain.lower > 0 else WORSE if gain.upper < 0 else NO_DIFFERENCE
+        self.result = BETTER if gain.lower > 0 else WORSE if gain.upper < 0 else NO_DIFFERENCE
         found = f"gain in {self.metric} {signed(gain.value)} ({interval(vars(gain))})"
-        self.sentence = f"{self.verdict}: {found} on {self._counted('labels', self.labels)}"
+        self.sentence = f"{self.result}: {found} on {self._counted('labels', self.labels)}"
 
     def rows_of_metrics(self) -> list[list[str]]:
         """Return a row of the table for each metric, with the columns COLUMNS."""

@@ -73,7 +73,7 @@ def opened(config: MonitorConfig, span: Span, name: str, alias: str) -> Iterator
             running.detail = f"{name} version {version}"
         with (
             step("read") as running,
-            recorded_rows.located(config.source or "", span) as files,
+            recorded_rows.local_files(config.source or "", span) as files,
         ):
             window = recorded_rows.window(files, stored.columns, name, version, span)
             running.detail = f"{len(window):,} rows from {utc(span.since)} to {utc(span.until)}"
@@ -98,15 +98,14 @@ def _evaluate(
         if done.replaced:
             outcome.notes.append(f"{done.replaced:,} labels replace earlier ones")
         if not done.metrics:
-            known = f"{done.labels:,} labels" if done.labels else "no labels yet"
-            note = f"performance is not judged: {known}, {config.rows:,} are needed"
-            outcome.notes.append(note)
+            counts = f"{done.labels:,} of the {config.rows:,} needed"
+            outcome.notes.append(f"not enough labels for performance: {counts}")
     if len(window) >= config.rows:
         outcome.findings = compare(config, stored, window)
         outcome.status = CLEAN
     else:
-        note = f"drift is not judged: {len(window):,} rows, {config.rows:,} are needed"
-        outcome.notes.append(note)
+        counts = f"{len(window):,} of the {config.rows:,} needed"
+        outcome.notes.append(f"not enough rows for drift: {counts}")
         if outcome.performance and outcome.performance.metrics:
             outcome.status = CLEAN
     if outcome.tripped():

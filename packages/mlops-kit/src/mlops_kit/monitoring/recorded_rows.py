@@ -54,7 +54,7 @@ class Window:
 
 
 @contextmanager
-def located(source: str, span: Span) -> Iterator[list[Path]]:
+def local_files(source: str, span: Span) -> Iterator[list[Path]]:
     """Yield the files in `source` that may have rows of the span; those in S3 are downloaded to a temporary folder.
 
     `source` is a recorder's folder, whose finished files are converted to Parquet, or the folder or s3:// URL of a shipper.

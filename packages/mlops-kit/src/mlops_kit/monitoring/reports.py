@@ -27,17 +27,17 @@ def write(outcome: Outcome) -> None:
     """
     content = {**asdict(outcome), "tripped": outcome.tripped()}
     write_json(JSON, content)
-    write_text(PAGE, render("monitor.html", {**content, "verdict": verdict(outcome)}))
+    write_text(PAGE, render("monitor.html", {**content, "result": result_sentence(outcome)}))
     job_summary.put_section("Monitor", _section(outcome))
 
 
-def verdict(outcome: Outcome) -> str:
+def result_sentence(outcome: Outcome) -> str:
     """Return the result in one sentence."""
     if outcome.status == DRIFTED:
         return f"Drifted: {len(outcome.tripped())} of {_compared(outcome)} comparisons are past their limit"
     if outcome.status == CLEAN:
         return f"No drift: none of {_compared(outcome)} comparisons is past its limit"
-    return "Not judged"
+    return "Insufficient data"
 
 
 def metrics(outcome: Outcome) -> dict[str, float]:
@@ -63,7 +63,7 @@ def _section(outcome: Outcome) -> list[str]:
     lines = [
         f"{outcome.model} version {outcome.version}, {window}.",
         "",
-        f"**{verdict(outcome)}.**",
+        f"**{result_sentence(outcome)}.**",
         "",
     ]
     lines += [f"- {each}" for each in tripped[:_MOST_LISTED]]

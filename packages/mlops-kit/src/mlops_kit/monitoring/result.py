@@ -10,12 +10,12 @@ from mlops_kit.experiments.report.numbers import interval, number
 from .drift import SHARES, Finding
 from .performance import Performance
 
-NOT_JUDGED, CLEAN, DRIFTED = "not judged", "clean", "drifted"
+INSUFFICIENT_DATA, CLEAN, DRIFTED = "insufficient data", "clean", "drifted"
 
 
 @dataclass
 class Outcome:
-    """The findings and their `status`: "not judged", "clean" or "drifted"; times are ISO 8601 strings in UTC.
+    """The findings and their `status`: "insufficient data", "clean" or "drifted"; times are ISO 8601 strings in UTC.
 
     `before` are the estimates of each metric on the test set.
     """
@@ -24,7 +24,7 @@ class Outcome:
     version: str
     since: str
     until: str
-    status: str = NOT_JUDGED
+    status: str = INSUFFICIENT_DATA
     rows: int = 0
     notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)

@@ -25,7 +25,7 @@ _FAILURES = {
     "unstable",
     "partiallysucceeded",
 }
-_VERDICTS = {"success", *_FAILURES}
+_CONCLUSIONS = {"success", *_FAILURES}
 # GitHub lists these under their source branch, which in a fork may be called main as well.
 _PROPOSALS = {"pull_request", "pull_request_target"}
 _LONGEST_WAIT = 10  # seconds
@@ -86,8 +86,8 @@ def _status_on_github(branch: str) -> str:
         for each in answer["workflow_runs"]
         if str(each["id"]) != run and each.get("event") not in _PROPOSALS
     )
-    verdicts = (each["conclusion"] for each in others if each["conclusion"] in _VERDICTS)
-    return next(verdicts, "")
+    conclusions = (each["conclusion"] for each in others if each["conclusion"] in _CONCLUSIONS)
+    return next(conclusions, "")
 
 
 def _status_in_mlflow(what: str, branch: str) -> str:

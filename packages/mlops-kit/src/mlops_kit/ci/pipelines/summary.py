@@ -54,14 +54,16 @@ def _add_validation() -> None:
     if VALIDATION.is_file():
         found = json.loads(VALIDATION.read_text(encoding="utf-8"))
         rows = [
-            [c["name"], c["measured"], c["asked"], "passed" if c["passed"] else "**failed**"]
+            [c["name"], c["measured"], c["threshold"], "passed" if c["passed"] else "**failed**"]
             for c in found["checks"]
         ]
-        verdict = (
-            "The model is good enough." if found["passed"] else "**The model is not good enough.**"
+        sentence = (
+            "The model meets the thresholds."
+            if found["passed"]
+            else "**The model does not meet the thresholds.**"
         )
-        table = job_summary.table(["check", "measured", "asked", ""], rows)
-        job_summary.put_section("Validation", [verdict, "", *table])
+        table = job_summary.table(["check", "measured", "threshold", ""], rows)
+        job_summary.put_section("Validation", [sentence, "", *table])
 
 
 def _add_coverage() -> None:

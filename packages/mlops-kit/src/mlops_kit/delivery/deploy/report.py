@@ -106,8 +106,8 @@ class Report:
         for check in checks:
             self.checks.append({"where": where, **check._asdict()})
             if not (quiet and check.passed):
-                verdict = "" if check.passed else "FAILED: "
-                echo(f"{where:<10} {verdict}{check.name}: {check.detail}")
+                prefix = "" if check.passed else "FAILED: "
+                echo(f"{where:<10} {prefix}{check.name}: {check.detail}")
 
     def set_causes(self, causes: list[Cause], lines: list[str]) -> None:
         """Set why tasks stopped and their last log lines, and print both."""

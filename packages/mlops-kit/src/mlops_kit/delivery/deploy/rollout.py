@@ -76,7 +76,7 @@ class Rollout:
     first: bool  # no version has ever been deployed: there is nothing to roll back to
     deadline: float  # seconds of a monotonic clock, after which it counts as stuck
     patience: float  # seconds that a requested rollback may take
-    verdicts: dict[str, str] = field(default_factory=dict)  # by hook: the failure, or "" for passed
+    hook_results: dict[str, str] = field(default_factory=dict)  # the failure, "" for passed
     answered: frozenset[str] = frozenset()
     failure: str = ""  # why we rolled it back
     stopped_at: Optional[float] = None
@@ -107,7 +107,7 @@ class Rollout:
     def after_probe(self, action: Action, failure: str) -> Rollout:
         """Return the rollout after the probe of `action`; `failure` is empty where it passed."""
         if action.hook:
-            return replace(self, verdicts={**self.verdicts, action.hook: failure})
+            return replace(self, hook_results={**self.hook_results, action.hook: failure})
         return replace(self, failure=self.failure or failure)
 
     def after_call(self, action: Action, now: float) -> Rollout:
@@ -123,10 +123,10 @@ class Rollout:
         return Action(Kind.STOP, why=why)
 
     def _paused(self, look: Look) -> Action:
-        if look.hook not in self.verdicts:
+        if look.hook not in self.hook_results:
             production = look.stage == _BEFORE_A_STEP and look.production_weight > 0
             return Action(Kind.PROBE, hook=look.hook, production=production)
-        failure = self.verdicts[look.hook]
+        failure = self.hook_results[look.hook]
         return Action(Kind.ANSWER, hook=look.hook, go_on=not failure, why=failure)
 
     def _end(self, look: Look) -> Action:

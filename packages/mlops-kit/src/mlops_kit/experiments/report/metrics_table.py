@@ -17,7 +17,7 @@ def metrics(
         {
             "name": name,
             "found": found,
-            "threshold": of_name.get(name, {}).get("asked", "–"),
+            "threshold": of_name.get(name, {}).get("threshold", "–"),
             "passed": of_name.get(name, {}).get("passed"),
             "champion": champion["metrics"][name] if champion else None,
         }
