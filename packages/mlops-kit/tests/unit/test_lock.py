@@ -91,7 +91,17 @@ def test_what_a_target_brings_in_is_there_and_not_installed_for_everybody():
     makes = [ROOT / "Makefile", *(ROOT / MAKE).glob("*.mk")]
     named = {name for f in makes for name in re.findall(r"\$\(WITH\)([a-z]+)", f.read_text())}
     assert named == {Path(lock).stem for lock in LOCKS if lock.startswith("requirements/")}
-    apart = {"black", "distributed", "mlflow", "moto", "mypy", "onnx", "onnxruntime", "pytest", "zizmor"}
+    apart = {
+        "black",
+        "distributed",
+        "mlflow",
+        "moto",
+        "mypy",
+        "onnx",
+        "onnxruntime",
+        "pytest",
+        "zizmor",
+    }
     assert {pin.name for pin, _ in pins()} & apart == set()
     assert {"mlflow-skinny", "sqlalchemy"} <= {pin.name for pin, _ in pins()}
 
