@@ -72,7 +72,7 @@ def make_earlier_version(repository: Path) -> None:
         "Makefile",
         "pyproject.toml",
         "configs/train.yaml",
-        "docs/scaling.md",
+        "docs/growing.md",
         "packages/mlops-kit/src/mlops_kit/__init__.py",
         "{{ cookiecutter.project_slug }}/README.md",
     ):
