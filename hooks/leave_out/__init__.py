@@ -89,7 +89,7 @@ GUIDES = (
         "performance",
         "report",
     ),
-    *("scaling", "security", "settings", "upgrading", "watching", "your-data", "your-model"),
+    *("security", "settings", "upgrading", "watching", "your-data", "your-model"),
     *("adr/0001-ci-cd-tooling", "adr/0002-containers", "adr/0005-serving"),
     "adr/0008-a-kit-in-the-repository",
     "adr/0009-records-leave-by-a-second-container",
