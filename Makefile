@@ -4,13 +4,13 @@
 # Newest first. PYTHON=… names another interpreter; .venv is then built again with it.
 PYTHONS := 3.14 3.13 3.12 3.11 3.10 3.9
 PACKAGE := ml_template
-# What was asked for when the project was made: full, service (no AWS) or model (no service). `make ci-switch` reads it.
+# The profile chosen when the project was made: full, service (no AWS) or model (no service). `make ci-switch` reads it.
 PROFILE := full
-# Where AWS_REGION, AWS_DEFAULT_REGION and the profile of AWS name no region.
+# The region where AWS_REGION, AWS_DEFAULT_REGION and the profile of AWS name none.
 export PROJECT_REGION := eu-west-1
 
-# The kit: its folder, or, where that was deleted, the wheel that requirements.txt names. Its make/ has names that the
-# targets below use, like RUN and INSTALLED; and, at the end, the targets that are not for every day.
+# The kit: its folder, or, where that was deleted, the wheel that requirements.txt names. Its make/ has variables that
+# the targets below use, like RUN and INSTALLED, and, included at the end, the less frequent targets.
 KIT := $(firstword $(wildcard packages/mlops-kit/src/mlops_kit) .kit/mlops_kit)
 include $(KIT)/make/base.mk
 
@@ -27,8 +27,8 @@ install: $(INSTALLED) ## Create .venv and install the locked dependencies
 ##@ Train
 #@ CONFIG=configs/train.yaml  SET="key=value …"
 
-# One process, which imports everything once. An accelerator stands in for scikit-learn in the whole of a process, and what
-# it fitted is validated without it.
+# One process, which imports everything once. An accelerator replaces scikit-learn in a whole process, and its model has to
+# be validated without it.
 separately := $(filter-out cpu,$(ACCELERATOR))
 .PHONY: pipeline
 pipeline: $(INSTALLED) ## train, validate and register, in this order
@@ -83,7 +83,7 @@ status: $(AWS) | $(call after,deploy rollback) ## Show what runs in ENV, and the
 	@$(DEPLOY) status
 
 .PHONY: rollback
-rollback: $(AWS) ## Bring back the release before in ENV (or TO=tag)
+rollback: $(AWS) ## Bring back the previous release in ENV (or TO=tag)
 	@$(DEPLOY) rollback
 
 ##@ Check
@@ -118,7 +118,7 @@ include $(KIT)/make/docs.mk
 include $(KIT)/make/ci.mk
 include $(wildcard packages/*/tests/*.mk)
 
-# Only without the folder: pip unpacks the wheel here, because make needs its make/ before there is a .venv.
+# Without the folder pip unpacks the wheel here, because make needs its make/ before there is a .venv.
 .kit/mlops_kit/make/base.mk: requirements.txt
 	@rm -rf .kit
 	@"$(or $(PYTHON),python3)" -m venv .kit/venv || \

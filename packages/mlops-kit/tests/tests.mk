@@ -1,4 +1,4 @@
-# The workshop's own targets. A generated project has none of these files: the kit's tests do not ship.
+# The template's own targets. A generated project has none of these files: the kit's tests do not ship.
 
 ##@ The kit
 
@@ -18,7 +18,7 @@ imports: $(INSTALLED) | $(call after,format) ## Check that every room imports on
 kit-unit-test: $(WITH)dev | $(call after,format test) ## Run the kit's unit tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(PARALLEL) packages/mlops-kit/tests/unit
 
-# From Python 3.12 on coverage has a core that costs a seventh in place of half of the time, for lines.
+# From Python 3.12 on, coverage has a core for lines that costs a seventh of the time, not half of it.
 CORE = $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")'
 
 # Deploying needs a newer boto3 than Python 3.9 has, so there nothing of it can run.
@@ -29,7 +29,8 @@ kit-test: $(WITH)dev ## Run the kit's tests, with coverage (floor: 90 %)
 	    packages/mlops-kit/tests/integration packages/mlops-kit/tests/deploy/test_first.py \
 	    --cov --cov-config=packages/mlops-kit/pyproject.toml --cov-report=term --cov-report=xml:reports/coverage-kit.xml
 
-# In a process of its own, because coverage is that of one package by its own tests. It needs Python 3.10, as its package.
+# In a process of its own, because coverage is that of one package by its own tests. Like its package, it needs Python
+# 3.10.
 .PHONY: emulator-test
 emulator-test: $(WITH)dev | $(call after,kit-test) ## Run the emulator's tests, with coverage (floor: 90 %)
 	@COVERAGE_CORE=$$($(CORE)) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(PARALLEL) packages/ecs-local/tests \
@@ -44,7 +45,7 @@ pictures: $(INSTALLED) ## Make docs/pictures/ anew: the page, the report and a r
 	@$(BIN)/python packages/mlops-kit/tests/pictures
 
 .PHONY: soak
-soak: $(WITH)dev ## Ask the service 100,000 times: nothing lost, memory flat (SOAK_REQUESTS=100000)
+soak: $(WITH)dev ## Send the service 100,000 requests: none lost, memory flat (SOAK_REQUESTS=100000)
 	@$(BIN)/python -m pytest -q -s packages/mlops-kit/tests/soak
 
 .PHONY: attack-test
@@ -56,7 +57,7 @@ deploy-test: $(WITH)dev ## Test every fault of a deployment to the emulator, und
 	@$(BIN)/python -m pytest -q -rs packages/mlops-kit/tests/deploy
 
 .PHONY: infra-test
-infra-test: $(WITH)dev ## Apply all of it to an AWS on this machine, deploy there, destroy it
+infra-test: $(WITH)dev ## Apply all of infra/ to an AWS on this machine, deploy there, destroy it
 	@$(BIN)/python -m pytest -q -rs packages/mlops-kit/tests/infra
 
 .PHONY: config-schema

@@ -22,7 +22,7 @@ type-check: $(WITH)dev $(SERVING) | $(call after,format) ## Check the types (myp
 .PHONY: security
 security: bandit audit ## Scan the code (bandit) and the locked dependencies (pip-audit)
 
-# bandit ends with 0 where it could not read a file, and prints their number unless it is quiet.
+# bandit ends with 0 even if it could not read files, and prints their number unless it is quiet.
 .PHONY: bandit
 bandit: $(WITH)dev | $(call after,format)
 	@output=$$($(BIN)/python -m bandit --recursive --format txt --configfile pyproject.toml $(TYPED) 2>&1); ended=$$?; \

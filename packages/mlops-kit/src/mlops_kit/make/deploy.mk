@@ -3,7 +3,7 @@
 
 # The targets below use the environment's images: its repository, by digest. ENV=local is an AWS on this machine
 # (packages/ecs-local/): the deployer calls it as it calls the real one. `run` sets its address in AWS's own variables, and
-# refuses where the emulator of this folder does not run, also where another process has its port.
+# refuses if the emulator of this folder does not run, even if another process has its port.
 export LOCAL_COMMANDS := make local-{}
 LOCAL := $(BIN)/python -m ecs_local
 DEPLOY = $(if $(filter local,$(ENV)),$(LOCAL) run) $(RUN)
@@ -30,7 +30,7 @@ local-up: $(WITH)local ## Start an AWS for ENV=local on this machine: ECS with r
 	@$(LOCAL) run $(RUN) local-account
 
 .PHONY: local-down
-local-down: $(WITH)local ## Stop it and its tasks; what was deployed stays for the next local-up
+local-down: $(WITH)local ## Stop that AWS and its tasks; what was deployed stays for the next local-up
 	@$(LOCAL) down
 
 .PHONY: local-release

@@ -1,7 +1,7 @@
 ##@ Infrastructure
 #@ TERRAFORM=terraform
 
-# Terraform itself is not installed by make: its licence is its own. OpenTofu does as well: TERRAFORM=tofu
+# make does not install Terraform, which has a licence of its own. OpenTofu works as well: TERRAFORM=tofu
 export TERRAFORM ?= terraform
 
 # In an environment of its own, because its dependencies conflict with ours; only infra-check needs it.

@@ -1,7 +1,7 @@
 ##@ Record
 
 .PHONY: ship
-ship: $(INSTALLED) ## Ship the service's records to another folder or S3, while both run (SERVE_SET="record.folder=… record.to=…")
+ship: $(INSTALLED) ## Ship the running service's records to another folder or S3 (SERVE_SET="record.folder=… record.to=…")
 	@$(RUN) serve --ship
 
 ##@ Monitor
@@ -19,11 +19,11 @@ retrain: $(AWS) ## monitor, and past its limits train, validate and register a c
 	@$(MONITORED) retrain
 
 .PHONY: labels
-labels: $(AWS) ## Join the labels in DATA=… to what was predicted, and show how good it was, day by day (ENV=…)
+labels: $(AWS) ## Join the labels in DATA=… to the predictions, and show how good these were, day by day (ENV=…)
 	@$(MONITORED) labels
 
 .PHONY: compare
-compare: $(AWS) ## Compare what the challenger predicted with what the champion did, with the labels in DATA=… (ENV=…)
+compare: $(AWS) ## Compare the challenger's predictions with the champion's, with the labels in DATA=… (ENV=…)
 	@$(MONITORED) compare
 
 .PHONY: promote

@@ -11,9 +11,9 @@ help-all: ## Show all targets and variables
 	        print line } \
 	    END { print "\nVariables" variables }' $(MAKEFILE_LIST)
 
-# uv comes from the lock like everything else. The interpreter's own pip installs it where that is new enough
-# (22.3 knows --python), which saves the seconds that putting a pip into .venv costs. The user's settings for pip must
-# not change its target. A .venv whose interpreter is gone is made anew, also where its stamp is fresh.
+# uv comes from the lock like everything else. The interpreter's own pip installs it where that is new enough (22.3
+# has --python), which saves the seconds of putting a pip into .venv. The user's settings for pip must not change its
+# target. A .venv whose interpreter is gone is made anew, even if its stamp is fresh.
 $(INSTALLED): $(LOCKS) $(shell $(BIN)/python -ISc '' 2>/dev/null || echo gone) | $(call after,clean)
 	@for python in $(or $(PYTHON),python3 $(addprefix python,$(PYTHONS))); do \
 	    version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
@@ -56,13 +56,13 @@ $(WITH)%: requirements/%.txt $(INSTALLED)
 .PHONY: install-dev
 install-dev: $(WITH)dev $(SERVING) ## install, and what the gates, the tests and ci-lint call: for an editor
 
-# What INSTALLED depends on where .venv's interpreter is gone.
+# A prerequisite of INSTALLED if .venv's interpreter is gone.
 .PHONY: gone
 gone:
 
-# One solution of all lists, and then each with its versions: what is installed later changes nothing that is there.
-# packages/mlops-kit/tests/tests.mk, which is not shipped, adds its own. A folder of wheels that pyproject.toml names is relative to the root;
-# in a list it would be relative to the list's own folder.
+# All lists are resolved together, and then each with those versions: a later installation changes no installed package.
+# packages/mlops-kit/tests/tests.mk, which is not shipped, adds its own. A folder of wheels that pyproject.toml names is
+# relative to the root; in a list it would be relative to the list's own folder.
 GROUPS := $(KIT)/make/pyproject.toml
 MAIN := pyproject.toml $(wildcard packages/mlops-kit/pyproject.toml) --group $(GROUPS):install
 MORE := requirements/dev.txt=pyproject.toml:dev+$(GROUPS):lint \
@@ -80,7 +80,7 @@ lock: $(INSTALLED) ## Refresh requirements.txt and requirements/ from the pyproj
 	@$(if $(wildcard docs/requirements.txt),$(MAKE) --no-print-directory docs-lock)
 	@echo "lock: requirements.txt is fresh; next: make install quality-gates"
 
-# By any Python: it has to work with a broken installation.
+# With any Python: it has to work with a broken installation.
 .PHONY: doctor
 doctor: ## Print the facts for a bug report: versions, machine, settings without secrets, what is wrong
 	@$(or $(PYTHON),python3) -IS $(KIT)/make/doctor.py $(PACKAGE) $(PROFILE) "$(PYTHONS)"

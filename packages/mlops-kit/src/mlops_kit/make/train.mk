@@ -9,7 +9,7 @@ search: $(WITH)cluster ## Search for better parameters, as set in configs/search
 mlflow-ui: $(WITH)mlflow ## Show the runs and models in the browser (PORT=5000)
 	@$(RUN) mlflow-ui
 
-# JupyterLab is in uv's cache, on top of .venv: it is not in the lock.
+# JupyterLab comes from uv's cache, on top of .venv: it is not in the lock.
 .PHONY: notebook
 notebook: $(INSTALLED) ## Open notebooks/explore.ipynb in JupyterLab: the data, the champion and its errors
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv run --quiet --active --no-project --with jupyterlab jupyter lab notebooks/explore.ipynb
