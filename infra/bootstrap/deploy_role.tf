@@ -1,5 +1,5 @@
 # What the deployer (packages/mlops-kit/src/mlops_kit/delivery/deploy/) may do. The kit's own tests record every call of a full
-# run and compare.
+# run and compare it with this.
 
 locals {
   account = data.aws_caller_identity.current.account_id
@@ -25,7 +25,7 @@ data "aws_iam_policy_document" "push" {
   statement {
     sid       = "LogInToTheRegistry"
     actions   = ["ecr:GetAuthorizationToken"]
-    resources = ["*"] # knows no resource
+    resources = ["*"] # takes no resource
   }
 
   statement {
@@ -51,8 +51,8 @@ data "aws_iam_policy_document" "releases" {
   }
 
   statement {
-    # What served gets a tag that keeps it. Without those of Push, PutImage makes no image of layers that are not there, and
-    # immutable tags cannot be moved.
+    # An image that served gets a tag that keeps it. Without the actions of Push, PutImage makes no image from missing
+    # layers, and immutable tags cannot be moved.
     sid       = "TagWhatServed"
     actions   = ["ecr:PutImage"]
     resources = [local.repository]
@@ -76,7 +76,7 @@ data "aws_iam_policy_document" "releases" {
   }
 
   statement {
-    # Not bound to a prefix: without it, S3 answers "denied" instead of "there is no such object".
+    # Not bound to a prefix: without this right, S3 answers "denied" instead of "there is no such object".
     sid       = "ListRecords"
     actions   = ["s3:ListBucket"]
     resources = [local.records]
@@ -107,11 +107,11 @@ data "aws_iam_policy_document" "rollout" {
   statement {
     sid       = "LookAtWhatHasNoResource"
     actions   = ["ecs:DescribeTaskDefinition", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth"]
-    resources = ["*"] # know no resource
+    resources = ["*"] # take no resource
   }
 
   statement {
-    # Knows no resource. What a task definition can do is bounded by the roles that may be passed.
+    # Takes no resource. What a task definition can do is bounded by the roles that may be passed.
     sid       = "RegisterTaskDefinitions"
     actions   = ["ecs:RegisterTaskDefinition"]
     resources = ["*"]
@@ -145,7 +145,7 @@ data "aws_iam_policy_document" "rollout" {
   }
 
   statement {
-    # Tasks are listed by service; the resource that this action knows is a container instance.
+    # Tasks are listed by service; the resource that this action takes is a container instance.
     sid       = "ListTasks"
     actions   = ["ecs:ListTasks"]
     resources = ["*"]
@@ -205,7 +205,7 @@ data "aws_iam_policy_document" "rollout" {
   statement {
     sid       = "LookAtScaling"
     actions   = ["application-autoscaling:DescribeScalableTargets"]
-    resources = ["*"] # knows no resource
+    resources = ["*"] # takes no resource
   }
 
   statement {
@@ -227,7 +227,7 @@ data "aws_iam_policy_document" "rollout" {
   statement {
     sid       = "LookAtAlarms"
     actions   = ["cloudwatch:DescribeAlarms"]
-    resources = ["*"] # with less, AWS keeps composite alarms back
+    resources = ["*"] # with less, AWS leaves composite alarms out
   }
 
   statement {

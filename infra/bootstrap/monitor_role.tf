@@ -5,7 +5,7 @@ resource "aws_iam_role" "monitor" {
   name                 = module.names[each.key].roles.monitor
   description          = "Looks at what the service in ${each.key} recorded, from CI"
   assume_role_policy   = data.aws_iam_policy_document.trust["monitor-${each.key}"].json
-  max_session_duration = 21600 # past the limits it trains
+  max_session_duration = 21600 # after drift it trains
 }
 
 data "aws_iam_policy_document" "monitor" {
@@ -24,7 +24,7 @@ data "aws_iam_policy_document" "monitor" {
   }
 
   statement {
-    # And what is trained on, below data/.
+    # make retrain also reads training data.
     sid       = "ReadData"
     actions   = ["s3:GetObject"]
     resources = ["${local.artifacts[each.key]}/data/*"]

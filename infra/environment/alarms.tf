@@ -1,4 +1,4 @@
-# What rings. The first three also roll a deployment back (the contract's `alarms`).
+# The alarms. The first three also roll a deployment back (the contract's `alarms`).
 
 resource "aws_sns_topic" "alarms" {
   #checkov:skip=CKV_AWS_26:CloudWatch cannot publish with SNS' own key, and an alarm's name is no secret
@@ -73,7 +73,7 @@ locals {
       compares     = "GreaterThanOrEqualToThreshold"
       without_data = "notBreaching"
     }
-    # Where no target is registered there are no numbers at all: that rings as well, also before the first deployment.
+    # Without a registered target there are no data points: the alarm rings then as well, even before the first deployment.
     nobody = {
       name         = "no-healthy-host"
       description  = "No task answers: users get errors"
@@ -86,7 +86,7 @@ locals {
   }
 }
 
-# Each is one for both colours, since either may have the users.
+# One alarm for both colours, since either may serve the users.
 resource "aws_cloudwatch_metric_alarm" "hosts" {
   for_each            = local.alarms_of_hosts
   alarm_name          = "${module.names.full}-${each.value.name}"
@@ -122,7 +122,7 @@ resource "aws_cloudwatch_metric_alarm" "hosts" {
   }
 }
 
-# The service answers without its records, so only its log shows that they are lost, or wait and then will be.
+# The service works without its records, so only its log shows that they are lost, or wait and will be lost.
 resource "aws_cloudwatch_log_metric_filter" "records" {
   count          = local.records ? 1 : 0
   name           = "records"

@@ -68,7 +68,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "artifacts" {
         days = var.prediction_days
       }
 
-      # They hold what people sent: what has expired is gone.
+      # They hold what people sent, so expired ones do not stay as old versions.
       noncurrent_version_expiration {
         noncurrent_days = 1
       }

@@ -47,6 +47,6 @@ resource "aws_ssm_parameter" "contract" {
     ]
   })
 
-  # Whoever finds the contract finds everything in it.
+  # Once the contract exists, so does everything that it names.
   depends_on = [aws_iam_role_policy.execution, aws_iam_role_policy.task, aws_iam_role_policy.balancer, aws_ecs_cluster_capacity_providers.this]
 }

@@ -1,4 +1,4 @@
-# One page: what users feel, and what it runs on.
+# One page: what users notice, and what the service runs on.
 
 locals {
   balancer = aws_lb.app.arn_suffix

@@ -6,7 +6,7 @@ resource "aws_db_subnet_group" "mlflow" {
   subnet_ids = local.private_subnets
 }
 
-# When this database was made: with it the name of the last snapshot is that of no earlier database.
+# When this database was made: it makes the last snapshot's name differ from those of earlier databases.
 resource "terraform_data" "database_made" {
   count = var.database == null ? 0 : 1
   input = formatdate("YYYYMMDDhhmmss", timestamp())
@@ -20,7 +20,7 @@ resource "aws_db_instance" "mlflow" {
   #checkov:skip=CKV_AWS_157:database.multi_az sets it
   #checkov:skip=CKV_AWS_293:protected sets it
   #checkov:skip=CKV_AWS_161:MLflow logs in with a password, which AWS rotates
-  #checkov:skip=CKV_AWS_118:metrics of a minute do for a tracking server
+  #checkov:skip=CKV_AWS_118:metrics of a minute are enough for a tracking server
   #checkov:skip=CKV_AWS_353:the same
   #checkov:skip=CKV2_AWS_30:statements of MLflow show nothing; its own logs do
   #checkov:skip=CKV2_AWS_69:PostgreSQL 15 and newer refuse what is not encrypted, by default

@@ -1,4 +1,4 @@
-# Failed deployments and rollbacks go to who hears of alarms, also where the deployer that began them is gone.
+# Notices of failed deployments and rollbacks go to the topic of the alarms, even if the deployer that began them is gone.
 
 locals {
   watched_services = concat(
@@ -11,7 +11,7 @@ resource "aws_cloudwatch_event_rule" "deployments" {
   name        = "${module.names.full}-deployments"
   description = "A deployment failed, or ECS rolls back"
 
-  # ECS names no event for a rollback: it begins as a deployment with that reason.
+  # ECS has no event for a rollback, which begins as a deployment with that reason.
   event_pattern = jsonencode({
     source        = ["aws.ecs"]
     "detail-type" = ["ECS Deployment State Change"]

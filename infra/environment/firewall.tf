@@ -53,7 +53,7 @@ resource "aws_vpc_security_group_ingress_rule" "networks" {
   cidr_ipv4         = each.value.cidr
 }
 
-# A database of somebody else's, on its usual port: in the network or, by its address, in the world.
+# A database that is not made here, on its usual port; its address may be anywhere.
 resource "aws_vpc_security_group_egress_rule" "other_database" {
   #checkov:skip=CKV_AWS_382:one port, to a database whose address only its secret knows
   count             = local.other_database == null ? 0 : 1

@@ -11,8 +11,8 @@ locals {
 }
 
 resource "aws_lb" "app" {
-  #checkov:skip=CKV_AWS_91:the service logs each request; access logs are a bucket to pay and to keep
-  #checkov:skip=CKV2_AWS_28:a WAF costs more than a small service; put one before what is attacked
+  #checkov:skip=CKV_AWS_91:the service logs each request; access logs are a bucket to pay for and to keep
+  #checkov:skip=CKV2_AWS_28:a WAF costs more than a small service; put one before a service that is attacked
   #checkov:skip=CKV2_AWS_20:where https is given, port 80 redirects
   #checkov:skip=CKV_AWS_150:protected sets it
   name                       = "${module.names.short}-${var.environment}"

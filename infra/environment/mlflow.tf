@@ -1,5 +1,5 @@
-# The MLflow server: tasks behind a load balancer of its own that has no public address. It hands artifacts through, so
-# that its clients need one address and no credentials.
+# The MLflow server: tasks behind a load balancer of its own that has no public address. Artifacts go through it, so that
+# its clients need one address and no credentials.
 
 locals {
   mlflow_port = 5000
@@ -10,8 +10,9 @@ locals {
   mlflow_secrets = var.mlflow == null ? [] : compact([local.other_database == null ? local.rds_secret : local.other_database])
   mlflow_address = var.mlflow == null ? "" : "http://${aws_lb.mlflow[0].dns_name}:${local.mlflow_port}"
 
-  # Health checks ask under an address of these networks: as patterns that MLflow compares whole, so that no name like
-  # 10.evil.example is one of them. AWS' subnets are /16 to /28: the first two numbers are always the network's own.
+  # Health checks send an address of these networks as their host. MLflow compares the whole host with these patterns, so
+  # that no name like 10.evil.example matches. AWS' subnets are /16 to /28: the first two numbers are always the network's
+  # own.
   any_number = ["[0-9]", "[0-9][0-9]", "[0-9][0-9][0-9]"]
   mlflow_hosts = flatten([
     for cidr in local.mlflow_cidrs : [
@@ -51,7 +52,7 @@ resource "aws_lb_target_group" "mlflow" {
   deregistration_delay = 30
 
   health_check {
-    # It asks the database: when AWS has rotated the password, the task fails and its successor gets the new one.
+    # It queries the database: when AWS has rotated the password, the task fails and its successor gets the new one.
     path                = "/api/2.0/mlflow/experiments/search?max_results=1"
     interval            = 30
     timeout             = 10
@@ -107,7 +108,7 @@ resource "aws_ecs_task_definition" "mlflow" {
         { name = "MLFLOW_WORKERS", value = "2" },
         # Its background jobs serve language models only, and take more than a gigabyte.
         { name = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION", value = "false" },
-        # The names under which it is asked: the load balancer's, and for health checks an address of the load balancer or the task.
+        # The hosts that it accepts: the load balancer, and for health checks an address of the load balancer or the task.
         { name = "MLFLOW_SERVER_ALLOWED_HOSTS", value = join(",", concat(["${aws_lb.mlflow[0].dns_name}:${local.mlflow_port}"], local.mlflow_hosts)) },
         { name = "AWS_DEFAULT_REGION", value = var.region },
       ],

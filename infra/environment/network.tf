@@ -34,7 +34,7 @@ locals {
   # Where MLflow's load balancer and tasks are.
   mlflow_cidrs = local.own_network ? [for subnet in concat(values(aws_subnet.private), local.public_tasks ? values(aws_subnet.public) : []) : subnet.cidr_block] : [for subnet in data.aws_subnet.mlflow : subnet.cidr_block]
 
-  # Without a NAT gateway tasks reach ECR only from an address of their own.
+  # Without a NAT gateway tasks reach ECR only from a public address of their own.
   public_tasks = local.own_network && var.nat == "none"
   task_subnets = local.public_tasks ? local.public_subnets : local.private_subnets
 }
@@ -48,7 +48,7 @@ resource "aws_vpc" "own" {
   tags = { Name = module.names.full }
 }
 
-# Nothing may use it by mistake: without rules it lets nothing through.
+# Without rules it lets nothing through, so nothing works with it by mistake.
 resource "aws_default_security_group" "own" {
   count  = local.own_network ? 1 : 0
   vpc_id = aws_vpc.own[0].id
@@ -136,7 +136,7 @@ resource "aws_route_table_association" "private" {
   route_table_id = aws_route_table.private[each.key].id
 }
 
-# Images and artifacts come from S3; by this way they cost nothing.
+# Images and artifacts come from S3; through this endpoint their traffic costs nothing.
 resource "aws_vpc_endpoint" "s3" {
   count           = local.own_network ? 1 : 0
   vpc_id          = aws_vpc.own[0].id

@@ -1,5 +1,5 @@
 output "url" {
-  description = "Where users ask."
+  description = "Address of the service."
   value       = "${local.scheme}://${local.host}"
 }
 

@@ -11,8 +11,8 @@ data "aws_iam_policy_document" "trust" {
       identifiers = ["${each.key}.amazonaws.com"]
     }
 
-    # AWS documents it for tasks. Its policy for the role on the load balancer has no condition, and no word of which
-    # keys ECS sends there: one that it does not send would lock it out.
+    # AWS documents it for tasks. Its policy for the load balancer's role has no condition, and no document names the keys
+    # that ECS sends there: a key that it does not send would lock it out.
     dynamic "condition" {
       for_each = each.key == "ecs-tasks" ? [local.account] : []
 
@@ -39,7 +39,7 @@ locals {
     var.training == null ? {} : { training = { service = "ecs-tasks", does = "Training reads data" } },
   )
 
-  # Whether the service records what it is asked, and where that goes.
+  # Whether the service records its requests, and where the records go.
   records     = var.prediction_days > 0
   predictions = "predictions"
 
@@ -57,11 +57,11 @@ resource "aws_iam_role" "this" {
 }
 
 data "aws_iam_policy_document" "execution" {
-  #checkov:skip=CKV_AWS_356:only ecr:GetAuthorizationToken, which knows no resource
+  #checkov:skip=CKV_AWS_356:only ecr:GetAuthorizationToken, which takes no resource
   statement {
     sid       = "LogInToTheRegistry"
     actions   = ["ecr:GetAuthorizationToken"]
-    resources = ["*"] # knows no resource
+    resources = ["*"] # takes no resource
   }
 
   statement {
@@ -134,7 +134,7 @@ resource "aws_iam_role_policy" "flags" {
 }
 
 data "aws_iam_policy_document" "balancer" {
-  #checkov:skip=CKV_AWS_356:only what describes, which knows no resource
+  #checkov:skip=CKV_AWS_356:only what describes, which takes no resource
   statement {
     sid = "Look"
     actions = [
@@ -143,7 +143,7 @@ data "aws_iam_policy_document" "balancer" {
       "elasticloadbalancing:DescribeTargetGroups",
       "elasticloadbalancing:DescribeTargetHealth",
     ]
-    resources = ["*"] # know no resource
+    resources = ["*"] # take no resource
   }
 
   statement {

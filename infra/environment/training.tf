@@ -1,9 +1,9 @@
-# Training on ECS: a task definition that `make train-remote` starts and follows, or a schedule.
+# Training on ECS: a task definition that `make train-remote` or a schedule starts.
 
 locals {
   gpu = var.training != null && try(var.training.gpus, 0) > 0
 
-  # Of the database that `data.source: sql:…` reads; empty where there is none.
+  # For the database that `data.source: sql:…` reads; empty where there is none.
   training_secrets = var.training == null ? [] : compact([var.training.database_secret])
 }
 
@@ -84,7 +84,7 @@ resource "aws_iam_role_policy" "training" {
   policy = data.aws_iam_policy_document.training.json
 }
 
-# What make train-remote has to know.
+# Read by make train-remote.
 resource "aws_ssm_parameter" "training" {
   #checkov:skip=CKV2_AWS_34:it holds names, no secret
   count = var.training == null ? 0 : 1

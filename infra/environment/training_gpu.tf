@@ -89,7 +89,7 @@ resource "aws_autoscaling_group" "gpu" {
   }
 
   lifecycle {
-    ignore_changes = [desired_capacity] # ECS' to set
+    ignore_changes = [desired_capacity] # ECS sets it
   }
 }
 

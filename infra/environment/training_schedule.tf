@@ -1,4 +1,4 @@
-# Training by the clock.
+# Training on a schedule.
 
 locals {
   scheduled = try(var.training.schedule, null) != null

@@ -22,7 +22,7 @@ variable "protected" {
 }
 
 variable "alert_emails" {
-  description = "Who hears of alarms and of the budget, 1 to 10 addresses. AWS asks each to confirm."
+  description = "Who gets notices of alarms and of the budget, 1 to 10 addresses. AWS asks each to confirm."
   type        = list(string)
 
   validation {
@@ -125,7 +125,7 @@ variable "log_days" {
 }
 
 variable "prediction_days" {
-  description = "How long what the service recorded of its requests is kept in S3, in days; 0: it records nothing."
+  description = "How long the service's records of its requests are kept in S3, in days; 0: it records nothing."
   type        = number
   default     = 0
 

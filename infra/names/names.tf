@@ -22,7 +22,7 @@ variable "environment" {
 }
 
 locals {
-  # Load balancers, target groups and buckets have short names, or ones that are not ours alone.
+  # Names of load balancers and target groups have to be short; those of buckets are not ours alone.
   short = length(var.name) <= 15 ? var.name : "${trimsuffix(substr(var.name, 0, 10), "-")}-${substr(sha1(var.name), 0, 4)}"
 }
 

@@ -1,4 +1,4 @@
-# Where images lie. All environments share them: what was proved in staging is what production runs, byte by byte.
+# Repositories of images. All environments share them: what was proved in staging is what production runs, byte by byte.
 
 resource "aws_ecr_repository" "images" {
   for_each             = module.names.repositories
@@ -19,7 +19,7 @@ resource "aws_ecr_lifecycle_policy" "images" {
   repository = each.value.name
 
   policy = jsonencode({
-    # What one rule selects no later rule expires: so what served somewhere stays, however many images come after it.
+    # No later rule expires an image that one rule selects: so what served stays, however many images come after it.
     rules = concat(
       [
         for number, environment in var.environments : {
