@@ -332,7 +332,7 @@ def test_site_is_published_from_main_and_only_where_it_is_wanted(profile):
 
 @each_profile
 def test_other_systems_build_the_site_when_it_is_asked_for(profile):
-    """That nobody is told: test_each_pipeline_sends_its_status, whose readers go by these conditions."""
+    """That it sends no notice: test_each_pipeline_sends_its_status, which reads these conditions."""
     for system in SYSTEMS:
         assert read(system, TEXTS[profile][system]).commands["docs"] == ["make docs"]
     values = [*STARTED_FOR[profile], "docs"]

@@ -1,4 +1,4 @@
-"""Training on ECS, with clients that answer what a test says."""
+"""Training on ECS, with clients whose responses each test sets."""
 
 from types import SimpleNamespace
 

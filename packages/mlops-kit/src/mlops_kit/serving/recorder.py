@@ -2,7 +2,7 @@
 
 No request waits for it. The format is JSON lines, because pyarrow would make the image half as large again;
 monitoring/recorded_rows.py converts them to Parquet.
-A file's first line, its head, describes the model, and says whether it predicted as the champion or as a challenger.
+A file's first line, its head, describes the model and its role: champion or challenger.
 """
 
 from __future__ import annotations

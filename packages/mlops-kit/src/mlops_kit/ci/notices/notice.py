@@ -59,7 +59,7 @@ class Notice:
             Fact("Branch", build.branch),
             Fact("Report", "open", build.report_url),
         ]
-        is_text = ("Commit", "Branch")  # the others say only where the page is
+        is_text = ("Commit", "Branch")  # the others are links only
         return [fact for fact in facts if fact.url or (fact.text and fact.name in is_text)]
 
     def recovered(self) -> Notice:
