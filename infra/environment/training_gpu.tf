@@ -1,4 +1,4 @@
-# Instances with GPUs: none while nothing trains, and as many as the tasks that wait.
+# An instance with GPUs: none while nothing trains.
 
 data "aws_ssm_parameter" "gpu_image" {
   count = local.gpu ? 1 : 0

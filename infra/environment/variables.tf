@@ -22,7 +22,7 @@ variable "protected" {
 }
 
 variable "alert_emails" {
-  description = "Who gets notices of alarms and of the budget, 1 to 10 addresses. AWS asks each to confirm."
+  description = "Who gets notices of alarms, rollbacks and the budget, 1 to 10 addresses. AWS asks each to confirm."
   type        = list(string)
 
   validation {
