@@ -75,6 +75,7 @@ def test_every_target_installs_first_what_it_needs(target):
         (["deploy", "ENV=staging"], []),
         (["deploy", "monitor", "ENV=local"], ["local"]),
         (["quality-gates"], ["dev", "serving"]),
+        (["type-check", "image-test"], ["dev"]),
         (["image-scan"], ["dev"]),
         (["search"], ["cluster"]),
         (["predict", "DASK_SCHEDULER=tcp://127.0.0.1:8786"], ["serving", "cluster"]),

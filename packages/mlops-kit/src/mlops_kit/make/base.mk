@@ -16,7 +16,7 @@ LOCKS := requirements.txt $(wildcard packages/mlops-kit/tests/requirements.txt)
 INSTALLED := $(VENV)/.installed$(if $(PYTHON),-$(subst /,-,$(PYTHON)))
 # $(WITH)NAME: also installs what requirements/NAME.txt lists, which only some targets need.
 WITH := $(VENV)/.with-
-# For export, serving and scoring, their tests and their types; a project without a service has no such list.
+# For export, serving, scoring and the tests; a project without a service has no such list.
 SERVING := $(if $(wildcard requirements/serving.txt),$(WITH)serving)
 # For targets that call AWS. ENV=local, an AWS on this machine, has requirements of its own.
 AWS := $(if $(and $(filter local,$(ENV)),$(wildcard packages/ecs-local)),$(WITH)local,$(INSTALLED))

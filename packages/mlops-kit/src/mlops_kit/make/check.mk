@@ -16,7 +16,7 @@ lint: $(WITH)dev | $(call after,format) ## Lint (ruff)
 	@$(BIN)/ruff check --quiet $(CODE)
 
 .PHONY: type-check
-type-check: $(WITH)dev $(SERVING) | $(call after,format) ## Check the types (mypy, strict)
+type-check: $(WITH)dev | $(call after,format) ## Check the types (mypy, strict)
 	@$(BIN)/python -m mypy --no-error-summary $(TYPED)
 
 .PHONY: security

@@ -4,7 +4,7 @@
 IMAGE_TESTS := tests/image
 
 .PHONY: image-test
-image-test: $(WITH)dev $(SERVING) | $(call after,image) ## Test the built image (or IMAGE=…) in real containers
+image-test: $(WITH)dev | $(call after,image) ## Test the built image (or IMAGE=…) in real containers
 	@$(BIN)/python -m pytest -q -rs $(IMAGE_TESTS)
 
 .PHONY: image-scan

@@ -22,7 +22,7 @@ from .metrics import Measures
 from .middleware import Middleware
 from .predict_route import PredictRoute
 from .served import Served
-from .settings import ChallengerConfig, LimitsConfig, RecordConfig
+from .settings import SHADOW, SHARE, ChallengerConfig, LimitsConfig, RecordConfig
 from .shadow import Shadow
 from .variant import Variant
 
@@ -77,14 +77,14 @@ class Service:
         served = Served(model, to_keep, self.measures)
         self.recorder = served.recorder
         self.shadow = self.variant = beside = None
-        if challenger and challenger.mode == "shadow":
+        if challenger and challenger.mode == SHADOW:
             self.shadow = Shadow(self.measures)
-            beside = {"version": card["challenger"]["version"], "mode": "shadow"}
+            beside = {"version": card["challenger"]["version"], "mode": SHADOW}
         elif challenger and variant:
             self.variant = Variant(
                 variant, challenger.share, card["columns"], to_keep, self.measures
             )
-            beside = {"version": variant.card["version"], "mode": "share"}
+            beside = {"version": variant.card["version"], "mode": SHARE}
         self._predict_route = PredictRoute(
             served, limits, api_key, self.measures, self.shadow, self.variant
         )

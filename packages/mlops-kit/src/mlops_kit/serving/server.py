@@ -27,7 +27,7 @@ from .app import Service
 from .connections import Connections
 from .logs import JsonHandler, log
 from .protocol import HEAD_BYTES, bounded
-from .settings import ServeConfig, load_serve
+from .settings import SHARE, ServeConfig, load_serve
 
 _CHECK = "--check"
 
@@ -143,7 +143,7 @@ def _serve(model: Model) -> None:
 
 def _variant(settings: ServeConfig, model: Model) -> Optional[Model]:
     """Return the challenger that predicts a share of the requests; log an error and return None where it cannot be loaded."""
-    if settings.challenger.mode != "share" or not model.card["challenger"]:
+    if settings.challenger.mode != SHARE or not model.card["challenger"]:
         return None
     try:
         variant = load(_place() / folder.CHALLENGER)

@@ -84,7 +84,7 @@ class ChallengerConfig(Section):
 
     @model_validator(mode="after")
     def _has_one_unit(self) -> ChallengerConfig:
-        if self.mode == "share" and bool(self.share.header) == bool(self.share.column):
+        if self.mode == SHARE and bool(self.share.header) == bool(self.share.column):
             raise ValueError("mode share needs share.header or share.column, one of the two")
         return self
 
